@@ -1,0 +1,87 @@
+/**
+ * What the engine needs from the outside. The core names no transport, no disk, no timer and no hash library:
+ * Node, the browser worker and the simulator each hand in their own.
+ */
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+
+/** Where a peer listens or came from. `host` is an IP literal, never a name. */
+export interface PeerAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export type TransportKind = 'tcp' | 'utp' | 'webrtc' | 'memory';
+
+/** Callbacks of one connection. Each may be called until `closed`, which comes exactly once and last. */
+export interface PeerSocketListener {
+  /** Received bytes in any chunking. The view is only valid during the call: the transport reuses its buffer. */
+  received(bytes: Uint8Array): void;
+  /** After `write` returned false: the backlog is small again. */
+  drained(): void;
+  closed(cause: Error | undefined): void;
+}
+
+/** An open, ordered, reliable byte stream to one peer. Message borders mean nothing. */
+export interface PeerSocket {
+  readonly transport: TransportKind;
+  /** Undefined where the address is hidden or meaningless (WebRTC behind mDNS). */
+  readonly remote: PeerAddress | undefined;
+  /** Sets the one listener; nothing is delivered before. */
+  listen(listener: PeerSocketListener): void;
+  /**
+   * Queues bytes. The socket owns the buffer until it calls `released` (sent or dropped), which lets buffers be pooled.
+   * Returns false when the backlog is high: write nothing costly until `drained`.
+   */
+  write(bytes: Uint8Array, released?: () => void): boolean;
+  /** Back-pressure on receiving. */
+  pause(): void;
+  resume(): void;
+  /** Idempotent; `closed` follows. */
+  close(): void;
+}
+
+/** Opens outgoing connections. */
+export interface Dialer {
+  readonly transport: TransportKind;
+  /** @throws AppError when refused, timed out or aborted. */
+  dial(address: PeerAddress, signal: AbortSignal): Promise<PeerSocket>;
+}
+
+/**
+ * The bytes of one torrent, as one flat space of `totalBytes` (files one after the other, pad files included).
+ * The engine writes whole verified pieces only, and reads only what it holds.
+ */
+export interface PieceStorage {
+  /** Fills the views, one after the other, from `position` on. @throws StorageFailed when the bytes are not there. */
+  read(views: readonly Uint8Array[], position: number): Promise<void>;
+  /** Takes verified bytes. The buffer is the caller's again when the promise settles. @throws NoSpace, StorageFailed. */
+  write(bytes: Uint8Array, position: number): Promise<void>;
+  /** Makes what was written survive a power cut; called before progress is recorded. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Hashing off the calling thread. Buffers stay untouched until the promise settles. */
+export interface Hasher {
+  sha1(bytes: Uint8Array): Promise<Uint8Array>;
+  sha256(bytes: Uint8Array): Promise<Uint8Array>;
+}
+
+/** An HTTP source of the torrent's bytes (BEP 19), addressed in the flat byte space of a single-file torrent. */
+export interface RangeSource {
+  /** For people and logs; without credentials. */
+  readonly label: string;
+  /** Streams exactly [start, endExclusive). @throws AppError on refusal, short or long answers, abort. */
+  fetch(start: number, endExclusive: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
+}
+
+export interface EnginePorts {
+  readonly clock: Clock;
+  readonly hasher: Hasher;
+  readonly log: Log;
+  /** Uniform in [0, 1); seeded in simulations. */
+  readonly random: () => number;
+  /** Tried in order for an address; may be empty (browser). */
+  readonly dialers: readonly Dialer[];
+}

@@ -1,0 +1,81 @@
+/** The import table: which room of the house may import which. This test is the law (docs: ARCHITECTURE.md). */
+import { readFileSync } from 'node:fs';
+import { globSync } from 'node:fs';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+
+const root = path.resolve(import.meta.dirname, '..');
+
+/** room → rooms it may import, besides itself. `adapters/x` entries name the one folder whose interface they fulfil. */
+const TABLE: Readonly<Record<string, readonly string[]>> = {
+  base: [],
+  codec: ['base'],
+  torrent: ['base', 'codec'],
+  store: ['base'],
+  nostr: ['base'],
+  tracker: ['base', 'codec'],
+  accounts: ['base', 'nostr', 'store'],
+  media: ['base', 'codec', 'torrent', 'store', 'nostr', 'tracker', 'accounts'],
+  http: ['base', 'codec', 'torrent', 'store', 'nostr', 'tracker', 'accounts', 'media'],
+  'adapters/fs': ['base', 'codec', 'store'],
+  'adapters/sqlite': ['base', 'codec', 'store'],
+  'adapters/tcp': ['base', 'codec', 'torrent'],
+  'adapters/webrtc': ['base', 'codec', 'torrent'],
+  'adapters/webseed': ['base', 'codec', 'torrent'],
+  'adapters/udp-tracker': ['base', 'codec', 'tracker'],
+  'adapters/browser': ['base', 'codec', 'torrent'],
+  app: ['*'],
+  cli: ['base', 'app'],
+  web: ['base', 'codec', 'torrent', 'store', 'nostr', 'adapters/browser'],
+};
+
+/** Rooms that also run in the browser: no `node:` module, no Buffer, no process. */
+const BROWSER_SAFE = new Set(['base', 'codec', 'torrent', 'store', 'nostr', 'adapters/browser', 'web']);
+
+function roomOf(file: string): string | undefined {
+  const parts = file.split('/');
+  if (parts[0] === 'web') return 'web';
+  if (parts[0] !== 'src') return undefined;
+  return parts[1] === 'adapters' ? `adapters/${parts[2]}` : parts[1];
+}
+
+const IMPORT = /(?:from\s+|import\s*\(\s*|import\s+|new URL\(\s*)['"]([^'"]+)['"]/g;
+
+/** The violations of one file, as sentences. */
+function violations(file: string, source: string): string[] {
+  const room = roomOf(file);
+  if (room === undefined) return [];
+  const allowed = TABLE[room];
+  if (allowed === undefined) return [`${file}: the room ${room} is not in the import table`];
+  const found: string[] = [];
+  for (const [, specifier = ''] of source.matchAll(IMPORT)) {
+    if (specifier.startsWith('node:') && BROWSER_SAFE.has(room))
+      found.push(`${file}: ${room} runs in browsers and names ${specifier}`);
+    if (!specifier.startsWith('.')) continue;
+    const target = path.posix.normalize(path.posix.join(path.posix.dirname(file), specifier));
+    const targetRoom = roomOf(target);
+    if (targetRoom === undefined || targetRoom === room || allowed.includes('*') || allowed.includes(targetRoom))
+      continue;
+    found.push(`${file}: ${room} may not import ${targetRoom}`);
+  }
+  return found;
+}
+
+const isTest = (file: string): boolean => /\.test\.tsx?$/.test(file);
+
+test('every import points along the table', () => {
+  const files = globSync(['src/**/*.ts', 'web/**/*.{ts,tsx}'], { cwd: root }).filter((file) => !isTest(file));
+  expect(files.length).toBeGreaterThan(5);
+  expect(files.flatMap((file) => violations(file, readFileSync(path.join(root, file), 'utf8')))).toEqual([]);
+});
+
+test.each([
+  ['src/base/x.ts', `import { a } from '../media/y.ts';`, 'base may not import media'],
+  ['src/store/x.ts', `import fs from 'node:fs';`, 'store runs in browsers and names node:fs'],
+  ['src/adapters/tcp/x.ts', `export { a } from '../sqlite/y.ts';`, 'adapters/tcp may not import adapters/sqlite'],
+  ['web/src/x.tsx', `import '../../src/media/y.ts';`, 'web may not import media'],
+  ['src/torrent/x.ts', `const w = await import('../http/y.ts');`, 'torrent may not import http'],
+  ['src/gadgets/x.ts', ``, 'the room gadgets is not in the import table'],
+])('a planted violation in %s is named', (file, source, message) => {
+  expect(violations(file, source)).toEqual([expect.stringContaining(message)]);
+});

@@ -1,0 +1,123 @@
+/**
+ * How many TCP connections there may be: in all, per remote address, and still being opened. One instance is shared by
+ * the dialer and the listener, so that neither can starve the process of descriptors. Pure bookkeeping, no I/O.
+ */
+import { isIPv6 } from 'node:net';
+import { Cancelled, Unavailable } from '../../base/errors.ts';
+
+export interface ConnectionLimitsOptions {
+  /** Open and half-open connections together. */
+  readonly maxConnections: number;
+  /** Connections to and from one IPv4 address or one IPv6 /64. */
+  readonly maxPerAddress: number;
+  /** Outgoing connections whose handshake is not done. */
+  readonly maxHalfOpen: number;
+  /** Dials that may wait for a half-open slot before further ones are refused. */
+  readonly maxWaiting: number;
+}
+
+/** For a server with 1,024 descriptors to spend. */
+export const DEFAULT_LIMITS: ConnectionLimitsOptions = {
+  maxConnections: 512,
+  maxPerAddress: 8,
+  maxHalfOpen: 32,
+  maxWaiting: 512,
+};
+
+/** Gives a slot back; harmless when called twice. */
+export type Release = () => void;
+
+interface Waiter {
+  readonly grant: () => void;
+}
+
+export class ConnectionLimits {
+  readonly #options: ConnectionLimitsOptions;
+  readonly #perAddress = new Map<string, number>();
+  readonly #waiting = new Set<Waiter>();
+  #connections = 0;
+  #halfOpen = 0;
+
+  constructor(options: Partial<ConnectionLimitsOptions> = {}) {
+    this.#options = { ...DEFAULT_LIMITS, ...options };
+  }
+
+  /** Connections that hold a slot now. */
+  get connections(): number {
+    return this.#connections;
+  }
+
+  /** Takes a slot for a connection with `host`, an IP literal. Undefined when there is none. */
+  admit(host: string): Release | undefined {
+    const key = addressKey(host);
+    const fromAddress = this.#perAddress.get(key) ?? 0;
+    if (this.#connections >= this.#options.maxConnections || fromAddress >= this.#options.maxPerAddress)
+      return undefined;
+    this.#connections++;
+    this.#perAddress.set(key, fromAddress + 1);
+    return once(() => {
+      this.#connections--;
+      const left = (this.#perAddress.get(key) ?? 1) - 1;
+      if (left > 0) this.#perAddress.set(key, left);
+      else this.#perAddress.delete(key);
+    });
+  }
+
+  /** Waits, first come first served, for the right to open one more connection. @throws Unavailable, Cancelled */
+  async halfOpenSlot(signal: AbortSignal): Promise<Release> {
+    if (this.#halfOpen < this.#options.maxHalfOpen) this.#halfOpen++;
+    else await this.#wait(signal);
+    return once(() => {
+      const [next] = this.#waiting;
+      if (next === undefined) this.#halfOpen--;
+      else next.grant(); // the slot passes on, the count stays
+    });
+  }
+
+  #wait(signal: AbortSignal): Promise<void> {
+    if (this.#waiting.size >= this.#options.maxWaiting)
+      return Promise.reject(new Unavailable('too many connections are being opened', { waiting: this.#waiting.size }));
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        this.#waiting.delete(waiter);
+        signal.removeEventListener('abort', abort);
+      };
+      const abort = (): void => {
+        leave();
+        reject(new Cancelled('cancelled while waiting to connect', {}, { cause: signal.reason }));
+      };
+      const waiter: Waiter = {
+        grant: () => {
+          leave();
+          resolve();
+        },
+      };
+      this.#waiting.add(waiter);
+      if (signal.aborted) abort();
+      else signal.addEventListener('abort', abort, { once: true });
+    });
+  }
+}
+
+/** One household counts once: an IPv4 address, or the /64 of an IPv6 one. */
+function addressKey(host: string): string {
+  if (!isIPv6(host)) return host;
+  const [head = '', tail] = host.toLowerCase().split('%', 1).join('').split('::');
+  const left = head === '' ? [] : head.split(':');
+  const right = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = tail === undefined ? 0 : Math.max(0, 8 - left.length - right.length);
+  const groups = [...left, ...Array.from({ length: zeros }, () => '0'), ...right];
+  return groups
+    .slice(0, 4)
+    .map((group) => group.replace(/^0+(?=.)/, ''))
+    .join(':');
+}
+
+function once(task: () => void): Release {
+  let done = false;
+  return () => {
+    if (done) return;
+    done = true;
+    task();
+  };
+}

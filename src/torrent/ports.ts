@@ -2,14 +2,11 @@
  * What the engine needs from the outside. The core names no transport, no disk, no timer and no hash library:
  * Node, the browser worker and the simulator each hand in their own.
  */
+import type { PeerAddress } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 
-/** Where a peer listens or came from. `host` is an IP literal, never a name. */
-export interface PeerAddress {
-  readonly host: string;
-  readonly port: number;
-}
+export type { PeerAddress };
 
 export type TransportKind = 'tcp' | 'utp' | 'webrtc' | 'memory';
 

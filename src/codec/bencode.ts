@@ -1,0 +1,301 @@
+/**
+ * Bencode (BEP 3): one strict reader and one writer. Only canonical input is accepted (no leading zeros, ordered unique
+ * keys, no trailing bytes), so decoding and encoding again gives the same bytes. Bytes are never copied: strings and raw
+ * spans are views into the input, and an info dictionary is hashed as it was found.
+ */
+import { compareBytes, concatBytes, fromLatin1, fromUtf8, toLatin1, utf8 } from '../base/bytes.ts';
+import { InvalidInput } from '../base/errors.ts';
+
+/** Dictionary keys are raw bytes, written as strings of one character per byte. */
+export type BencodeValue = number | Uint8Array | readonly BencodeValue[] | BencodeDict;
+
+export interface BencodeLimits {
+  /** Nested lists and dictionaries. */
+  readonly maxDepth?: number;
+  /** Integers, strings, lists and dictionaries together; bounds the memory that a small input can ask for. */
+  readonly maxValues?: number;
+}
+
+const DEFAULT_MAX_DEPTH = 32;
+const DEFAULT_MAX_VALUES = 250_000;
+
+interface Entry {
+  readonly value: BencodeValue;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A decoded dictionary: typed look-ups, and the raw bytes of each value. */
+export class BencodeDict {
+  readonly #source: Uint8Array;
+  readonly #entries: ReadonlyMap<string, Entry>;
+
+  constructor(source: Uint8Array, entries: ReadonlyMap<string, Entry>) {
+    this.#source = source;
+    this.#entries = entries;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Keys in their byte order, one character per byte. */
+  keys(): IterableIterator<string> {
+    return this.#entries.keys();
+  }
+
+  get(key: string): BencodeValue | undefined {
+    return this.#entries.get(key)?.value;
+  }
+
+  /** The encoded bytes of a value exactly as they stood in the input. */
+  rawOf(key: string): Uint8Array | undefined {
+    const entry = this.#entries.get(key);
+    return entry && this.#source.subarray(entry.start, entry.end);
+  }
+
+  /** Undefined when absent. @throws InvalidInput when not an integer. */
+  integer(key: string): number | undefined {
+    const value = this.get(key);
+    if (value === undefined || typeof value === 'number') return value;
+    throw wrongType(key, 'an integer');
+  }
+
+  /** Undefined when absent. @throws InvalidInput when not a string. */
+  bytes(key: string): Uint8Array | undefined {
+    const value = this.get(key);
+    if (value === undefined || value instanceof Uint8Array) return value;
+    throw wrongType(key, 'a string');
+  }
+
+  /** UTF-8 text for display; undefined when absent. @throws InvalidInput when not a string. */
+  text(key: string): string | undefined {
+    const value = this.bytes(key);
+    return value && fromUtf8(value);
+  }
+
+  /** Undefined when absent. @throws InvalidInput when not a list. */
+  list(key: string): readonly BencodeValue[] | undefined {
+    const value = this.get(key);
+    if (value === undefined || isBencodeList(value)) return value;
+    throw wrongType(key, 'a list');
+  }
+
+  /** Undefined when absent. @throws InvalidInput when not a dictionary. */
+  dict(key: string): BencodeDict | undefined {
+    const value = this.get(key);
+    if (value === undefined || value instanceof BencodeDict) return value;
+    throw wrongType(key, 'a dictionary');
+  }
+}
+
+export function isBencodeList(value: BencodeValue): value is readonly BencodeValue[] {
+  return Array.isArray(value);
+}
+
+function wrongType(key: string, wanted: string): InvalidInput {
+  return new InvalidInput(`bencode: "${key}" is not ${wanted}`, { key });
+}
+
+/** Reads one value that fills the input. @throws InvalidInput on anything that is not canonical bencode. */
+export function decodeBencode(bytes: Uint8Array, limits: BencodeLimits = {}): BencodeValue {
+  const { value, end } = decodeBencodePrefix(bytes, limits);
+  if (end !== bytes.length) throw new InvalidInput('bencode: bytes after the end', { offset: end });
+  return value;
+}
+
+/** Reads one dictionary that fills the input. @throws InvalidInput. */
+export function decodeBencodeDict(bytes: Uint8Array, limits: BencodeLimits = {}): BencodeDict {
+  const value = decodeBencode(bytes, limits);
+  if (value instanceof BencodeDict) return value;
+  throw new InvalidInput('bencode: not a dictionary');
+}
+
+/** Reads one value from the start; `end` is the offset behind it (ut_metadata puts bytes there, BEP 9). @throws InvalidInput. */
+export function decodeBencodePrefix(
+  bytes: Uint8Array,
+  limits: BencodeLimits = {},
+): { readonly value: BencodeValue; readonly end: number } {
+  const reader = new Reader(bytes, limits);
+  const value = reader.value(0);
+  return { value, end: reader.offset };
+}
+
+const COLON = 0x3a;
+const MINUS = 0x2d;
+const ZERO = 0x30;
+const NINE = 0x39;
+const D = 0x64;
+const E = 0x65;
+const I = 0x69;
+const L = 0x6c;
+/** No byte; reading on then fails as a malformed string. */
+const END_OF_INPUT = -1;
+/** Digits of Number.MAX_SAFE_INTEGER. */
+const MAX_DIGITS = 16;
+
+class Reader {
+  offset = 0;
+  readonly #bytes: Uint8Array;
+  readonly #maxDepth: number;
+  #valuesLeft: number;
+
+  constructor(bytes: Uint8Array, limits: BencodeLimits) {
+    this.#bytes = bytes;
+    this.#maxDepth = limits.maxDepth ?? DEFAULT_MAX_DEPTH;
+    this.#valuesLeft = limits.maxValues ?? DEFAULT_MAX_VALUES;
+  }
+
+  value(depth: number): BencodeValue {
+    if (depth > this.#maxDepth) throw this.#refuse('nested too deeply');
+    if (--this.#valuesLeft < 0) throw this.#refuse('too many values');
+    const type = this.#bytes[this.offset] ?? END_OF_INPUT;
+    switch (type) {
+      case I:
+        this.offset++;
+        return this.#integer();
+      case L:
+        this.offset++;
+        return this.#list(depth);
+      case D:
+        this.offset++;
+        return this.#dict(depth);
+      default:
+        return this.#string();
+    }
+  }
+
+  #integer(): number {
+    const isNegative = this.#bytes[this.offset] === MINUS;
+    if (isNegative) this.offset++;
+    const magnitude = this.#digits(E);
+    if (isNegative && magnitude === 0) throw this.#refuse('negative zero');
+    return isNegative ? -magnitude : magnitude;
+  }
+
+  /** Canonical decimal digits up to and including `terminator`. */
+  #digits(terminator: number): number {
+    const start = this.offset;
+    let number = 0;
+    let byte = this.#bytes[this.offset];
+    while (byte !== undefined && byte >= ZERO && byte <= NINE) {
+      if (this.offset - start === MAX_DIGITS) throw this.#refuse('number too long');
+      number = number * 10 + (byte - ZERO);
+      byte = this.#bytes[++this.offset];
+    }
+    const count = this.offset - start;
+    if (byte !== terminator || count === 0) throw this.#refuse('malformed number or unknown type');
+    if (count > 1 && this.#bytes[start] === ZERO) throw this.#refuse('leading zero');
+    if (!Number.isSafeInteger(number)) throw this.#refuse('number too large');
+    this.offset++;
+    return number;
+  }
+
+  #string(): Uint8Array {
+    const length = this.#digits(COLON);
+    const end = this.offset + length;
+    if (end > this.#bytes.length) throw this.#refuse('string runs past the end');
+    const bytes = this.#bytes.subarray(this.offset, end);
+    this.offset = end;
+    return bytes;
+  }
+
+  #list(depth: number): BencodeValue[] {
+    const values: BencodeValue[] = [];
+    while (this.#bytes[this.offset] !== E) values.push(this.value(depth + 1));
+    this.offset++;
+    return values;
+  }
+
+  #dict(depth: number): BencodeDict {
+    const entries = new Map<string, Entry>();
+    let previous: Uint8Array | undefined;
+    while (this.#bytes[this.offset] !== E) {
+      const key = this.#string();
+      if (previous !== undefined && compareBytes(previous, key) >= 0) throw this.#refuse('keys not in order');
+      previous = key;
+      const start = this.offset;
+      const value = this.value(depth + 1);
+      entries.set(toLatin1(key), { value, start, end: this.offset });
+    }
+    this.offset++;
+    return new BencodeDict(this.#bytes, entries);
+  }
+
+  #refuse(why: string): InvalidInput {
+    return new InvalidInput(`bencode: ${why}`, { offset: this.offset });
+  }
+}
+
+/** Bytes that are bencode already and are written as they are. */
+export class RawBencode {
+  readonly bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+}
+
+/** What the writer takes: text becomes UTF-8, entries that are undefined are left out, keys have one character per byte. */
+export type BencodeInput =
+  | number
+  | string
+  | Uint8Array
+  | RawBencode
+  | BencodeDict
+  | readonly BencodeInput[]
+  | { readonly [key: string]: BencodeInput | undefined };
+
+/** Writes canonical bencode. @throws InvalidInput for numbers that are no safe integers and keys above U+00FF. */
+export function encodeBencode(value: BencodeInput): Uint8Array<ArrayBuffer> {
+  const parts: Uint8Array[] = [];
+  write(value, parts);
+  return concatBytes(parts);
+}
+
+const LIST_START = utf8('l');
+const DICT_START = utf8('d');
+const END = utf8('e');
+
+function write(value: BencodeInput, parts: Uint8Array[]): void {
+  if (typeof value === 'number') parts.push(encodeInteger(value));
+  else if (typeof value === 'string') writeString(utf8(value), parts);
+  else if (value instanceof Uint8Array) writeString(value, parts);
+  else if (value instanceof RawBencode) parts.push(value.bytes);
+  else if (isInputList(value)) {
+    parts.push(LIST_START);
+    for (const element of value) write(element, parts);
+    parts.push(END);
+  } else writeDict(value, parts);
+}
+
+function isInputList(value: BencodeInput): value is readonly BencodeInput[] {
+  return Array.isArray(value);
+}
+
+function encodeInteger(value: number): Uint8Array {
+  if (!Number.isSafeInteger(value)) throw new InvalidInput('bencode: not a safe integer', { value });
+  return utf8(`i${value}e`);
+}
+
+function writeString(bytes: Uint8Array, parts: Uint8Array[]): void {
+  parts.push(utf8(`${bytes.length}:`), bytes);
+}
+
+function writeDict(
+  value: BencodeDict | { readonly [key: string]: BencodeInput | undefined },
+  parts: Uint8Array[],
+): void {
+  const read = value instanceof BencodeDict ? (key: string) => value.get(key) : (key: string) => value[key];
+  const keys = value instanceof BencodeDict ? [...value.keys()] : Object.keys(value);
+  // UTF-16 order equals byte order because every character is one byte.
+  keys.sort();
+  parts.push(DICT_START);
+  for (const key of keys) {
+    const element = read(key);
+    if (element === undefined) continue;
+    writeString(fromLatin1(key), parts);
+    write(element, parts);
+  }
+  parts.push(END);
+}

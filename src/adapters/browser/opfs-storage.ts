@@ -1,0 +1,52 @@
+/**
+ * The pieces of one torrent in one OPFS file, each at its own position. Unwritten stretches are holes that read as
+ * zeros, so only the bitfield says what is held; browsers charge the quota for the file's length, holes included.
+ */
+import { StorageFailed } from '../../base/errors.ts';
+import type { PieceStorage } from '../../torrent/ports.ts';
+import { onArrayBuffer } from './byte-channel.ts';
+import { storageError, type SyncFile } from './opfs-folder.ts';
+
+export class OpfsStorage implements PieceStorage {
+  readonly #file: SyncFile;
+
+  constructor(file: SyncFile) {
+    this.#file = file;
+  }
+
+  /** Length of the file: what the browser charges. */
+  get storedBytes(): number {
+    return this.#file.getSize();
+  }
+
+  async read(views: readonly Uint8Array[], position: number): Promise<void> {
+    let at = position;
+    for (const view of views) {
+      const bytes = onArrayBuffer(view);
+      if (this.#attempt(() => this.#file.read(bytes, { at })) !== view.length)
+        throw new StorageFailed('the browser store is shorter than it should be', { position: at });
+      at += view.length;
+    }
+  }
+
+  async write(bytes: Uint8Array, position: number): Promise<void> {
+    const written = this.#attempt(() => this.#file.write(onArrayBuffer(bytes), { at: position }));
+    if (written !== bytes.length) throw new StorageFailed('the browser store took only a part', { position });
+  }
+
+  async sync(): Promise<void> {
+    this.#attempt(() => this.#file.flush());
+  }
+
+  async close(): Promise<void> {
+    this.#file.close();
+  }
+
+  #attempt<T>(access: () => T): T {
+    try {
+      return access();
+    } catch (error) {
+      throw storageError(error);
+    }
+  }
+}

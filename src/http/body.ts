@@ -1,0 +1,97 @@
+/**
+ * Request bodies as byte streams, straight from the socket: no copy, no conversion. Leaving the loop early leaves the
+ * connection alive, so an error can still be answered. A body that drips is cut by its average rate over the time
+ * spent waiting for the client; the server's own slowness never counts.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../base/clock.ts';
+import { Cancelled, InvalidInput, LengthRequired, TimedOut } from '../base/errors.ts';
+import { KIB, SECOND_MS } from '../base/units.ts';
+
+export interface BodyLimits {
+  /** Average over the time spent waiting, after `graceMs`. */
+  readonly minBytesPerSec: number;
+  readonly graceMs: number;
+}
+
+export const DEFAULT_BODY_LIMITS: BodyLimits = { minBytesPerSec: KIB, graceMs: 20 * SECOND_MS };
+
+/** How long an answered request may go on sending before its connection is cut, so that the answer gets through. */
+const LINGER_MS = 2 * SECOND_MS;
+
+const continued = new WeakSet<IncomingMessage>();
+
+/** Sends `100 Continue` where the client waits for it (RFC 9110 §10.1.1); bodies are not invited before they are wanted. */
+export function inviteBody(request: IncomingMessage, response: ServerResponse): void {
+  if (!expectsContinue(request) || continued.has(request)) return;
+  continued.add(request);
+  response.writeContinue();
+}
+
+function expectsContinue(request: IncomingMessage): boolean {
+  return request.headers.expect?.toLowerCase() === '100-continue';
+}
+
+/**
+ * The chunks of a request body as the socket gave them; each is the caller's to keep.
+ * @throws Cancelled when the client goes away before the end, TimedOut when it drips.
+ */
+export async function* readBody(
+  request: IncomingMessage,
+  response: ServerResponse,
+  clock: Clock,
+  limits: BodyLimits = DEFAULT_BODY_LIMITS,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  inviteBody(request, response);
+  const chunks = request.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>;
+  let waitedMs = 0;
+  let bytes = 0;
+  for (;;) {
+    const askedAtMs = clock.monotonicMs();
+    const next = await chunks.next().catch((error: unknown) => {
+      throw new Cancelled('the client went away in the middle of the body', {}, { cause: error });
+    });
+    if (next.done === true) return;
+    waitedMs += clock.monotonicMs() - askedAtMs;
+    bytes += next.value.length;
+    if (isDripping(bytes, waitedMs, limits)) {
+      throw new TimedOut('the body came too slowly; send it again on a better line', { bytes });
+    }
+    yield next.value;
+  }
+}
+
+function isDripping(bytes: number, waitedMs: number, limits: BodyLimits): boolean {
+  return waitedMs > limits.graceMs && bytes < (limits.minBytesPerSec * waitedMs) / SECOND_MS;
+}
+
+/** `Content-Length` as a number; undefined where the body is chunked or absent. @throws InvalidInput above 2^53 − 1. */
+export function contentLengthOf(request: IncomingMessage): number | undefined {
+  const header = request.headers['content-length'];
+  if (header === undefined) return undefined;
+  const lengthBytes = Number(header);
+  if (!/^\d+$/.test(header) || !Number.isSafeInteger(lengthBytes))
+    throw new InvalidInput('Content-Length is no number');
+  return lengthBytes;
+}
+
+/** @throws LengthRequired without a `Content-Length`. */
+export function requireLength(request: IncomingMessage): number {
+  const lengthBytes = contentLengthOf(request);
+  if (lengthBytes === undefined) throw new LengthRequired('send a Content-Length header: the size is checked first');
+  return lengthBytes;
+}
+
+/** Connection header and clean-up for an answer that comes before the end of the body. Call before `writeHead`. */
+export function leaveBody(request: IncomingMessage, response: ServerResponse): void {
+  if (request.complete) return;
+  if (expectsContinue(request) && !continued.has(request)) {
+    response.setHeader('connection', 'close');
+    return;
+  }
+  response.once('finish', () => {
+    const timer = setTimeout(() => request.socket.destroy(), LINGER_MS);
+    timer.unref();
+    request.once('close', () => clearTimeout(timer));
+  });
+}

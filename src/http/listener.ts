@@ -1,0 +1,84 @@
+/**
+ * One node:http server with its bounds set, and a stop that lets running answers finish. What requests mean is decided by
+ * whoever hands in the handlers.
+ */
+import http, { type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Clock } from '../base/clock.ts';
+import { AppError } from '../base/errors.ts';
+import { SECOND_MS } from '../base/units.ts';
+import type { HttpLimits } from './limits.ts';
+
+/** The address cannot be listened on. */
+export class ListenFailed extends AppError {
+  override readonly code = 'listen_failed';
+}
+
+export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+/** A server with its timeouts and caps; nothing listens yet. */
+export function boundedServer(limits: HttpLimits, onRequest: RequestListener, onUpgrade: UpgradeListener): Server {
+  const server = http.createServer({
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: 0, // an upload of 50 GB is one request; bodies are judged by their rate instead
+    keepAliveTimeout: limits.keepAliveMs,
+    connectionsCheckingInterval: Math.min(5 * SECOND_MS, limits.headersTimeoutMs),
+    noDelay: true,
+  });
+  server.maxConnections = limits.maxConnections;
+  server.setTimeout(limits.stallTimeoutMs);
+  server.on('request', onRequest);
+  server.on('checkContinue', onRequest); // the door that wants the body says 100 Continue
+  server.on('upgrade', onUpgrade);
+  capPerAddress(server, limits.maxConnectionsPerAddress);
+  return server;
+}
+
+function capPerAddress(server: Server, maxPerAddress: number): void {
+  const open = new Map<string, number>();
+  server.on('connection', (socket: Socket) => {
+    const address = socket.remoteAddress;
+    if (address === undefined || isLoopback(address)) return;
+    const count = (open.get(address) ?? 0) + 1;
+    if (count > maxPerAddress) {
+      socket.destroy();
+      return;
+    }
+    open.set(address, count);
+    socket.once('close', () => {
+      const left = (open.get(address) ?? 1) - 1;
+      if (left > 0) open.set(address, left);
+      else open.delete(address);
+    });
+  });
+}
+
+/** 127.0.0.0/8, ::1 and the IPv4-mapped form of the former. */
+export function isLoopback(address: string): boolean {
+  return address === '::1' || /^(?:::ffff:)?127\./.test(address);
+}
+
+/** Resolves with the bound port. @throws ListenFailed naming the address. */
+export async function listen(server: Server, host: string, port: number): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    const failed = (cause: Error): void =>
+      reject(new ListenFailed(`cannot listen on ${host}:${port}: ${cause.message}`, { host, port }, { cause }));
+    server.once('error', failed);
+    server.listen({ port, host }, () => {
+      server.off('error', failed);
+      resolve();
+    });
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+/** Accepts nothing more, lets running answers end for at most `graceMs`, then cuts what is left. */
+export async function stopListening(server: Server, graceMs: number, clock: Clock): Promise<void> {
+  if (!server.listening) return;
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const cancel = clock.after(graceMs, () => server.closeAllConnections());
+  await closed;
+  cancel();
+}

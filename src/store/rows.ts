@@ -30,6 +30,8 @@ export class WriteRefused extends Conflict {
 export interface Rows<Tables> {
   /** SELECT only; also the builder for `write` (`rows.query.insertInto(…).values(…).compile()`). */
   readonly query: Kysely<Tables>;
+  /** Runs a compiled SELECT at once, on the calling thread; for hot paths and for decisions nothing may interleave with. */
+  read<Row>(query: CompiledQuery<Row>): readonly Row[];
   /** Runs the steps as one transaction; resolves once it would survive a power cut. @throws WriteRefused, NoSpace, StorageFailed */
   write(steps: readonly WriteStep[]): Promise<readonly StepResult[]>;
   close(): Promise<void>;

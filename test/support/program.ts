@@ -7,6 +7,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 export interface ProgramOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
+  /** Starts it as the head of a process group of its own; signals then go to the whole group, as from a terminal. */
+  readonly group?: boolean;
   /** SIGTERM on dispose, SIGKILL when that did not help in so long; default 5 s. */
   readonly graceMs?: number;
 }
@@ -23,6 +25,7 @@ export class Program implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #name: string;
   readonly #graceMs: number;
+  readonly #group: boolean;
   readonly #watchers = new Set<() => void>();
   #output = '';
   #ended: Ended | undefined;
@@ -32,9 +35,11 @@ export class Program implements AsyncDisposable {
   constructor(program: string, args: readonly string[], options: ProgramOptions = {}) {
     this.#name = [program, ...args].join(' ');
     this.#graceMs = options.graceMs ?? 5_000;
+    this.#group = options.group ?? false;
     this.#child = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: options.env ?? process.env,
+      detached: this.#group,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     });
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => this.#append(text));
@@ -81,7 +86,9 @@ export class Program implements AsyncDisposable {
   }
 
   signal(name: NodeJS.Signals): void {
-    if (this.#ended === undefined) this.#child.kill(name);
+    if (this.#ended !== undefined || this.pid === 0) return;
+    if (this.#group) process.kill(-this.pid, name);
+    else this.#child.kill(name);
   }
 
   /** Resolves when the program ended by itself with status 0; fails with its output otherwise. */

@@ -1,0 +1,82 @@
+/** Makes WebRTC offers: the command line's side of a meeting with browsers and other Seedbeds. */
+import { Cancelled, throwIfAborted } from '../../base/errors.ts';
+import type { PeerSocket } from '../../torrent/ports.ts';
+import { RtcConnection, type RtcOptions } from './connection.ts';
+import { LiveConnections } from './live-connections.ts';
+import type { IceCandidate } from './signals.ts';
+
+const DEFAULT_MAX_CONNECTIONS = 50;
+
+export interface RtcOffererOptions extends RtcOptions {
+  /** Connections open and being opened, unanswered offers included. */
+  readonly maxConnections?: number;
+}
+
+export interface RtcOffer {
+  readonly sdp: string;
+  /** Resolves with the open stream. @throws TimedOut, Unavailable, Cancelled */
+  readonly socket: Promise<PeerSocket>;
+  /** @throws InvalidInput for a broken answer; the offer is void then. */
+  acceptAnswer(sdp: string): void;
+  addCandidate(candidate: IceCandidate): void;
+  /** Withdraws an offer that nobody answered. */
+  close(): void;
+}
+
+export class RtcOfferer {
+  readonly #options: RtcOffererOptions;
+  readonly #live: LiveConnections;
+
+  constructor(options: RtcOffererOptions) {
+    this.#options = options;
+    this.#live = new LiveConnections(options.maxConnections ?? DEFAULT_MAX_CONNECTIONS);
+  }
+
+  get connections(): number {
+    return this.#live.size;
+  }
+
+  /**
+   * With `candidate` the description leaves at once and candidates follow; without it the description is complete.
+   * @throws Unavailable at the cap, Cancelled.
+   */
+  async offer(signal: AbortSignal, candidate?: (candidate: IceCandidate) => void): Promise<RtcOffer> {
+    throwIfAborted(signal);
+    this.#live.demandRoom();
+    const described = Promise.withResolvers<string>();
+    const opened = Promise.withResolvers<PeerSocket>();
+    opened.promise.catch(() => undefined); // an offer that nobody answers may fail unheard
+    const connection = new RtcConnection(candidate !== undefined, this.#options, {
+      description: described.resolve,
+      candidate: (local) => candidate?.(local),
+      open: opened.resolve,
+      closed: (cause) => {
+        this.#live.delete(connection);
+        const failure = cause ?? new Cancelled('closed');
+        described.reject(failure);
+        opened.reject(failure);
+      },
+    });
+    this.#live.add(connection);
+    connection.offer();
+    const abort = (): void => connection.close();
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      const sdp = await described.promise;
+      return {
+        sdp,
+        socket: opened.promise,
+        acceptAnswer: (answer) => connection.acceptAnswer(answer),
+        addCandidate: (remote) => connection.addCandidate(remote),
+        close: abort,
+      };
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  /** Closes every connection; resolves when the native library has let go of them. */
+  stop(): Promise<void> {
+    return this.#live.stop();
+  }
+}

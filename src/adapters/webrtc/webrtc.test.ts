@@ -1,0 +1,230 @@
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, describe, expect, test } from 'vitest';
+import { peerSocketContract, type SocketPair, SocketWitness } from '../../../test/contracts/peer-socket.ts';
+import { eventually } from '../../../test/support/eventually.ts';
+import { FakeClock } from '../../../test/support/fake-clock.ts';
+import { freePort } from '../../../test/support/free-port.ts';
+import { systemClock } from '../../base/clock.ts';
+import { InvalidInput, TimedOut, Unavailable } from '../../base/errors.ts';
+import { silentLog } from '../../base/log.ts';
+import { KIB } from '../../base/units.ts';
+import type { PeerSocket } from '../../torrent/ports.ts';
+import { type Answering, RtcAnswerer, type RtcAnswererOptions } from './answerer.ts';
+import { guardWith } from './guard.ts';
+import { RtcOfferer, type RtcOffererOptions } from './offerer.ts';
+import { hasLiteralAddress, type IceCandidate, MAX_CANDIDATES, nativeIceServer, splitDescription } from './signals.ts';
+
+const never = new AbortController().signal;
+const stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  await Promise.all(stops.splice(0).map((stop) => stop()));
+});
+
+function offerer(options: Partial<RtcOffererOptions> = {}): RtcOfferer {
+  const made = new RtcOfferer({ iceServers: [], clock: systemClock, log: silentLog, ...options });
+  stops.push(() => made.stop());
+  return made;
+}
+
+interface Answers {
+  readonly answerer: RtcAnswerer;
+  readonly accepted: Promise<PeerSocket>;
+}
+
+function answerer(options: Partial<RtcAnswererOptions> = {}): Answers {
+  const accepted = Promise.withResolvers<PeerSocket>();
+  const accept = accepted.resolve;
+  const made = new RtcAnswerer({ iceServers: [], clock: systemClock, log: silentLog, accept, ...options });
+  stops.push(() => made.stop());
+  return { answerer: made, accepted: accepted.promise };
+}
+
+/** Brings two ends together as a tracker would. */
+async function meet(from: RtcOfferer, to: RtcAnswerer, trickle: boolean): Promise<PeerSocket> {
+  let answering: Answering | undefined;
+  const early: IceCandidate[] = [];
+  const send = (candidate: IceCandidate): void => {
+    if (answering === undefined) early.push(candidate);
+    else answering.addCandidate(candidate);
+  };
+  const offer = await from.offer(never, trickle ? send : undefined);
+  answering = to.answer(
+    { sdp: offer.sdp, trickle },
+    { answer: (sdp) => offer.acceptAnswer(sdp), candidate: (candidate) => offer.addCandidate(candidate) },
+  );
+  for (const candidate of early) answering.addCandidate(candidate);
+  return offer.socket;
+}
+
+async function pairOf(trickle: boolean, swapped: boolean): Promise<SocketPair> {
+  const from = offerer();
+  const to = answerer();
+  const [offered, answered] = await Promise.all([meet(from, to.answerer, trickle), to.accepted]);
+  return {
+    near: swapped ? answered : offered,
+    far: swapped ? offered : answered,
+    stop: async () => {
+      await Promise.all([from.stop(), to.answerer.stop()]);
+    },
+  };
+}
+
+peerSocketContract('webrtc, offering end', () => pairOf(true, false));
+peerSocketContract('webrtc, answering end', () => pairOf(false, true));
+
+describe('a WebRTC meeting', () => {
+  test('a stock peer gets one description with candidates in it, and no candidate after', async () => {
+    const offer = await offerer().offer(never);
+    expect(offer.sdp).toMatch(/^a=candidate:/m);
+    const answers: string[] = [];
+    const candidates: IceCandidate[] = [];
+    answerer().answerer.answer(
+      { sdp: offer.sdp, trickle: false },
+      { answer: (sdp) => void answers.push(sdp), candidate: (candidate) => void candidates.push(candidate) },
+    );
+    await eventually('the answer', () => answers.length > 0);
+    expect(answers[0]).toMatch(/^a=candidate:/m);
+    expect(candidates).toEqual([]);
+  });
+
+  test('a peer that trickles gets the description first and candidates after', async () => {
+    const candidates: IceCandidate[] = [];
+    const offer = await offerer().offer(never, (candidate) => candidates.push(candidate));
+    expect(offer.sdp).not.toMatch(/^a=candidate:/m);
+    await eventually('a candidate', () => candidates.length > 0);
+    expect(candidates.every(({ candidate }) => candidate.startsWith('candidate:'))).toBe(true);
+  });
+
+  test('many peers share one UDP port', async () => {
+    const port = await freePort('0.0.0.0');
+    const sockets: PeerSocket[] = [];
+    const to = answerer({ udpPort: port, accept: (socket) => sockets.push(socket) });
+    const offered = await Promise.all(Array.from({ length: 8 }, () => meet(offerer(), to.answerer, true)));
+    expect(offered.map((socket) => socket.remote?.port)).toEqual(Array.from({ length: 8 }, () => port));
+    await eventually('all accepted', () => sockets.length === 8);
+  });
+
+  test('an offer whose only candidates are mDNS names is answered and connects', async () => {
+    const from = offerer();
+    const to = answerer();
+    const offer = await from.offer(never);
+    let named = 0;
+    const hidden = offer.sdp.replace(/^(a=candidate:\S+ \d+ \S+ \d+) \S+/gm, (_line, head: string) => {
+      named++;
+      return `${head} 6a1f0b6e-1111-4222-8333-944455566677.local`;
+    });
+    expect(named).toBeGreaterThan(0);
+    const sink = { answer: (sdp: string) => offer.acceptAnswer(sdp), candidate: () => undefined };
+    const answering = to.answerer.answer({ sdp: hidden, trickle: false }, sink);
+    answering.addCandidate({ candidate: 'candidate:1 1 UDP 2122317823 abc.local 5000 typ host', sdpMid: '0' });
+    await offer.socket;
+    const echo = new SocketWitness(await offer.socket);
+    (await to.accepted).write(Uint8Array.of(5));
+    await echo.until(() => echo.receivedBytes === 1);
+  });
+
+  test('the end that goes away is noticed by the other', async () => {
+    const from = offerer();
+    const to = answerer();
+    const [, answered] = await Promise.all([meet(from, to.answerer, true), to.accepted]);
+    const witness = new SocketWitness(answered);
+    await from.stop();
+    await witness.until(() => witness.closings.length > 0);
+    await eventually('the slot is free', () => to.answerer.connections === 0);
+  });
+
+  test.each([
+    ['', 'no SDP'],
+    ['v=0\r\nnonsense', 'not a description'],
+    ['x'.repeat(40 * KIB), 'far too long'],
+  ])('a broken offer is refused and leaves nothing behind: %#', async (sdp) => {
+    const { answerer: to } = answerer();
+    expect(() => to.answer({ sdp, trickle: true }, { answer: () => undefined, candidate: () => undefined })).toThrow(
+      InvalidInput,
+    );
+    await eventually('the slot is free', () => to.connections === 0);
+  });
+
+  test('offers above the cap are refused with a typed error', async () => {
+    const { answerer: to } = answerer({ maxConnections: 1 });
+    const offer = await offerer().offer(never);
+    const sink = { answer: () => undefined, candidate: () => undefined };
+    to.answer({ sdp: offer.sdp, trickle: false }, sink);
+    expect(() => to.answer({ sdp: offer.sdp, trickle: false }, sink)).toThrow(Unavailable);
+  });
+
+  test('an offer that nobody answers ends at its time limit and gives its slot back', async () => {
+    const clock = new FakeClock();
+    const from = offerer({ clock });
+    const offer = await from.offer(never, () => undefined);
+    expect(from.connections).toBe(1);
+    clock.advance(30_000);
+    await expect(offer.socket).rejects.toBeInstanceOf(TimedOut);
+    expect(from.connections).toBe(0);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('an aborted offer rejects', async () => {
+    const controller = new AbortController();
+    const offering = offerer().offer(controller.signal);
+    controller.abort();
+    await expect(offering).rejects.toMatchObject({ code: 'cancelled' });
+  });
+
+  test('after stop nothing keeps the process alive', { timeout: 20_000 }, async () => {
+    const program = path.join(import.meta.dirname, '../../../test/support/webrtc-exit.ts');
+    const { stdout } = await promisify(execFile)(process.execPath, [program], { timeout: 15_000 });
+    expect(stdout.trim()).toBe('met and stopped');
+  });
+});
+
+describe('what reaches the native library', () => {
+  test('an exception in a callback is logged and goes no further', () => {
+    const logged: unknown[] = [];
+    const guard = guardWith({ ...silentLog, error: (event, fields) => logged.push([event, fields?.['callback']]) });
+    const callback = guard('open', (count: number) => {
+      throw new Error(`number ${count}`);
+    });
+    expect(() => callback(3)).not.toThrow();
+    expect(logged).toEqual([['webrtc.callback_failed', 'open']]);
+  });
+
+  test.each([
+    ['candidate:1 1 UDP 2122317823 192.0.2.7 40000 typ host', true],
+    ['candidate:1 1 UDP 2122317823 2001:db8::7 40000 typ host', true],
+    ['candidate:1 1 UDP 2122317823 6a1f0b6e-1111.local 40000 typ host', false],
+    ['candidate:1 1 UDP 2122317823 metadata.internal 80 typ host', false],
+    ['', false],
+    [`candidate:1 1 UDP 1 192.0.2.7 4 typ host ${'x'.repeat(600)}`, false],
+  ])('the candidate "%s" is taken: %s', (candidate, taken) => {
+    expect(hasLiteralAddress(candidate)).toBe(taken);
+  });
+
+  test('candidates leave a description with their section, named ones and those above the cap for good', () => {
+    const many = Array.from({ length: 100 }, (_, n) => `candidate:${n} 1 UDP 1 192.0.2.7 ${n + 1} typ host`);
+    const text = ['v=0', 's=-', 'm=application 9', 'a=candidate:1 1 UDP 1 x.local 9 typ host', 'a=mid:data'];
+    const split = splitDescription(
+      [...text, ...many.map((line) => `a=${line}`), 'a=end-of-candidates', ''].join('\r\n'),
+    );
+    expect(split.sdp.split('\r\n')).toEqual(['v=0', 's=-', 'm=application 9', 'a=mid:data', '']);
+    expect(split.candidates).toEqual(many.slice(0, MAX_CANDIDATES).map((candidate) => ({ candidate, sdpMid: 'data' })));
+  });
+
+  test.each([
+    [{ urls: 'stun:stun.example' }, { hostname: 'stun.example', port: 3478 }],
+    [{ urls: 'stun:[2001:db8::1]:5000' }, { hostname: '2001:db8::1', port: 5000 }],
+    [
+      { urls: 'turn:t.example:3479?transport=tcp', username: 'u', credential: 'c' },
+      { hostname: 't.example', port: 3479, username: 'u', password: 'c', relayType: 'TurnTcp' },
+    ],
+    [{ urls: 'turns:t.example' }, { hostname: 't.example', port: 5349, relayType: 'TurnTls' }],
+  ])('the ICE server %o is understood', (server, native) => {
+    expect(nativeIceServer(server)).toEqual(native);
+  });
+
+  test.each(['http://t.example', 'stun:', 'stun:a b', 'turn:h:99999999'])('%s is no ICE server', (urls) => {
+    expect(() => nativeIceServer({ urls })).toThrow(InvalidInput);
+  });
+});

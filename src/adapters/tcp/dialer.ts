@@ -1,5 +1,6 @@
 /** Opens TCP connections to peers: bounded in number and time, never waiting past its caller's signal. */
 import net from 'node:net';
+import { parseIp } from '../../base/address.ts';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { type AppError, Cancelled, InvalidInput, throwIfAborted, TimedOut, Unavailable } from '../../base/errors.ts';
 import { KIB, SECOND_MS } from '../../base/units.ts';
@@ -32,7 +33,7 @@ export class TcpDialer implements Dialer {
 
   /** @throws InvalidInput for a name or a bad port, Unavailable when refused or over a limit, TimedOut, Cancelled. */
   async dial(address: PeerAddress, signal: AbortSignal): Promise<PeerSocket> {
-    if (net.isIP(address.host) === 0) throw new InvalidInput('a peer address is an IP literal', { host: address.host });
+    parseIp(address.host); // throws for names: nothing here resolves
     if (!Number.isInteger(address.port) || address.port < 1 || address.port > 65_535)
       throw new InvalidInput('a port is 1 to 65535', { port: address.port });
     throwIfAborted(signal);

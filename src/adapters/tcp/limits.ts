@@ -2,7 +2,8 @@
  * How many TCP connections there may be: in all, per remote address, and still being opened. One instance is shared by
  * the dialer and the listener, so that neither can starve the process of descriptors. Pure bookkeeping, no I/O.
  */
-import { isIPv6 } from 'node:net';
+import { parseIp } from '../../base/address.ts';
+import { toHex } from '../../base/bytes.ts';
 import { Cancelled, Unavailable } from '../../base/errors.ts';
 
 export interface ConnectionLimitsOptions {
@@ -27,6 +28,11 @@ export const DEFAULT_LIMITS: ConnectionLimitsOptions = {
 /** Gives a slot back; harmless when called twice. */
 export type Release = () => void;
 
+/** `fe80::1%eth0` → `fe80::1`. */
+export function withoutZone(host: string): string {
+  return host.split('%', 1).join('');
+}
+
 interface Waiter {
   readonly grant: () => void;
 }
@@ -47,7 +53,7 @@ export class ConnectionLimits {
     return this.#connections;
   }
 
-  /** Takes a slot for a connection with `host`, an IP literal. Undefined when there is none. */
+  /** Takes a slot for a connection with `host`, an IP literal. Undefined when there is none. @throws InvalidInput for a name. */
   admit(host: string): Release | undefined {
     const key = addressKey(host);
     const fromAddress = this.#perAddress.get(key) ?? 0;
@@ -101,16 +107,8 @@ export class ConnectionLimits {
 
 /** One household counts once: an IPv4 address, or the /64 of an IPv6 one. */
 function addressKey(host: string): string {
-  if (!isIPv6(host)) return host;
-  const [head = '', tail] = host.toLowerCase().split('%', 1).join('').split('::');
-  const left = head === '' ? [] : head.split(':');
-  const right = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = tail === undefined ? 0 : Math.max(0, 8 - left.length - right.length);
-  const groups = [...left, ...Array.from({ length: zeros }, () => '0'), ...right];
-  return groups
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, ''))
-    .join(':');
+  const address = parseIp(withoutZone(host));
+  return toHex(address.length === 4 ? address : address.subarray(0, 8));
 }
 
 function once(task: () => void): Release {

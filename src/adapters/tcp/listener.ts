@@ -71,7 +71,8 @@ export class TcpListener {
   }
 
   #accept(socket: net.Socket): void {
-    const release = this.#options.limits.admit(plainAddress(socket.remoteAddress ?? ''));
+    const host = socket.remoteAddress; // undefined when it is gone already
+    const release = host === undefined ? undefined : this.#options.limits.admit(host);
     if (release === undefined) {
       socket.on('error', () => undefined); // it is closed already; nobody is left to tell
       socket.destroy();

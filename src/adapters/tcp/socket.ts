@@ -4,9 +4,11 @@
  * `listen`, every `released` is called exactly once, and `closed` comes exactly once and last.
  */
 import type net from 'node:net';
+import { formatIp, parseIp } from '../../base/address.ts';
 import { Unavailable } from '../../base/errors.ts';
 import { MIB } from '../../base/units.ts';
 import type { PeerAddress, PeerSocket, PeerSocketListener } from '../../torrent/ports.ts';
+import { withoutZone } from './limits.ts';
 
 /** Bytes a socket may have queued before `write` asks the engine to wait: one merged batch of 64 blocks. */
 export const WRITE_HIGH_WATER_BYTES = MIB;
@@ -97,7 +99,7 @@ function remoteAddress(socket: net.Socket): PeerAddress | undefined {
   return { host: plainAddress(socket.remoteAddress), port: socket.remotePort };
 }
 
-/** An IPv4 address that reached a dual-stack socket loses its `::ffff:` prefix. */
+/** The canonical spelling: `::ffff:192.0.2.1` on a dual-stack socket is `192.0.2.1`, a zone id goes. */
 export function plainAddress(host: string): string {
-  return /^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(host) ? host.slice(7) : host;
+  return formatIp(parseIp(withoutZone(host)));
 }

@@ -1,7 +1,7 @@
 import net from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { peerSocketContract, type SocketPair, SocketWitness } from '../../../test/contracts/peer-socket.ts';
-import type { Clock } from '../../base/clock.ts';
+import { FakeClock } from '../../../test/support/fake-clock.ts';
 import { Cancelled, InvalidInput, TimedOut, Unavailable } from '../../base/errors.ts';
 import { silentLog } from '../../base/log.ts';
 import type { PeerSocket } from '../../torrent/ports.ts';
@@ -106,18 +106,10 @@ describe('the TCP dialer', () => {
 
   test('gives up at its deadline, by the clock it was given', async () => {
     const { listener } = await listening();
-    const due: (() => void)[] = [];
-    const clock: Clock = {
-      nowMs: () => 0,
-      monotonicMs: () => 0,
-      after: (_delayMs, task) => {
-        due.push(task);
-        return () => undefined;
-      },
-    };
+    const clock = new FakeClock();
     const dialling = new TcpDialer({ limits: new ConnectionLimits(), clock }).dial(listener.address, never);
     await Promise.resolve(); // the half-open slot
-    for (const task of due) task();
+    clock.advance(10_000);
     await expect(dialling).rejects.toBeInstanceOf(TimedOut);
   });
 

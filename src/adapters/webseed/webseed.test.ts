@@ -1,0 +1,193 @@
+import { once } from 'node:events';
+import http from 'node:http';
+import type net from 'node:net';
+import { afterEach, describe, expect, test } from 'vitest';
+import { FakeClock } from '../../../test/support/fake-clock.ts';
+import { seededBytes } from '../../../test/support/random-bytes.ts';
+import { concatBytes } from '../../base/bytes.ts';
+import { Cancelled, Forbidden, InvalidInput, ProtocolError, TimedOut, Unavailable } from '../../base/errors.ts';
+import { KIB } from '../../base/units.ts';
+import { HttpRangeSource, type HttpSourceOptions } from './http-source.ts';
+import { allowOrigins, webSeedUrl } from './url.ts';
+
+const FILE = seededBytes('webseed', 300 * KIB);
+const never = new AbortController().signal;
+
+type Handler = (request: http.IncomingMessage, response: http.ServerResponse) => void;
+const servers: http.Server[] = [];
+afterEach(async () => {
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+});
+
+async function serve(handler: Handler): Promise<string> {
+  const server = http.createServer(handler);
+  servers.push(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return `http://127.0.0.1:${(server.address() as net.AddressInfo).port}`;
+}
+
+/** An honest server of FILE at every path. */
+const honest: Handler = (request, response) => {
+  const match = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '');
+  const [start, end] = [Number(match?.[1]), Number(match?.[2])];
+  response.writeHead(206, {
+    'content-range': `bytes ${start}-${end}/${FILE.length}`,
+    'content-length': end - start + 1,
+  });
+  response.end(FILE.subarray(start, end + 1));
+};
+
+function sourceAt(url: string, options: Partial<HttpSourceOptions> = {}): HttpRangeSource {
+  const allows = allowOrigins([new URL(url).origin]);
+  return new HttpRangeSource({ url, torrentName: 'film', sizeBytes: FILE.length, allows, ...options });
+}
+
+async function all(source: HttpRangeSource, start: number, end: number, signal = never): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of source.fetch(start, end, signal)) chunks.push(chunk);
+  return concatBytes(chunks);
+}
+
+describe('a web seed', () => {
+  test('gives exactly the range that was asked for, over one connection', async () => {
+    const origin = await serve(honest);
+    let connections = 0;
+    servers[0]?.on('connection', () => connections++);
+    const source = sourceAt(`${origin}/film.mp4`);
+    expect(Buffer.compare(await all(source, 1_000, 200_001), FILE.subarray(1_000, 200_001))).toBe(0);
+    expect(Buffer.compare(await all(source, 0, FILE.length), FILE)).toBe(0);
+    expect(connections).toBe(1);
+    source.close();
+  });
+
+  const partial = (range: string, body: Uint8Array, headers: Record<string, string> = {}): Handler => {
+    return (_request, response) => response.writeHead(206, { 'content-range': range, ...headers }).end(body);
+  };
+  test.each<[string, Handler, abstract new (...args: never[]) => Error]>([
+    ['the whole file with 200', (_request, response) => response.writeHead(200).end(FILE), ProtocolError],
+    ['another range', partial(`bytes 1-100/${FILE.length}`, FILE.subarray(1, 101)), ProtocolError],
+    ['a range of another file', partial('bytes 0-99/100', FILE.subarray(0, 100)), ProtocolError],
+    ['no Content-Range', (_request, response) => response.writeHead(206).end(FILE.subarray(0, 100)), ProtocolError],
+    ['too little', partial(`bytes 0-99/${FILE.length}`, FILE.subarray(0, 60)), ProtocolError],
+    ['too much', partial(`bytes 0-99/${FILE.length}`, FILE.subarray(0, 160)), ProtocolError],
+    [
+      'compressed bytes',
+      partial(`bytes 0-99/${FILE.length}`, FILE.subarray(0, 100), { 'content-encoding': 'gzip' }),
+      ProtocolError,
+    ],
+    ['404', (_request, response) => response.writeHead(404).end(), Unavailable],
+    ['503', (_request, response) => response.writeHead(503).end(), Unavailable],
+    ['a broken connection', (request) => request.socket.destroy(), Unavailable],
+  ])('that sends %s is refused', async (_what, handler, kind) => {
+    const source = sourceAt(`${await serve(handler)}/x`);
+    await expect(all(source, 0, 100)).rejects.toBeInstanceOf(kind);
+  });
+
+  test('a length that stops in the middle is an error, not a short answer', async () => {
+    const origin = await serve((_request, response) => {
+      response.writeHead(206, { 'content-range': `bytes 0-99/${FILE.length}`, 'content-length': 100 });
+      response.write(FILE.subarray(0, 10), () => response.destroy());
+    });
+    await expect(all(sourceAt(`${origin}/x`), 0, 100)).rejects.toBeInstanceOf(Unavailable);
+  });
+
+  test('is followed within its host and nowhere else', async () => {
+    const elsewhere = await serve(honest);
+    const origin = await serve((request, response) => {
+      if (request.url === '/here') response.writeHead(302, { location: '/there' }).end();
+      else if (request.url === '/loop') response.writeHead(302, { location: '/loop' }).end();
+      else if (request.url === '/away') response.writeHead(302, { location: `${elsewhere}/film` }).end();
+      else if (request.url === '/file') response.writeHead(302, { location: 'file:///etc/passwd' }).end();
+      else honest(request, response);
+    });
+    expect(await all(sourceAt(`${origin}/here`), 0, 100)).toHaveLength(100);
+    await expect(all(sourceAt(`${origin}/away`), 0, 100)).rejects.toBeInstanceOf(Forbidden);
+    await expect(all(sourceAt(`${origin}/loop`), 0, 100)).rejects.toBeInstanceOf(ProtocolError);
+    await expect(all(sourceAt(`${origin}/file`), 0, 100)).rejects.toBeInstanceOf(InvalidInput);
+  });
+
+  test('that is not allowed is never asked', async () => {
+    let asked = 0;
+    const origin = await serve(() => asked++);
+    expect(() => sourceAt(`${origin}/x`, { allows: allowOrigins(['https://media.example']) })).toThrow(Forbidden);
+    expect(asked).toBe(0);
+  });
+
+  test('ends when the caller aborts, before or in the middle', async () => {
+    const origin = await serve((_request, response) => {
+      response.writeHead(206, { 'content-range': `bytes 0-99/${FILE.length}`, 'content-length': 100 });
+      response.write(FILE.subarray(0, 10));
+    });
+    await expect(all(sourceAt(`${origin}/x`), 0, 100, AbortSignal.abort())).rejects.toBeInstanceOf(Cancelled);
+    const controller = new AbortController();
+    const reading = (async () => {
+      for await (const chunk of sourceAt(`${origin}/x`).fetch(0, 100, controller.signal))
+        if (chunk.length > 0) controller.abort();
+    })();
+    await expect(reading).rejects.toBeInstanceOf(Cancelled);
+  });
+
+  test('that drips slower than the minimum rate is given up', async () => {
+    const clock = new FakeClock();
+    const origin = await serve((_request, response) => {
+      response.writeHead(206, { 'content-range': `bytes 0-99999/${FILE.length}`, 'content-length': 100_000 });
+      response.write(FILE.subarray(0, 1_000));
+    });
+    const source = sourceAt(`${origin}/x`, { clock, graceMs: 5_000, minBytesPerSecond: 1_000 });
+    const chunks = source.fetch(0, 100_000, never);
+    await chunks.next();
+    const next = chunks.next().catch((error: unknown) => error);
+    await clock.advanceAsync(5_999);
+    expect(clock.pending).toBe(2); // grace and one second for 1,000 bytes are not over
+    await clock.advanceAsync(1);
+    expect(await next).toBeInstanceOf(TimedOut);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('is not blamed for the time in which nobody read, but has a total deadline', async () => {
+    const clock = new FakeClock();
+    const source = sourceAt(`${await serve(honest)}/x`, { clock, graceMs: 100, totalTimeoutMs: 60_000 });
+    const chunks = source.fetch(0, FILE.length, never);
+    await chunks.next();
+    clock.advance(59_000);
+    expect((await chunks.next()).done).toBe(false);
+    clock.advance(1_000);
+    await expect(
+      (async () => {
+        while ((await chunks.next()).done !== true);
+      })(),
+    ).rejects.toBeInstanceOf(TimedOut);
+  });
+
+  test('is let go of when the reader leaves early', async () => {
+    const closed = Promise.withResolvers<void>();
+    const origin = await serve((request, response) => {
+      response.on('close', () => closed.resolve());
+      honest(request, response);
+    });
+    for await (const chunk of sourceAt(`${origin}/x`).fetch(0, FILE.length, never)) if (chunk.length > 0) break;
+    await closed.promise;
+  });
+});
+
+describe('web seed URLs (BEP 19)', () => {
+  test.each([
+    ['https://a.example/files/', 'film one.mp4', 'https://a.example/files/film%20one.mp4'],
+    ['https://a.example/film.mp4', 'other', 'https://a.example/film.mp4'],
+    ['https://a.example/f?id=1#x', 'other', 'https://a.example/f?id=1'],
+    ['https://a.example', '../../etc', 'https://a.example/..%2F..%2Fetc'],
+  ])('%s with the name %s means %s', (url, name, meant) => {
+    expect(webSeedUrl(url, name).href).toBe(meant);
+  });
+
+  test.each(['ftp://a.example/x', 'https://u:p@a.example/x', 'nonsense', 'file:///etc/passwd'])(
+    '%s is refused',
+    (url) => {
+      expect(() => webSeedUrl(url, 'x')).toThrow(InvalidInput);
+    },
+  );
+});

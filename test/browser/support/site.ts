@@ -29,6 +29,9 @@ export interface SiteOptions {
   readonly handler?: Handler;
 }
 
+/** The one page of the site. */
+export const SITE_PAGE = '<!doctype html><meta charset="utf-8"><title>test</title><link rel="icon" href="data:,">';
+
 const WORKER = `onmessage = async ({ data: { source, argument } }) => {
   try {
     const modules = await import('/modules.js');
@@ -40,7 +43,7 @@ const WORKER = `onmessage = async ({ data: { source, argument } }) => {
 
 export async function openSite(options: SiteOptions): Promise<Site> {
   const files = new Map<string, string | Uint8Array>([
-    ['/', '<!doctype html><meta charset="utf-8"><title>test</title><link rel="icon" href="data:,">'],
+    ['/', SITE_PAGE],
     ['/runner.js', WORKER],
   ]);
   await bundle(files, options.entries, 'es', options.define);

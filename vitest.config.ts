@@ -1,13 +1,30 @@
 import { defineConfig } from 'vitest/config';
 import { SkipReporter } from './test/support/skip-reporter.ts';
 
+/** Whole stories with browsers, other programs and crashes: one at a time, or they would measure each other. */
+const STORIES = ['test/{e2e,browser,interop,setup,bench}/**/*.test.ts'];
+
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'web/**/*.test.{ts,tsx}', 'test/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: 'forks',
-    maxWorkers: 2,
     reporters: ['default', new SkipReporter()],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'parts',
+          include: ['src/**/*.test.ts', 'web/**/*.test.{ts,tsx}', 'test/**/*.test.ts'],
+          exclude: STORIES,
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'stories', include: STORIES, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
+    ],
   },
 });

@@ -16,6 +16,8 @@ interface Sample {
 export interface Usage {
   /** User and system time since the meter started. */
   readonly cpuSeconds: number;
+  /** The same since each process began. */
+  readonly totalCpuSeconds: number;
   /** Largest sum of resident memory seen at one moment. */
   readonly peakRssBytes: number;
 }
@@ -77,9 +79,12 @@ export class TreeMeter {
   stop(): Usage {
     clearInterval(this.#timer);
     this.#sample();
-    let cpuSeconds = 0;
-    for (const [pid, latest] of this.#latest) cpuSeconds += latest - (this.#before.get(pid)?.cpuSeconds ?? 0);
-    return { cpuSeconds, peakRssBytes: this.#peakRssBytes };
+    let [cpuSeconds, totalCpuSeconds] = [0, 0];
+    for (const [pid, latest] of this.#latest) {
+      totalCpuSeconds += latest;
+      cpuSeconds += latest - (this.#before.get(pid)?.cpuSeconds ?? 0);
+    }
+    return { cpuSeconds, totalCpuSeconds, peakRssBytes: this.#peakRssBytes };
   }
 
   #sample(): void {

@@ -32,16 +32,21 @@ async function install(wanted, env) {
   fs.writeFileSync(STAMP, wanted);
 }
 
-/** Whether somebody's own `npm ci` or `npm install` has already put exactly the lockfile's packages in place. */
-export function isComplete(wanted, hiddenText) {
-  if (hiddenText === undefined) return false;
-  const present = JSON.parse(hiddenText).packages || {};
-  const same = (name) => present[name].integrity === wanted.packages[name]?.integrity;
+/**
+ * Whether somebody's own `npm ci` has already put exactly the lockfile's packages in place. npm's record alone does not
+ * prove it (`npm install --package-lock-only` writes there too), so the packages must be there as well.
+ */
+function isComplete(wanted, recordText) {
+  if (recordText === undefined) return false;
+  const present = JSON.parse(recordText).packages || {};
+  const isSame = (name) => present[name].integrity === wanted.packages[name]?.integrity;
+  const isThere = (name) => fs.existsSync(path.join(ROOT, name, 'package.json'));
+  const isNeeded = ([name, entry]) => name !== '' && !entry.optional;
   return (
-    Object.keys(present).every(same) &&
-    Object.entries(wanted.packages).every(
-      ([name, entry]) => name === '' || entry.optional || present[name] !== undefined,
-    )
+    Object.keys(present).every((name) => isSame(name) && isThere(name)) &&
+    Object.entries(wanted.packages)
+      .filter(isNeeded)
+      .every(([name]) => present[name] !== undefined)
   );
 }
 

@@ -14,3 +14,7 @@ export * from './magnet.ts';
 export * from './metainfo.ts';
 export * from './torrent-files.ts';
 export * from './torrent-info.ts';
+export * from './announce.ts';
+export * from './tracker-http.ts';
+export * from './tracker-udp.ts';
+export * from './tracker-ws.ts';

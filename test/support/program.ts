@@ -37,11 +37,13 @@ export class Program implements AsyncDisposable {
     this.#graceMs = options.graceMs ?? 5_000;
     this.#group = options.group ?? false;
     this.#child = spawn(program, args, {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
       env: options.env ?? process.env,
       detached: this.#group,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     });
+    // A program that is gone, or never reads, must not fail the test that speaks to it; its exit status will tell.
+    this.#child.stdin?.on('error', () => undefined);
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => this.#append(text));
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => this.#append(text));
     this.ended = new Promise((resolve, reject) => {
@@ -83,6 +85,11 @@ export class Program implements AsyncDisposable {
       this.#watchers.add(look);
       look();
     });
+  }
+
+  /** Gives the program a line on its standard input. */
+  say(line: string): void {
+    this.#child.stdin?.write(`${line}\n`);
   }
 
   signal(name: NodeJS.Signals): void {

@@ -9,8 +9,8 @@ export interface TemporaryFolder extends AsyncDisposable {
 }
 
 /** `await using folder = await temporaryFolder('store');` */
-export async function temporaryFolder(purpose: string): Promise<TemporaryFolder> {
-  const folder = await mkdtemp(path.join(os.tmpdir(), `seedbed-${purpose}-`));
+export async function temporaryFolder(purpose: string, parent = os.tmpdir()): Promise<TemporaryFolder> {
+  const folder = await mkdtemp(path.join(parent, `seedbed-${purpose}-`));
   return {
     path: folder,
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true, maxRetries: 3 }),

@@ -1,0 +1,184 @@
+/** What the browser keeps between visits, and how it hashes files, in a real Chromium. */
+import { createHash } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Browser, openBrowser } from '../support/chromium.ts';
+import { describeWith, findProgram } from '../support/peers.ts';
+import { seededBytes } from '../support/random-bytes.ts';
+import type * as Held from './support/held.ts';
+import { inWorker, openSite, type Site } from './support/site.ts';
+
+type Modules = typeof Held;
+
+const MIB = 1024 * 1024;
+
+let site: Site;
+beforeAll(async () => {
+  site = await openSite({
+    entries: { modules: 'test/browser/support/held.ts' },
+    handler: (request, response) => {
+      const { pathname, searchParams } = new URL(request.url ?? '/', 'http://site');
+      if (pathname !== '/seeded') return false;
+      response.end(seededBytes('held', Number(searchParams.get('bytes'))));
+      return true;
+    },
+  });
+});
+afterAll(() => site[Symbol.asyncDispose]());
+
+const newBrowser = (): Promise<Browser> => openBrowser({ executablePath: findProgram('chromium') ?? 'chromium' });
+
+const medium = (name: string, sizeBytes: number, lastUsedMs: number) => ({
+  infoHash: name.repeat(40),
+  sha256: name.repeat(64),
+  name,
+  type: 'video/mp4',
+  url: '/x',
+  sizeBytes,
+  pieceLengthBytes: 65_536,
+  rawInfo: Uint8Array.of(1, 2, 3),
+  have: new Uint8Array(Math.ceil(sizeBytes / 65_536 / 8)),
+  uploadedBytes: 0,
+  lastUsedMs,
+});
+
+describeWith(['chromium'], 'media kept by the browser', () => {
+  test('are there after the tab was closed, with exactly the pieces that were saved', async () => {
+    await using first = await newBrowser();
+    const page = await first.newPage();
+    await page.goto(site.origin);
+    await inWorker(
+      page,
+      async ({ HeldStore, systemClock, Bitfield }: Modules, record) => {
+        const store = await HeldStore.open(systemClock);
+        const { storage, have } = await store.create(record as never, 1e9);
+        for (const piece of [0, 2]) {
+          await storage.write(new Uint8Array(65_536).fill(piece + 1), piece * 65_536);
+          have.set(piece);
+        }
+        await store.save(record.infoHash as never, have.toBytes(), 7);
+        // Written but never saved: must not be claimed.
+        await storage.write(new Uint8Array(65_536), 3 * 65_536);
+        if (!(have instanceof Bitfield)) throw new Error('no bitfield');
+      },
+      medium('a', 5 * 65_536, 1),
+    );
+    await page.close();
+    const again = await first.newPage();
+    await again.goto(site.origin);
+    const seen = await inWorker(
+      again,
+      async ({ HeldStore, systemClock, toHex }: Modules, infoHash) => {
+        const store = await HeldStore.open(systemClock);
+        const { storage, have } = await store.openStorage(infoHash as never);
+        const first3 = [new Uint8Array(1), new Uint8Array(1)];
+        await storage.read(first3.slice(0, 1), 0);
+        await storage.read(first3.slice(1), 2 * 65_536);
+        const [record] = store.list();
+        return { have: toHex(have.toBytes()), bytes: first3.map((view) => view[0]), uploaded: record?.uploadedBytes };
+      },
+      'a'.repeat(40),
+    );
+    expect(seen).toEqual({ have: 'a0', bytes: [1, 3], uploaded: 7 });
+  });
+
+  test('give way to new ones by last use, never while in use, and a medium too large is refused', async () => {
+    await using browser = await newBrowser();
+    const page = await browser.newPage();
+    await page.goto(site.origin);
+    const seen = await inWorker(
+      page,
+      async ({ HeldStore, systemClock }: Modules, [a, b, c, huge]) => {
+        const store = await HeldStore.open(systemClock);
+        const quota = 10 * 65_536;
+        const names = (): string =>
+          store
+            .list()
+            .map(({ name }) => name)
+            .sort()
+            .join('');
+        await store.create(a as never, quota);
+        await store.close(a?.infoHash as never);
+        await store.create(b as never, quota);
+        const before = names();
+        await store.create(c as never, quota);
+        const after = names();
+        const refused = await store.create(huge as never, quota).catch((error: { code?: string }) => error.code);
+        const { usage = 0 } = await navigator.storage.estimate();
+        return { before, after, refused, used: store.usedBytes, charged: usage > 0 };
+      },
+      [medium('a', 4 * 65_536, 1), medium('b', 4 * 65_536, 2), medium('c', 4 * 65_536, 3), medium('d', 65_536 * 9, 4)],
+    );
+    expect(seen).toMatchObject({ before: 'ab', after: 'bc', refused: 'no_space', used: 8 * 65_536 });
+  });
+
+  test('whose file or record is gone are forgotten, and their other half is removed', async () => {
+    await using browser = await newBrowser();
+    const page = await browser.newPage();
+    await page.goto(site.origin);
+    const seen = await inWorker(
+      page,
+      async ({ HeldStore, systemClock }: Modules, [a, b]) => {
+        const store = await HeldStore.open(systemClock);
+        for (const record of [a, b]) {
+          await store.create(record as never, 1e9);
+          await store.close(record?.infoHash as never);
+        }
+        const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle('swarm');
+        await folder.removeEntry(a?.infoHash ?? '');
+        await folder.getFileHandle('orphan', { create: true });
+        const again = await HeldStore.open(systemClock);
+        const files: string[] = [];
+        for await (const name of folder.keys()) files.push(name[0] ?? '');
+        return { files, names: again.list().map(({ name }) => name) };
+      },
+      [medium('a', 65_536, 1), medium('b', 65_536, 2)],
+    );
+    expect(seen).toEqual({ files: ['b'], names: ['b'] });
+  });
+});
+
+describeWith(['chromium'], 'a picked file', () => {
+  test.each([0, 1, 262_144, 262_145, 9 * MIB + 5])('of %i bytes is hashed like everywhere else', async (sizeBytes) => {
+    await using browser = await newBrowser();
+    const page = await browser.newPage();
+    await page.goto(site.origin);
+    const hashed = await inWorker(
+      page,
+      async ({ hashFile, toHex }: Modules, size) => {
+        const file = await (await fetch(`/seeded?bytes=${size}`)).blob();
+        const progress: number[] = [];
+        const never = new AbortController().signal;
+        const { sha256, pieces } = await hashFile(file, (bytes) => progress.push(bytes), never);
+        return { sha256, pieces: toHex(pieces), last: progress.at(-1) ?? 0 };
+      },
+      sizeBytes,
+    );
+    const bytes = seededBytes('held', sizeBytes);
+    const pieces = Array.from({ length: Math.ceil(sizeBytes / 262_144) }, (_, piece) =>
+      createHash('sha1')
+        .update(bytes.subarray(piece * 262_144, (piece + 1) * 262_144))
+        .digest('hex'),
+    );
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    expect(hashed).toEqual({ sha256, pieces: pieces.join(''), last: sizeBytes });
+  });
+
+  test('can be given up while it is hashed', async () => {
+    await using browser = await newBrowser();
+    const page = await browser.newPage();
+    await page.goto(site.origin);
+    const code = await inWorker(
+      page,
+      async ({ hashFile }: Modules, size) => {
+        const abort = new AbortController();
+        const hashing = hashFile(new Blob([new Uint8Array(size)]), () => abort.abort(), abort.signal);
+        return hashing.then(
+          () => 'finished',
+          (error: { code?: string }) => error.code,
+        );
+      },
+      8 * MIB,
+    );
+    expect(code).toBe('cancelled');
+  });
+});

@@ -1,0 +1,121 @@
+import { describe, expect, test } from 'vitest';
+import { utf8 } from '../../../src/base/bytes.ts';
+import { parseSwarmKey } from '../../../src/base/ids.ts';
+import { latinIdOf, type WsClientMessage } from '../../../src/codec/tracker-ws.ts';
+import { FakeClock } from '../../../test/support/fake-clock.ts';
+import { nextAnnounceMs, Rendezvous, type SwarmWish } from './rendezvous.ts';
+
+const film = parseSwarmKey('ab'.repeat(20));
+const id = (name: string): ReturnType<typeof latinIdOf> => latinIdOf(utf8(name));
+const wanting: SwarmWish = { wantsPeers: true, leftBytes: 100, downloadedBytes: 0, uploadedBytes: 0 };
+const seeding: SwarmWish = { wantsPeers: false, leftBytes: 0, downloadedBytes: 100, uploadedBytes: 5 };
+
+function setUp(): { rendezvous: Rendezvous; clock: FakeClock; said: string[]; peers: { live: number; room: number } } {
+  const clock = new FakeClock();
+  const said: string[] = [];
+  const peers = { live: 0, room: 10 };
+  const describeMessage = (message: WsClientMessage): string =>
+    message.type === 'announce' ? `${message.event} left ${message.leftBytes} offers ${message.offers.length}` : '';
+  const rendezvous = new Rendezvous({
+    clock,
+    random: () => 0.5,
+    ownId: id('me'),
+    links: {
+      live: () => peers.live,
+      room: () => peers.room,
+      offer: async (_, count, announce) =>
+        announce(Array.from({ length: count }, () => ({ offerId: id('o'), sdp: 'sdp' }))),
+      takeOffer: (_, from) => said.push(`offered by ${from}`),
+      takeAnswer: (_, from) => said.push(`answered by ${from}`),
+      takeCandidate: (_, from) => said.push(`candidate of ${from}`),
+      closeAll: () => said.push('links closed'),
+    },
+    send: (message) => said.push(describeMessage(message)) > 0,
+  });
+  return { rendezvous, clock, said, peers };
+}
+
+describe('meeting peers at the tracker', () => {
+  test('whoever wants pieces offers; whoever only seeds announces itself and waits', () => {
+    const { rendezvous, said } = setUp();
+    rendezvous.wish(film, wanting);
+    rendezvous.wish(parseSwarmKey('cd'.repeat(20)), seeding);
+    expect(said).toEqual(['started left 100 offers 4', 'started left 0 offers 0']);
+  });
+
+  test('nothing is offered when there is no room for another connection', () => {
+    const { rendezvous, said, peers } = setUp();
+    peers.room = 0;
+    rendezvous.wish(film, wanting);
+    expect(said).toEqual(['started left 100 offers 0']);
+  });
+
+  test('completion and a new want are told at once, mere progress is not', () => {
+    const { rendezvous, said } = setUp();
+    rendezvous.wish(film, wanting);
+    rendezvous.wish(film, { ...wanting, leftBytes: 50 });
+    rendezvous.wish(film, { ...wanting, wantsPeers: false, leftBytes: 50 });
+    rendezvous.wish(film, { ...wanting, leftBytes: 50 });
+    rendezvous.wish(film, seeding);
+    rendezvous.wish(film, { ...seeding, uploadedBytes: 10 });
+    expect(said).toEqual(['started left 100 offers 4', 'update left 50 offers 4', 'completed left 0 offers 0']);
+  });
+
+  test('alone, it asks again soon and then less often; with peers it keeps the interval of the tracker', async () => {
+    const { rendezvous, clock, said, peers } = setUp();
+    rendezvous.wish(film, wanting);
+    rendezvous.receive({ type: 'announced', swarmKey: film, intervalSec: 60, seeders: 0, leechers: 1 });
+    await clock.advanceAsync(4_000 + 8_000 + 16_000);
+    expect(said).toHaveLength(4);
+    peers.live = 1;
+    await clock.advanceAsync(32_000);
+    expect(said).toHaveLength(5);
+    await clock.advanceAsync(59_999);
+    expect(said).toHaveLength(5);
+    await clock.advanceAsync(1);
+    expect(said).toHaveLength(6);
+  });
+
+  test('a tracker that asks for announces every second, or never, is not taken at its word', async () => {
+    const { rendezvous, clock, said } = setUp();
+    rendezvous.wish(film, seeding);
+    rendezvous.receive({ type: 'announced', swarmKey: film, intervalSec: 0, seeders: 1, leechers: 0 });
+    await clock.advanceAsync(120_000);
+    expect(said).toHaveLength(2);
+    await clock.advanceAsync(14_999);
+    expect(said).toHaveLength(2);
+    await clock.advanceAsync(1);
+    expect(said).toHaveLength(3);
+  });
+
+  test('after a lost connection every torrent is announced anew', () => {
+    const { rendezvous, said } = setUp();
+    rendezvous.wish(film, seeding);
+    rendezvous.connected();
+    expect(said).toEqual(['started left 0 offers 0', 'started left 0 offers 0']);
+  });
+
+  test('leaving says so, ends its connections, and answers nobody any more', async () => {
+    const { rendezvous, clock, said } = setUp();
+    rendezvous.wish(film, seeding);
+    rendezvous.leave(film);
+    rendezvous.receive({ type: 'offer', swarmKey: film, peerId: id('p'), offerId: id('o'), sdp: '', trickle: true });
+    await clock.advanceAsync(3_600_000);
+    expect(said.slice(1)).toEqual(['stopped left 0 offers 0', 'links closed']);
+    expect([rendezvous.isEmpty, clock.pending]).toEqual([true, 0]);
+  });
+});
+
+test.each([
+  [0, true, 4_000],
+  [3, true, 32_000],
+  [9, true, 120_000],
+  [0, false, 120_000],
+])(
+  'after %i lonely announces (lonely: %s) the next comes in %i ms, give or take a tenth',
+  (attempts, lonely, wantMs) => {
+    const joined = { intervalMs: 120_000, attempts };
+    expect(nextAnnounceMs(joined, lonely, 0.5)).toBe(wantMs);
+    expect(nextAnnounceMs(joined, lonely, 0)).toBeCloseTo(wantMs * 0.9);
+  },
+);

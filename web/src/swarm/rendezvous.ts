@@ -1,0 +1,164 @@
+/**
+ * Meets the peers of each joined torrent at the tracker: announces, hands offers out while pieces are wanted, answers
+ * always. A browser that only seeds never offers: whoever wants pieces does.
+ */
+import type { Cancel, Clock } from '../../../src/base/clock.ts';
+import type { SwarmKey } from '../../../src/base/ids.ts';
+import { MINUTE_MS, SECOND_MS } from '../../../src/base/units.ts';
+import type { AnnounceEvent } from '../../../src/codec/announce.ts';
+import type { LatinId, WsClientMessage, WsOffer, WsServerMessage } from '../../../src/codec/tracker-ws.ts';
+import type { PeerLinks } from './peer-links.ts';
+
+/** Enough for the server's own seeder and a few browsers; every offer costs the page a connection object. */
+const OFFERS_PER_ANNOUNCE = 4;
+const FIRST_RETRY_MS = 4 * SECOND_MS;
+const MIN_INTERVAL_MS = 15 * SECOND_MS;
+const MAX_INTERVAL_MS = 15 * MINUTE_MS;
+const DEFAULT_INTERVAL_MS = 2 * MINUTE_MS;
+
+/** What the engine says of a torrent it has joined. */
+export interface SwarmWish {
+  /** Pieces are missing and somebody wants them. */
+  readonly wantsPeers: boolean;
+  /** Undefined before the metadata are known. */
+  readonly leftBytes: number | undefined;
+  readonly downloadedBytes: number;
+  readonly uploadedBytes: number;
+}
+
+export interface RendezvousPorts {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly ownId: LatinId;
+  readonly links: Pick<
+    PeerLinks,
+    'offer' | 'live' | 'room' | 'takeOffer' | 'takeAnswer' | 'takeCandidate' | 'closeAll'
+  >;
+  /** False while there is no connection to the tracker. */
+  send(message: WsClientMessage): boolean;
+}
+
+interface Joined {
+  wish: SwarmWish;
+  intervalMs: number;
+  /** Announces in a row that brought nobody. */
+  attempts: number;
+  cancel: Cancel;
+}
+
+/** Time until the next announce: soon and then less often while pieces are wanted and nobody is there. */
+export function nextAnnounceMs(
+  { intervalMs, attempts }: { intervalMs: number; attempts: number },
+  isLonely: boolean,
+  random: number,
+): number {
+  const pauseMs = isLonely ? Math.min(intervalMs, FIRST_RETRY_MS * 2 ** Math.min(attempts, 16)) : intervalMs;
+  return pauseMs * (0.9 + 0.2 * random);
+}
+
+export class Rendezvous {
+  readonly #ports: RendezvousPorts;
+  readonly #joined = new Map<SwarmKey, Joined>();
+
+  constructor(ports: RendezvousPorts) {
+    this.#ports = ports;
+  }
+
+  get isEmpty(): boolean {
+    return this.#joined.size === 0;
+  }
+
+  /** Joins the swarm, or tells what changed: new wants and completion are announced at once. */
+  wish(key: SwarmKey, wish: SwarmWish): void {
+    const joined = this.#joined.get(key);
+    if (joined === undefined) {
+      this.#joined.set(key, { wish, intervalMs: DEFAULT_INTERVAL_MS, attempts: 0, cancel: () => undefined });
+      return this.#announce(key, 'started');
+    }
+    const before = joined.wish;
+    joined.wish = wish;
+    if (wish.leftBytes === 0 && before.leftBytes !== 0) return this.#announce(key, 'completed');
+    if (wish.wantsPeers && !before.wantsPeers) {
+      joined.attempts = 0;
+      this.#announce(key, 'update');
+    }
+  }
+
+  leave(key: SwarmKey): void {
+    const joined = this.#joined.get(key);
+    if (joined === undefined) return;
+    joined.cancel();
+    this.#joined.delete(key);
+    this.#ports.send(this.#message(key, joined, 'stopped', []));
+    this.#ports.links.closeAll(key);
+  }
+
+  leaveAll(): void {
+    for (const key of this.#joined.keys()) this.leave(key);
+  }
+
+  /** The tracker can be reached (again). */
+  connected(): void {
+    for (const key of this.#joined.keys()) this.#announce(key, 'started');
+  }
+
+  receive(message: WsServerMessage): void {
+    const { links } = this.#ports;
+    switch (message.type) {
+      case 'announced':
+        return this.#announced(message.swarmKey, message.intervalSec * SECOND_MS);
+      case 'offer':
+        if (!this.#joined.has(message.swarmKey)) return;
+        return links.takeOffer(message.swarmKey, message.peerId, message.offerId, message.sdp, message.trickle);
+      case 'answer':
+        return links.takeAnswer(message.swarmKey, message.peerId, message.offerId, message.sdp, message.trickle);
+      case 'candidate':
+        return links.takeCandidate(message.swarmKey, message.peerId, message.offerId, message.candidate);
+      case 'failed':
+      case 'scraped':
+        return;
+    }
+  }
+
+  #announced(key: SwarmKey, intervalMs: number): void {
+    const joined = this.#joined.get(key);
+    if (joined !== undefined) joined.intervalMs = Math.min(MAX_INTERVAL_MS, Math.max(MIN_INTERVAL_MS, intervalMs));
+  }
+
+  #announce(key: SwarmKey, event: AnnounceEvent): void {
+    const joined = this.#joined.get(key);
+    if (joined === undefined) return;
+    const { links } = this.#ports;
+    const tell = (offers: readonly WsOffer[]): void => {
+      if (this.#joined.get(key) === joined) this.#ports.send(this.#message(key, joined, event, offers));
+    };
+    if (joined.wish.wantsPeers && links.room(key) > 0)
+      // Offers that cannot be made are left out by `offer` itself; it does not fail.
+      void links.offer(key, OFFERS_PER_ANNOUNCE, tell);
+    else tell([]);
+    this.#schedule(key, joined);
+  }
+
+  #schedule(key: SwarmKey, joined: Joined): void {
+    joined.cancel();
+    const isLonely = joined.wish.wantsPeers && this.#ports.links.live(key) === 0;
+    const pauseMs = nextAnnounceMs(joined, isLonely, this.#ports.random());
+    joined.attempts = isLonely ? joined.attempts + 1 : 0;
+    joined.cancel = this.#ports.clock.after(pauseMs, () => this.#announce(key, 'update'));
+  }
+
+  #message(swarmKey: SwarmKey, { wish }: Joined, event: AnnounceEvent, offers: readonly WsOffer[]): WsClientMessage {
+    const { leftBytes, downloadedBytes, uploadedBytes } = wish;
+    return {
+      type: 'announce',
+      swarmKey,
+      peerId: this.#ports.ownId,
+      event,
+      uploadedBytes,
+      downloadedBytes,
+      ...(leftBytes !== undefined && { leftBytes }),
+      offers,
+      trickle: true,
+    };
+  }
+}

@@ -32,33 +32,48 @@ function expectsContinue(request: IncomingMessage): boolean {
   return request.headers.expect?.toLowerCase() === '100-continue';
 }
 
-/**
- * The chunks of a request body as the socket gave them; each is the caller's to keep.
- * @throws Cancelled when the client goes away before the end, TimedOut when it drips.
- */
-export async function* readBody(
+/** A request body that is read once. */
+export interface BodyReader {
+  /**
+   * The chunks as the socket gave them; each is the caller's to keep.
+   * @throws Cancelled when the client goes away before the end, TimedOut when it drips.
+   */
+  chunks(): AsyncIterable<Uint8Array>;
+  /** How long the reader has been waiting for the next chunk; 0 while it does not wait. */
+  waitingMs(): number;
+}
+
+export function openBody(
   request: IncomingMessage,
   response: ServerResponse,
   clock: Clock,
   limits: BodyLimits = DEFAULT_BODY_LIMITS,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  inviteBody(request, response);
-  const chunks = request.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>;
-  let waitedMs = 0;
-  let bytes = 0;
-  for (;;) {
-    const askedAtMs = clock.monotonicMs();
-    const next = await chunks.next().catch((error: unknown) => {
-      throw new Cancelled('the client went away in the middle of the body', {}, { cause: error });
-    });
-    if (next.done === true) return;
-    waitedMs += clock.monotonicMs() - askedAtMs;
-    bytes += next.value.length;
-    if (isDripping(bytes, waitedMs, limits)) {
-      throw new TimedOut('the body came too slowly; send it again on a better line', { bytes });
+): BodyReader {
+  let askedAtMs: number | undefined;
+  const waitingMs = (): number => (askedAtMs === undefined ? 0 : clock.monotonicMs() - askedAtMs);
+  async function* chunks(): AsyncGenerator<Uint8Array, void, undefined> {
+    inviteBody(request, response);
+    const incoming = request.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>;
+    let waitedMs = 0;
+    let bytes = 0;
+    for (;;) {
+      askedAtMs = clock.monotonicMs();
+      const next = await incoming.next().catch(clientGone);
+      waitedMs += waitingMs();
+      askedAtMs = undefined;
+      if (next.done === true) return;
+      bytes += next.value.length;
+      if (isDripping(bytes, waitedMs, limits)) {
+        throw new TimedOut('the body came too slowly; send it again on a better line', { bytes });
+      }
+      yield next.value;
     }
-    yield next.value;
   }
+  return { chunks, waitingMs };
+}
+
+function clientGone(cause: unknown): never {
+  throw new Cancelled('the client went away in the middle of the body', {}, { cause });
 }
 
 function isDripping(bytes: number, waitedMs: number, limits: BodyLimits): boolean {

@@ -82,3 +82,9 @@ export async function stopListening(server: Server, graceMs: number, clock: Cloc
   await closed;
   cancel();
 }
+
+/** Tells a client that there is no protocol to switch to here. */
+export function refuseUpgrade(socket: Duplex): void {
+  socket.on('error', () => socket.destroy());
+  socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+}

@@ -1,49 +1,11 @@
 /**
- * What the HTTP side needs of the rooms below. The use cases decide; everything in this folder only translates between
- * them and bytes on a socket.
+ * What the HTTP side needs of the rooms below, each door naming only its part. The use cases decide; everything in this
+ * folder only translates between them and bytes on a socket. Every method throws AppErrors only.
  */
 import type { Claim } from '../accounts/claim.ts';
-import type { InfoHashV1, Pubkey, Sha256, UploadId } from '../base/ids.ts';
+import type { Sha256, SwarmKey, UploadId } from '../base/ids.ts';
+import type { MediaList, MediaQuery, Medium, TorrentRow, Upload, UploadWish } from '../media/medium.ts';
 import type { BlobReader } from '../store/blobs.ts';
-
-/** A stored blob as people know it. */
-export interface Medium {
-  readonly sha256: Sha256;
-  readonly sizeBytes: number;
-  readonly crc32: number;
-  readonly type: string;
-  readonly name: string;
-  readonly owner?: Pubkey;
-  readonly createdAtMs: number;
-  /** Absent for the empty blob. */
-  readonly infoHash?: InfoHashV1;
-  readonly pieceLengthBytes?: number;
-  readonly pieceCount?: number;
-}
-
-export interface UploadWish {
-  readonly sizeBytes?: number;
-  readonly sha256?: Sha256;
-  readonly infoHash?: InfoHashV1;
-  readonly name: string;
-  readonly declaredType?: string;
-}
-
-export interface Upload {
-  readonly id: UploadId;
-  readonly owner?: Pubkey;
-  readonly sizeBytes?: number;
-  /** Durable bytes. */
-  readonly offsetBytes: number;
-  readonly name: string;
-  readonly declaredType?: string;
-  readonly sha256?: Sha256;
-  readonly infoHash?: InfoHashV1;
-  readonly createdAtMs: number;
-  readonly expiresAtMs: number;
-  readonly state: 'open' | 'finished';
-  readonly medium?: Medium;
-}
 
 /** Reading what is stored. */
 export interface StoredMedia {
@@ -52,7 +14,7 @@ export interface StoredMedia {
   openBlob(sha256: Sha256): Promise<BlobReader | undefined>;
 }
 
-/** Bringing media in. Every method throws AppErrors only. */
+/** Bringing media in. */
 export interface MediaIntake {
   checkUpload(claim: Claim, wish: UploadWish): void;
   createUpload(claim: Claim, wish: UploadWish): Promise<Upload>;
@@ -74,3 +36,30 @@ export interface MediaIntake {
     signal: AbortSignal,
   ): Promise<{ readonly medium: Medium; readonly isNew: boolean }>;
 }
+
+/** Looking through and removing what is stored. */
+export interface MediaLists {
+  list(query: MediaQuery): MediaList;
+  /** Drops the caller's hold on the blob. */
+  remove(claim: Claim, sha256: Sha256): Promise<void>;
+}
+
+/** Uploads whose browser seeds already. */
+export interface PendingMedia {
+  /** An open upload that declared this sha256. */
+  findPending(sha256: Sha256): Upload | undefined;
+}
+
+/** The canonical torrents of stored blobs. */
+export interface StoredTorrents {
+  torrentByKey(key: SwarmKey): TorrentRow | undefined;
+}
+
+/** What an identity keeps here. */
+export interface MediaUsage {
+  /** Bytes that count against the claim's quota, reserved ones included. */
+  usedBytes(claim: Claim): number;
+}
+
+/** All of it: the class `Media`. */
+export type MediaPort = StoredMedia & MediaIntake & MediaLists & PendingMedia & StoredTorrents & MediaUsage;

@@ -3,35 +3,55 @@
  * without the framework; the rest of `/api` goes to Fastify. Which host serves blobs is decided here.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { FastifyInstance } from 'fastify';
+import type { Registry } from 'prom-client';
+import type { Accounts } from '../accounts/accounts.ts';
+import type { ServerInfo } from '../base/api.ts';
 import type { Clock } from '../base/clock.ts';
-import { InvalidInput, NotFound } from '../base/errors.ts';
+import { Cancelled, InvalidInput, NotFound } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { createApi } from './api/app.ts';
+import { BlossomDoor } from './blossom/door.ts';
+import { inviteBody, openBody } from './body.ts';
 import { answerPreflight, BLOSSOM_CORS } from './cors.ts';
 import { BufferPool } from './delivery/buffer-pool.ts';
 import { DeliveryDoor } from './delivery/door.ts';
 import type { Exchange } from './delivery/sender.ts';
+import { describeMedium, type PublicUrls, type SwarmCounts } from './describe.ts';
 import { MethodNotAllowed, sendError, statusOf } from './errors.ts';
 import { DEFAULT_LIMITS, type HttpLimits } from './limits.ts';
-import { boundedServer, listen, stopListening } from './listener.ts';
-import type { StoredMedia } from './ports.ts';
+import { boundedServer, listen, refuseUpgrade, stopListening } from './listener.ts';
+import { HttpMetrics } from './metrics.ts';
+import { MultipartDoor } from './multipart/door.ts';
+import type { MediaPort } from './ports.ts';
 import { joinTarget, routeOf, splitTarget, type Route, type Target } from './target.ts';
+import { answerMetainfo } from './torrent/metainfo.ts';
+import { TusDoor } from './tus/door.ts';
+import type { Assets } from './web/assets.ts';
+import { WebDoor } from './web/door.ts';
 
 export interface HttpSettings {
   readonly host: string;
   /** 0 = any free port. */
   readonly port: number;
-  /** Origin of the app, without a trailing slash. */
-  readonly publicUrl: string;
-  /** Origin of the blobs; equal to `publicUrl` where there is only one. */
-  readonly mediaUrl: string;
+  readonly urls: PublicUrls;
+  /** Name of this server, shown to visitors. */
+  readonly siteName: string;
+  readonly version: string;
+  readonly maxUploadBytes: number;
+  readonly iceServers: ServerInfo['iceServers'];
   readonly limits?: Partial<HttpLimits>;
 }
 
 export interface HttpDeps {
-  readonly media: StoredMedia;
+  readonly media: MediaPort;
+  readonly accounts: Accounts;
+  readonly swarms: SwarmCounts;
   readonly clock: Clock;
   readonly log: Log;
+  readonly registry: Registry;
+  /** The built web app (`loadAssets`); empty where there is none. */
+  readonly assets: Assets;
   readonly settings: HttpSettings;
 }
 
@@ -50,29 +70,71 @@ class HttpServer implements Http {
   readonly #deps: HttpDeps;
   readonly #limits: HttpLimits;
   readonly #server: Server;
-  readonly #delivery: DeliveryDoor;
+  readonly #stopping = new AbortController();
+  readonly #metrics: HttpMetrics;
+  readonly #doors: Doors;
   readonly #mediaHost: string | undefined;
 
   constructor(deps: HttpDeps) {
-    const { media, settings } = deps;
+    const { settings } = deps;
     this.#deps = deps;
     this.#limits = { ...DEFAULT_LIMITS, ...settings.limits };
-    this.#delivery = new DeliveryDoor({ media, pool: new BufferPool() });
-    this.#mediaHost = settings.mediaUrl === settings.publicUrl ? undefined : new URL(settings.mediaUrl).host;
+    this.#metrics = new HttpMetrics(deps.registry);
+    const { publicUrl, mediaUrl } = settings.urls;
+    this.#mediaHost = mediaUrl === publicUrl ? undefined : new URL(mediaUrl).host;
     this.#server = boundedServer(
       this.#limits,
       (request, response) => this.#dispatch({ request, response }),
-      (request, socket) => refuseUpgrade(request, socket),
+      (_request, socket) => refuseUpgrade(socket),
     );
+    this.#doors = this.#openDoors();
   }
 
   async listen(): Promise<number> {
+    await this.#doors.api.app.ready();
     const { host, port } = this.#deps.settings;
     return await listen(this.#server, host, port);
   }
 
   async close(): Promise<void> {
     await stopListening(this.#server, this.#limits.graceMs, this.#deps.clock);
+    this.#stopping.abort(new Cancelled('the server stops'));
+    await this.#doors.api.app.close();
+  }
+
+  #openDoors(): Doors {
+    const { media, accounts, swarms, clock, assets, settings } = this.#deps;
+    const { urls, maxUploadBytes } = settings;
+    const shared = {
+      ...this.#deps,
+      ...settings,
+      stopping: this.#stopping.signal,
+      openBody: ({ request, response }: Exchange) => openBody(request, response, clock, this.#limits.body),
+    };
+    return {
+      delivery: new DeliveryDoor({
+        media,
+        pool: new BufferPool(),
+        onBytes: (count) => this.#metrics.countBytes(count),
+      }),
+      blossom: new BlossomDoor(shared),
+      tus: new TusDoor({ ...shared, maxUploadBytes }),
+      multipart: new MultipartDoor({
+        ...shared,
+        describe: (medium, claim) => describeMedium(medium, urls, swarms, claim),
+      }),
+      web: new WebDoor(shared, assets),
+      api: createApi(
+        {
+          ...shared,
+          accounts,
+          trackerUrl: urls.trackers[0] ?? '',
+          maxJsonBytes: this.#limits.maxJsonBytes,
+          onFailure: (error) => this.#deps.log.error('http.failed', { door: 'api', error }),
+        },
+        this.#server,
+      ),
+    };
   }
 
   #dispatch(exchange: Exchange): void {
@@ -82,6 +144,7 @@ class HttpServer implements Http {
       return;
     }
     const route = routeOf(target.path);
+    this.#metrics.watch(exchange, route.kind);
     this.#answer(exchange, target, route).catch((error: unknown) => {
       if (statusOf(error) >= 500) this.#deps.log.error('http.failed', { door: route.kind, error });
       sendError(exchange.response, error, isBlossom(route) ? BLOSSOM_CORS : {});
@@ -89,24 +152,85 @@ class HttpServer implements Http {
   }
 
   async #answer(exchange: Exchange, target: Target, route: Route): Promise<void> {
-    if (route.kind === 'blob') return await this.#answerBlob(exchange, target, route);
-    throw new NotFound('there is nothing here');
+    const doors = this.#doors;
+    if (route.kind !== 'blob' && this.#isMediaHost(exchange.request)) throw new NotFound('this host serves blobs only');
+    switch (route.kind) {
+      case 'blob':
+        return await this.#answerBlob(exchange, target, route);
+      case 'blossom-upload':
+        return await doors.blossom.upload(exchange);
+      case 'blossom-list':
+        return await doors.blossom.list(exchange, route.pubkey, target.query);
+      case 'blossom-absent':
+        return doors.blossom.absent(exchange);
+      case 'tus':
+        return await doors.tus.answer(exchange, target);
+      case 'media-collection':
+        if (exchange.request.method === 'POST') return await doors.multipart.answer(exchange);
+        return this.#answerApi(exchange);
+      case 'metainfo':
+        return answerMetainfo({ ...this.#deps, ...this.#deps.settings }, exchange, route.infoHash);
+      case 'announce':
+      case 'scrape':
+        throw new NotFound('there is no tracker here');
+      case 'api':
+        return this.#answerApi(exchange);
+      case 'web':
+        return doors.web.answer(exchange, target);
+    }
   }
 
-  async #answerBlob(exchange: Exchange, target: Target, route: Route & { kind: 'blob' }): Promise<void> {
+  async #answerBlob(exchange: Exchange, target: Target, { sha256 }: Route & { kind: 'blob' }): Promise<void> {
     const { request, response } = exchange;
-    if (request.method === 'OPTIONS') return answerPreflight(response);
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
-      throw new MethodNotAllowed(request.method, ['GET', 'HEAD', 'OPTIONS']);
+    switch (request.method) {
+      case 'GET':
+      case 'HEAD':
+        if (this.#isElsewhere(request)) {
+          return redirectTo(response, this.#deps.settings.urls.mediaUrl + joinTarget(target));
+        }
+        return await this.#doors.delivery.answer(exchange, sha256, target.query);
+      case 'DELETE':
+        return await this.#doors.blossom.remove(exchange, sha256);
+      case 'OPTIONS':
+        return answerPreflight(response);
+      case undefined:
+      default:
+        throw new MethodNotAllowed(request.method, ['GET', 'HEAD', 'DELETE', 'OPTIONS']);
     }
-    if (this.#isElsewhere(request)) return redirectTo(response, this.#deps.settings.mediaUrl + joinTarget(target));
-    await this.#delivery.answer(exchange, route.sha256, target.query);
+  }
+
+  /** JSON bodies are small: one that has not arrived in time loses its connection. */
+  #answerApi({ request, response }: Exchange): void {
+    inviteBody(request, response);
+    if (!request.complete) {
+      const cancel = this.#deps.clock.after(this.#limits.jsonTimeoutMs, () => {
+        if (!request.complete) request.socket.destroy();
+      });
+      response.once('close', cancel);
+    }
+    this.#doors.api.handle(request, response);
   }
 
   /** Blobs have a host of their own and this request was not made to it. */
   #isElsewhere(request: IncomingMessage): boolean {
-    return this.#mediaHost !== undefined && request.headers.host?.toLowerCase() !== this.#mediaHost;
+    return this.#mediaHost !== undefined && !this.#isMediaHost(request);
   }
+
+  #isMediaHost(request: IncomingMessage): boolean {
+    return this.#mediaHost !== undefined && request.headers.host?.toLowerCase() === this.#mediaHost;
+  }
+}
+
+interface Doors {
+  readonly delivery: DeliveryDoor;
+  readonly blossom: BlossomDoor;
+  readonly tus: TusDoor;
+  readonly multipart: MultipartDoor;
+  readonly web: WebDoor;
+  readonly api: {
+    readonly app: FastifyInstance;
+    readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
+  };
 }
 
 function isBlossom({ kind }: Route): boolean {
@@ -117,8 +241,4 @@ function isBlossom({ kind }: Route): boolean {
 function redirectTo(response: ServerResponse, location: string): void {
   response.writeHead(307, { ...BLOSSOM_CORS, location, 'cache-control': 'no-cache', 'content-length': 0 });
   response.end();
-}
-
-function refuseUpgrade(_request: IncomingMessage, socket: Duplex): void {
-  socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
 }

@@ -3,14 +3,14 @@ import net from 'node:net';
 import { expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { seededBytes } from '../support/random-bytes.ts';
-import { BlobsInMemory, openDelivery, rawExchange } from './http-world.ts';
+import { BlobsInMemory, openWorld, rawExchange } from './http-world.ts';
 
 const bytes = seededBytes('delivery', 3 * 1024 * 1024 + 17);
 
 async function served(fixture: { name?: string; type?: string; bytes?: Uint8Array } = {}) {
   const media = new BlobsInMemory();
   const sha256 = media.add({ bytes, name: 'clip.mp4', ...fixture });
-  const world = await openDelivery({ media });
+  const world = await openWorld({ media });
   return { media, sha256, world, url: world.url(`/${sha256}`) };
 }
 
@@ -164,7 +164,7 @@ async function rawHead(url: string, headers: string): Promise<string> {
 test('with a media origin of their own, blobs are served only there; the app origin sends people on', async () => {
   const media = new BlobsInMemory();
   const sha256 = media.add({ bytes });
-  const world = await openDelivery({ media, mediaUrl: (port) => `http://localhost:${port}` });
+  const world = await openWorld({ media, mediaUrl: (port) => `http://localhost:${port}` });
   const elsewhere = await fetch(world.url(`/${sha256}.mp4?download=1`), { redirect: 'manual' });
   const home = `http://localhost:${world.port}/${sha256}.mp4?download=1`;
   expect([elsewhere.status, elsewhere.headers.get('location')]).toEqual([307, home]);
@@ -205,6 +205,6 @@ test('requests sent one behind the other on one connection are answered in order
 test('a method that is not offered for blobs is told which are', async () => {
   const { url } = await served();
   const response = await fetch(url, { method: 'POST', body: 'x' });
-  expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD, OPTIONS']);
+  expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD, DELETE, OPTIONS']);
   expect(response.headers.get('access-control-allow-origin')).toBe('*');
 });

@@ -2,44 +2,91 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import net from 'node:net';
+import path from 'node:path';
 import { crc32 } from 'node:zlib';
+import { Registry } from 'prom-client';
 import { onTestFinished } from 'vitest';
+import { Accounts } from '../../src/accounts/accounts.ts';
+import { accountMigrations, type AccountTables } from '../../src/accounts/tables.ts';
+import { SqliteRows } from '../../src/adapters/sqlite/sqlite-rows.ts';
+import type { UploadPolicy } from '../../src/base/api.ts';
+import { systemClock } from '../../src/base/clock.ts';
+import { Unavailable } from '../../src/base/errors.ts';
 import { parseSha256, type Sha256 } from '../../src/base/ids.ts';
 import { silentLog } from '../../src/base/log.ts';
-import { systemClock } from '../../src/base/clock.ts';
+import { GIB, MIB } from '../../src/base/units.ts';
 import type { HttpLimits } from '../../src/http/limits.ts';
-import type { Medium, StoredMedia } from '../../src/http/ports.ts';
+import type { MediaPort } from '../../src/http/ports.ts';
 import { createHttp } from '../../src/http/server.ts';
+import { loadAssets } from '../../src/http/web/assets.ts';
+import type { MediaList, Medium } from '../../src/media/medium.ts';
 import type { BlobReader } from '../../src/store/blobs.ts';
 import { freePort } from '../support/free-port.ts';
+import { testFolder } from '../support/temp-dir.ts';
+
+export const SETUP_TOKEN = 'the-secret-of-the-link';
+export const TOO_LARGE_BYTES = 64 * MIB;
 
 export interface HttpWorld {
   readonly port: number;
   readonly origin: string;
+  readonly accounts: Accounts;
+  readonly registry: Registry;
   url(path: string): string;
+  close(): Promise<void>;
 }
 
 export interface WorldOptions {
-  readonly media: StoredMedia;
+  readonly media: MediaPort;
+  readonly uploads?: UploadPolicy;
   readonly mediaUrl?: (port: number) => string;
+  /** Folder of a built web app. */
+  readonly webFolder?: string;
   readonly limits?: Partial<HttpLimits>;
 }
 
-/** A listener that is closed when the running test has finished. */
-export async function openDelivery(options: WorldOptions): Promise<HttpWorld> {
+/** The whole public listener, with real accounts; closed when the running test has finished. */
+export async function openWorld(options: WorldOptions): Promise<HttpWorld> {
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
-  const settings = {
-    host: '127.0.0.1',
-    port,
-    publicUrl: origin,
-    mediaUrl: options.mediaUrl?.(port) ?? origin,
-    limits: { graceMs: 0, ...options.limits },
-  };
-  const server = createHttp({ media: options.media, clock: systemClock, log: silentLog, settings });
-  await server.listen();
-  onTestFinished(() => server.close());
-  return { port, origin, url: (path) => origin + path };
+  const accounts = await openAccounts(origin, options.uploads ?? 'anyone');
+  const registry = new Registry();
+  const http = createHttp({
+    media: options.media,
+    accounts,
+    swarms: { counts: () => ({ seeders: 2, leechers: 1 }) },
+    clock: systemClock,
+    log: silentLog,
+    registry,
+    assets: options.webFolder === undefined ? new Map() : await loadAssets(options.webFolder),
+    settings: {
+      host: '127.0.0.1',
+      port,
+      urls: {
+        publicUrl: origin,
+        mediaUrl: options.mediaUrl?.(port) ?? origin,
+        trackers: [`ws://127.0.0.1:${port}/announce`, `${origin}/announce`],
+      },
+      siteName: 'A test server',
+      version: '0.0.0-test',
+      maxUploadBytes: TOO_LARGE_BYTES,
+      iceServers: [],
+      limits: { graceMs: 0, ...options.limits },
+    },
+  });
+  await http.listen();
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => (closing ??= http.close());
+  onTestFinished(close);
+  return { port, origin, accounts, registry, url: (target) => origin + target, close };
+}
+
+async function openAccounts(publicUrl: string, uploads: UploadPolicy): Promise<Accounts> {
+  const file = path.join(await testFolder('http'), 'accounts.db');
+  const rows = await SqliteRows.open<AccountTables>({ file, migrations: accountMigrations });
+  onTestFinished(() => rows.close());
+  const settings = { publicUrl, uploads, quotaBytes: GIB, guestQuotaBytes: GIB, setupToken: SETUP_TOKEN };
+  return new Accounts(rows, systemClock, settings);
 }
 
 export interface Fixture {
@@ -49,7 +96,7 @@ export interface Fixture {
 }
 
 /** Blobs that are already stored, read from memory; counts readers, so that a test sees whether each was given back. */
-export class BlobsInMemory implements StoredMedia {
+export class BlobsInMemory implements MediaPort {
   readonly #media = new Map<Sha256, { readonly medium: Medium; bytes: Uint8Array }>();
   openReaders = 0;
 
@@ -77,6 +124,23 @@ export class BlobsInMemory implements StoredMedia {
     return this.#media.get(sha256)?.medium;
   }
 
+  findPending(): undefined {}
+  torrentByKey(): undefined {}
+  findUpload(): undefined {}
+  usedBytes = (): number => 0;
+  checkUpload = unused;
+  createUpload = unused;
+  declareLength = unused;
+  append = unused;
+  finish = unused;
+  terminate = unused;
+  ingest = unused;
+  remove = unused;
+
+  list(): MediaList {
+    return { media: [...this.#media.values()].map(({ medium }) => medium) };
+  }
+
   async openBlob(sha256: Sha256): Promise<BlobReader | undefined> {
     const blob = this.#media.get(sha256);
     if (blob === undefined) return undefined;
@@ -94,6 +158,11 @@ export class BlobsInMemory implements StoredMedia {
       [Symbol.asyncDispose]: close,
     };
   }
+}
+
+/** This double serves; what takes media in is tested with the real thing. */
+function unused(): never {
+  throw new Unavailable('not part of this test');
 }
 
 function copyInto(views: readonly Uint8Array[], bytes: Uint8Array): number {

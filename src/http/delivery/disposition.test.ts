@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { contentDisposition, displayName } from './disposition.ts';
+import { contentDisposition, fileName } from './disposition.ts';
 
 test.each([
   ['clip.mp4', 'inline; filename="clip.mp4"'],
@@ -10,17 +10,17 @@ test.each([
   ["it's (a) *.txt", `inline; filename="it's (a) *.txt"`],
   ["ü'(*)", `inline; filename="_'(*)"; filename*=UTF-8''%C3%BC%27%28%2A%29`],
   ['../../etc/passwd', 'inline; filename=".._.._etc_passwd"'],
-  ['a\r\nSet-Cookie: x=1', 'inline; filename="a__Set-Cookie: x=1"'],
-  ['exe.\u202egpj.exe', 'inline; filename="exe._gpj.exe"'],
+  ['a\r\nSet-Cookie: x=1', 'inline; filename="aSet-Cookie: x=1"'],
+  ['exe.\u202egpj.exe', 'inline; filename="exe.gpj.exe"'],
   ['', 'inline; filename="blob"'],
   ['..', 'inline; filename="blob"'],
-  ['\ud800.mp4', `inline; filename="_.mp4"; filename*=UTF-8''%EF%BF%BD.mp4`],
+  ['\ud800.mp4', 'inline; filename="_.mp4"'],
 ])('the name %j is offered as %s', (name, header) => {
   expect(contentDisposition('inline', name, 'blob')).toBe(header);
 });
 
 test('a long name is cut at a character and keeps its extension', () => {
-  const name = displayName(`${'日'.repeat(300)}.webm`, 'blob');
+  const name = fileName(`${'日'.repeat(300)}.webm`, 'blob');
   expect(name).toMatch(/^日+\.webm$/);
   expect(Buffer.byteLength(name)).toBeLessThanOrEqual(200);
 });

@@ -1,0 +1,112 @@
+/**
+ * The first file of a `multipart/form-data` body as a byte stream, while the form is still arriving. Nothing is kept on
+ * disk or in memory beyond the chunk in hand; names and fields are bounded before they are looked at.
+ */
+import type { IncomingHttpHeaders } from 'node:http';
+import { Busboy, type BusboyFileStream, type BusboyInstance } from '@fastify/busboy';
+import { AppError, InvalidInput, UnsupportedType } from '../../base/errors.ts';
+import { KIB } from '../../base/units.ts';
+
+const LIMITS = {
+  files: 1,
+  fields: 16,
+  parts: 24,
+  fieldNameSize: 100,
+  fieldSize: 4 * KIB,
+  headerPairs: 32,
+  headerSize: 8 * KIB,
+};
+
+export interface FormFile {
+  readonly name: string;
+  readonly declaredType: string;
+  /** Fields that came before the file. */
+  readonly fields: ReadonlyMap<string, string>;
+  readonly bytes: AsyncIterable<Uint8Array>;
+}
+
+/**
+ * Feeds `body` through the form and hands its file to `take`. Resolves with what `take` gives, once the whole form was
+ * read. @throws InvalidInput for a broken form or one without a file, UnsupportedType for another body, and what `take` throws.
+ */
+export async function withFormFile<Result>(
+  headers: IncomingHttpHeaders,
+  body: AsyncIterable<Uint8Array>,
+  take: (file: FormFile) => Promise<Result>,
+): Promise<Result> {
+  const form = openForm(headers);
+  const broken = Promise.withResolvers<never>();
+  form.on('error', (cause) => broken.reject(new InvalidInput('the form is broken', {}, { cause })));
+  form.on('filesLimit', () => broken.reject(new InvalidInput('send one file per request')));
+  const taking = takeFirst(form, take);
+  try {
+    const [result] = await Promise.race([
+      Promise.all([taking.result, pump(body, form, taking.stream)]),
+      broken.promise,
+    ]);
+    return result;
+  } finally {
+    taking.stream()?.destroy();
+  }
+}
+
+function openForm(headers: IncomingHttpHeaders): BusboyInstance {
+  const type = headers['content-type'];
+  if (type === undefined || !/^multipart\/form-data\s*;/i.test(type)) {
+    throw new UnsupportedType('send multipart/form-data with one file');
+  }
+  try {
+    return new Busboy({ headers: { ...headers, 'content-type': type }, limits: LIMITS });
+  } catch (cause) {
+    throw new InvalidInput('the form has no boundary', {}, { cause });
+  }
+}
+
+interface Taking<Result> {
+  readonly result: Promise<Result>;
+  readonly stream: () => BusboyFileStream | undefined;
+}
+
+function takeFirst<Result>(form: BusboyInstance, take: (file: FormFile) => Promise<Result>): Taking<Result> {
+  const fields = new Map<string, string>();
+  const { promise, resolve, reject } = Promise.withResolvers<Result>();
+  let current: BusboyFileStream | undefined;
+  form.on('field', (name, value) => fields.set(name, value));
+  form.once('file', (_field, stream, filename, _encoding, declaredType) => {
+    current = stream;
+    stream.on('error', () => undefined); // the reader sees it too, and tells
+    take({ name: filename ?? '', declaredType, fields, bytes: chunksOf(stream) }).then(resolve, reject);
+  });
+  form.once('finish', () => {
+    if (current === undefined) reject(new InvalidInput('the form holds no file'));
+  });
+  return { result: promise, stream: () => current };
+}
+
+async function* chunksOf(stream: BusboyFileStream): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    for await (const chunk of stream) yield chunk as Uint8Array;
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    throw new InvalidInput('the form ended in the middle of the file', {}, { cause: error });
+  }
+}
+
+/** One chunk at a time; the parser's callback is its back-pressure. */
+async function pump(
+  body: AsyncIterable<Uint8Array>,
+  form: BusboyInstance,
+  stream: () => BusboyFileStream | undefined,
+): Promise<void> {
+  try {
+    for await (const chunk of body) {
+      await new Promise<void>((resolve, reject) => {
+        form.write(chunk, (error) => (error ? reject(error) : resolve()));
+      });
+    }
+    form.end();
+  } catch (error) {
+    stream()?.destroy(error instanceof Error ? error : undefined);
+    throw error;
+  }
+}

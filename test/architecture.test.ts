@@ -34,7 +34,7 @@ const BROWSER_SAFE = new Set(['base', 'codec', 'torrent', 'store', 'nostr', 'ada
 
 function roomOf(file: string): string | undefined {
   const parts = file.split('/');
-  if (parts[0] === 'web') return 'web';
+  if (parts[0] === 'web') return parts[1] === 'src' ? 'web' : undefined; // the rest of web/ is its build
   if (parts[0] !== 'src') return undefined;
   return parts[1] === 'adapters' ? `adapters/${parts[2]}` : parts[1];
 }

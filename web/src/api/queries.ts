@@ -1,0 +1,67 @@
+/** What the pages read from the server, as cached queries; and the few things they change there. */
+import { infiniteQueryOptions, QueryClient, queryOptions } from '@tanstack/react-query';
+import type { MediumInfo } from '../../../src/base/api.ts';
+import type { Sha256 } from '../../../src/base/ids.ts';
+import { ApiFailed, callApi } from './http.ts';
+import { readMediaPage, readMedium, readServerInfo, readSession } from './read.ts';
+
+const PAGE_SIZE = 24;
+const UPLOADING_POLL_MS = 2_000;
+const SWARM_POLL_MS = 15_000;
+const LIST_POLL_MS = 30_000;
+const MAX_RETRIES = 2;
+
+/** Refusals are final; only an unreachable or failing server is asked again. */
+export function isWorthRetrying(failures: number, error: Error): boolean {
+  if (failures >= MAX_RETRIES) return false;
+  return !(error instanceof ApiFailed) || error.status === 0 || error.status >= 500;
+}
+
+export const queryClient = new QueryClient({
+  defaultOptions: { queries: { retry: isWorthRetrying, staleTime: 5_000 } },
+});
+
+export const serverQuery = queryOptions({
+  queryKey: ['server'],
+  queryFn: async ({ signal }) => readServerInfo(await callApi('/api/v1/server', { signal })),
+  staleTime: 60_000,
+});
+
+export const sessionQuery = queryOptions({
+  queryKey: ['session'],
+  queryFn: async ({ signal }) => readSession(await callApi('/api/v1/session', { signal })),
+  staleTime: 60_000,
+});
+
+/** Newest first, page by page. */
+export const recentMediaQuery = infiniteQueryOptions({
+  queryKey: ['media'],
+  initialPageParam: '',
+  queryFn: async ({ pageParam, signal }) => {
+    const cursor = pageParam === '' ? '' : `&cursor=${encodeURIComponent(pageParam)}`;
+    return readMediaPage(await callApi(`/api/v1/media?limit=${PAGE_SIZE}${cursor}`, { signal }));
+  },
+  getNextPageParam: (page) => page.nextCursor,
+  refetchInterval: LIST_POLL_MS,
+});
+
+/** How soon a medium is worth asking for again: often while it is still arriving. */
+export function pollIntervalMs(medium: MediumInfo | undefined): number {
+  return medium?.state === 'uploading' ? UPLOADING_POLL_MS : SWARM_POLL_MS;
+}
+
+/** One medium; the page polls it for the swarm's counts. */
+export function mediumQuery(sha256: Sha256) {
+  return queryOptions({
+    queryKey: ['medium', sha256],
+    queryFn: async ({ signal }) => readMedium(await callApi(`/api/v1/media/${sha256}`, { signal })),
+    refetchInterval: (query) => (query.state.status === 'error' ? false : pollIntervalMs(query.state.data)),
+  });
+}
+
+/** Drops the caller's claim on the medium; the last claim's end deletes it. @throws ApiFailed */
+export async function deleteMedium(sha256: Sha256): Promise<void> {
+  await callApi(`/api/v1/media/${sha256}`, { method: 'DELETE' });
+  queryClient.removeQueries({ queryKey: ['medium', sha256] });
+  await queryClient.invalidateQueries({ queryKey: ['media'] });
+}

@@ -1,0 +1,28 @@
+/** Entry of the web app: language, providers, first render; then, when the browser is idle, identity and swarm. */
+import { QueryClientProvider } from '@tanstack/react-query';
+import { RouterProvider } from '@tanstack/react-router';
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { queryClient, sessionQuery } from './api/queries.ts';
+import { inBackground } from './app/problems.ts';
+import { router } from './app/router.tsx';
+import { NotFound } from '../../src/base/errors.ts';
+import { startI18n } from './i18n/index.ts';
+import { restoreIdentity } from './identity/store.ts';
+import './styles/main.css';
+
+async function start(): Promise<void> {
+  const container = document.querySelector('#app');
+  if (container === null) throw new NotFound('the page has no #app element');
+  await startI18n();
+  createRoot(container).render(
+    <StrictMode>
+      <QueryClientProvider client={queryClient}>
+        <RouterProvider router={router} />
+      </QueryClientProvider>
+    </StrictMode>,
+  );
+  await restoreIdentity(async () => (await queryClient.ensureQueryData(sessionQuery)).pubkey);
+}
+
+inBackground(start());

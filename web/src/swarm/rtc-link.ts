@@ -21,6 +21,8 @@ export interface LinkEvents {
 const COMPLETE_SDP_MS = 150;
 const MAX_SDP_CHARS = 32 * KIB;
 const MAX_CANDIDATES = 64;
+/** `sdpMid` where a browser gives none: we have one media section. */
+const ONLY_SECTION = '0';
 
 export class RtcLink {
   readonly #connection: RTCPeerConnection;
@@ -36,7 +38,7 @@ export class RtcLink {
     this.#connection = new RTCPeerConnection({ iceServers: [...iceServers] });
     this.#connection.addEventListener('icecandidate', ({ candidate }) => {
       if (candidate !== null && candidate.candidate !== '' && !this.#isClosed)
-        events.candidate({ candidate: candidate.candidate, sdpMid: candidate.sdpMid });
+        events.candidate({ candidate: candidate.candidate, sdpMid: candidate.sdpMid ?? ONLY_SECTION });
     });
     this.#connection.addEventListener('connectionstatechange', () => this.#stateChanged());
     this.#connection.addEventListener('datachannel', ({ channel }) => this.#events.channel(channel));

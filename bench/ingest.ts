@@ -8,7 +8,7 @@ import { seededBytes } from '../test/support/random-bytes.ts';
 import { temporaryFolder } from '../test/support/temp-dir.ts';
 import type { Bench, Contender, Figures } from './support/bench.ts';
 import { TreeMeter } from './support/meter.ts';
-import { startServer } from './support/server.ts';
+import { startServer } from '../test/support/server.ts';
 
 const FULL_BYTES = GIB;
 const SENT_AT_ONCE_BYTES = 256 * 1024;
@@ -88,7 +88,7 @@ export const bench: Bench = {
       name: 'Seedbed: hashed and synced',
       measure: async () => {
         await using folder = await temporaryFolder('bench-ingest');
-        await using server = await startServer(folder.path, { SEEDBED_UPLOADS: 'anyone' });
+        await using server = await startServer({ dataFolder: folder.path, settings: { SEEDBED_UPLOADS: 'anyone' } });
         return await measureUpload(server.program.pid, server.origin, bodyOf(pattern, round++, sizeBytes), sizeBytes);
       },
     };

@@ -11,7 +11,7 @@ import type { Bench, Contender, Figures } from './support/bench.ts';
 import { makeBlob, memoryFolder } from './support/blob.ts';
 import { TreeMeter } from './support/meter.ts';
 import { LIBTORRENT, startPeer, WEBTORRENT } from './support/peer.ts';
-import { type RunningServer, startServer } from './support/server.ts';
+import { type RunningServer, startServer } from '../test/support/server.ts';
 
 const FULL_COUNT = 5_000;
 const BLOB_BYTES = 64 * KIB;
@@ -44,7 +44,7 @@ async function makeLibrary(folder: string, count: number): Promise<Library> {
 
 /** Uploads every file to our server, the way people do. */
 async function publish({ dataFolder, serverFolder }: Library): Promise<void> {
-  await using server = await startServer(serverFolder, SETTINGS);
+  await using server = await startServer({ dataFolder: serverFolder, settings: SETTINGS });
   const waiting = await readdir(dataFolder);
   const uploadNext = async (): Promise<void> => {
     for (let name = waiting.pop(); name !== undefined; name = waiting.pop())
@@ -74,7 +74,7 @@ async function measureRival(program: Program, startedAtMs: number): Promise<Figu
 }
 
 async function measureOurs({ serverFolder }: Library): Promise<Figures> {
-  await using server = await startServer(serverFolder, SETTINGS);
+  await using server = await startServer({ dataFolder: serverFolder, settings: SETTINGS });
   return figures(server.readyMs, new TreeMeter(server.program.pid));
 }
 

@@ -44,14 +44,11 @@ function start({ clone, env }: Site, extra: NodeJS.ProcessEnv = {}): Program {
 
 /** Waits for /readyz; a start that ends by itself fails at once with its output. */
 async function ready({ adminPort }: Site, program: Program): Promise<void> {
-  let ended = false;
-  const watch = program.ended.then(() => {
-    ended = true;
-  });
-  const probe = async (): Promise<boolean> =>
-    ended || (await fetch(`http://127.0.0.1:${adminPort}/readyz`, { signal: AbortSignal.timeout(2_000) })).ok;
-  await eventually('ready', probe, { timeoutMs: FIRST_START_MS, intervalMs: 50 });
-  if (ended) await watch.then(() => expect.unreachable(`npm start ended by itself\n${program.output}`));
+  const isReady = async (): Promise<boolean> =>
+    program.hasEnded ||
+    (await fetch(`http://127.0.0.1:${adminPort}/readyz`, { signal: AbortSignal.timeout(2_000) })).ok;
+  await eventually('ready', isReady, { timeoutMs: FIRST_START_MS, intervalMs: 50 });
+  if (program.hasEnded) expect.unreachable(`npm start ended by itself\n${program.output}`);
 }
 
 function refuses(port: number): Promise<boolean> {

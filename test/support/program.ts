@@ -61,6 +61,10 @@ export class Program implements AsyncDisposable {
     return this.#child.pid ?? 0;
   }
 
+  get hasEnded(): boolean {
+    return this.#ended !== undefined;
+  }
+
   /** Standard output and error so far, as they came. */
   get output(): string {
     return this.#output;

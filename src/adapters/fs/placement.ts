@@ -1,0 +1,83 @@
+/**
+ * Where the files of a torrent lie below a folder of the user's choice. Names come from strangers: every element is made
+ * safe for any common file system, and no two files, nor a file and a folder, ever share a path.
+ */
+import path from 'node:path';
+import type { TorrentInfo } from '../../codec/torrent-info.ts';
+
+/** One file of the flat byte space. */
+export interface PlacedFile {
+  /** Absolute path; pad files have none and are zeros. */
+  readonly file: string | undefined;
+  readonly lengthBytes: number;
+  readonly offsetBytes: number;
+}
+
+/** Below the 255 bytes of most file systems, with room for ` (2)` and `.part`. */
+const MAX_SEGMENT_BYTES = 200;
+const RESERVED = /^(con|prn|aux|nul|com\d|lpt\d)(\..*)?$/i;
+
+/** A single file lies at `target` itself, several lie below it. Paths are unique even where case does not count. */
+export function placeFiles(info: Pick<TorrentInfo, 'files' | 'isSingleFile'>, target: string): PlacedFile[] {
+  const taken = new Taken();
+  return info.files.map(({ path: elements, lengthBytes, offsetBytes, isPad }) => {
+    if (isPad) return { file: undefined, lengthBytes, offsetBytes };
+    const file = info.isSingleFile ? target : path.join(target, ...taken.claim(elements.map(safeSegment)));
+    return { file, lengthBytes, offsetBytes };
+  });
+}
+
+/** One path element: no separators, no reserved characters or names, no leading or trailing dots and spaces, ≤ 200 bytes. */
+export function safeSegment(text: string): string {
+  const clean = text.replaceAll(/[<>:"/\\|?*\p{Cc}]/gu, '_').replaceAll(/^[\s.]+|[\s.]+$/g, '');
+  const short = shorten(clean);
+  if (short === '') return '_';
+  return RESERVED.test(short) ? `_${short}` : short;
+}
+
+/** Cuts in the middle of no character and keeps the extension. */
+function shorten(name: string): string {
+  if (Buffer.byteLength(name) <= MAX_SEGMENT_BYTES) return name;
+  const extension = /\.[A-Za-z0-9]{1,10}$/.exec(name)?.[0] ?? '';
+  let kept = '';
+  let bytes = extension.length;
+  for (const character of name) {
+    bytes += Buffer.byteLength(character);
+    if (bytes > MAX_SEGMENT_BYTES) break;
+    kept += character;
+  }
+  return kept.trimEnd() + extension;
+}
+
+/** The paths given away so far, compared without case. */
+class Taken {
+  readonly #files = new Set<string>();
+  readonly #folders = new Set<string>();
+
+  /** The path, with ` (2)`, ` (3)`… where another file, or a folder, was first. */
+  claim(elements: readonly string[]): string[] {
+    const folders: string[] = [];
+    for (const element of elements.slice(0, -1)) {
+      const name = this.#free(folders, element, (key) => !this.#files.has(key));
+      folders.push(name);
+      this.#folders.add(keyOf(folders));
+    }
+    const last = this.#free(folders, elements.at(-1) ?? '_', (key) => !this.#files.has(key) && !this.#folders.has(key));
+    const placed = [...folders, last];
+    this.#files.add(keyOf(placed));
+    return placed;
+  }
+
+  #free(folders: readonly string[], name: string, isFree: (key: string) => boolean): string {
+    let candidate = name;
+    for (let attempt = 2; !isFree(keyOf([...folders, candidate])); attempt++) {
+      const { name: stem, ext } = path.parse(name);
+      candidate = `${stem} (${attempt})${ext}`;
+    }
+    return candidate;
+  }
+}
+
+function keyOf(elements: readonly string[]): string {
+  return elements.join('/').normalize('NFC').toLowerCase();
+}

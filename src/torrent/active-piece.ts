@@ -1,0 +1,160 @@
+/**
+ * A piece on its way in. Every block is free, asked of one or more sources, or received; received bytes sit in the
+ * piece's own pooled buffer. Invariant: at most one source streams into a block at a time, so a block is never a
+ * mixture of two sources and blame for bad bytes is always exact.
+ */
+import type { Geometry } from './geometry.ts';
+
+/** Whoever delivers blocks: a peer or a web seed. */
+export interface BlockSource {
+  /** Unique within the engine's life. */
+  readonly sourceId: number;
+}
+
+const RECEIVED = 255;
+/** More sources than this are never asked for one block. */
+const MAX_ASKERS = 8;
+
+export class ActivePiece {
+  readonly index: number;
+  readonly sizeBytes: number;
+  readonly blockCount: number;
+  /** At least `sizeBytes` long; lent by the buffer pool. */
+  readonly buffer: Uint8Array<ArrayBuffer>;
+  /** Set while a suspect piece is fetched again from one source only (smart ban). */
+  exclusiveTo: BlockSource | undefined;
+  /** Monotonic time of the last received block, for eviction of the stalest. */
+  touchedAtMs: number;
+  /** Number of sources asked per block, or RECEIVED. */
+  readonly #askers: Uint8Array;
+  readonly #writers: (BlockSource | undefined)[];
+  readonly #deliveredBy: (BlockSource | undefined)[];
+  #freeBlocks: number;
+  #receivedBlocks = 0;
+  #cursor = 0;
+
+  constructor(geometry: Geometry, index: number, buffer: Uint8Array<ArrayBuffer>, nowMs: number) {
+    this.index = index;
+    this.sizeBytes = geometry.pieceBytes(index);
+    this.blockCount = geometry.blockCount(index);
+    this.buffer = buffer;
+    this.touchedAtMs = nowMs;
+    this.#askers = new Uint8Array(this.blockCount);
+    this.#writers = Array.from({ length: this.blockCount });
+    this.#deliveredBy = Array.from({ length: this.blockCount });
+    this.#freeBlocks = this.blockCount;
+  }
+
+  /** Blocks that nobody was asked for. */
+  get freeBlocks(): number {
+    return this.#freeBlocks;
+  }
+
+  get receivedBlocks(): number {
+    return this.#receivedBlocks;
+  }
+
+  /** Blocks that somebody was asked for and that are not here. */
+  get askedBlocks(): number {
+    return this.blockCount - this.#freeBlocks - this.#receivedBlocks;
+  }
+
+  get isComplete(): boolean {
+    return this.#receivedBlocks === this.blockCount;
+  }
+
+  isFree(block: number): boolean {
+    return this.#askers[block] === 0;
+  }
+
+  isReceived(block: number): boolean {
+    return this.#askers[block] === RECEIVED;
+  }
+
+  /** Sources now asked for the block; 0 when free or received. */
+  askers(block: number): number {
+    const askers = this.#askers[block] ?? 0;
+    return askers === RECEIVED ? 0 : askers;
+  }
+
+  /** The first free block, or undefined. */
+  firstFree(): number | undefined {
+    if (this.#freeBlocks === 0) return undefined;
+    for (let step = 0; step < this.blockCount; step++) {
+      const block = (this.#cursor + step) % this.blockCount;
+      if (this.#askers[block] !== 0) continue;
+      this.#cursor = block;
+      return block;
+    }
+    return undefined;
+  }
+
+  /** Whether one more source may be asked. */
+  mayAsk(block: number): boolean {
+    return (this.#askers[block] ?? RECEIVED) < MAX_ASKERS;
+  }
+
+  /** Notes that a source was asked. */
+  ask(block: number): void {
+    const askers = this.#askers[block] ?? RECEIVED;
+    if (askers >= MAX_ASKERS) return;
+    if (askers === 0) this.#freeBlocks--;
+    this.#askers[block] = askers + 1;
+  }
+
+  /** Notes that an asked source will not deliver; the block may become free again. */
+  unask(block: number): void {
+    const askers = this.#askers[block] ?? RECEIVED;
+    if (askers === 0 || askers === RECEIVED) return;
+    this.#askers[block] = askers - 1;
+    if (askers > 1) return;
+    this.#freeBlocks++;
+    this.#cursor = Math.min(this.#cursor, block);
+  }
+
+  /** Claims the block's place in the buffer for one source's stream; false while another one writes or it is received. */
+  beginWrite(block: number, source: BlockSource): boolean {
+    if (this.isReceived(block)) return false;
+    const writer = this.#writers[block];
+    if (writer !== undefined && writer !== source) return false;
+    this.#writers[block] = source;
+    return true;
+  }
+
+  /** Gives up a claim before the block was complete. */
+  abandonWrite(block: number, source: BlockSource): void {
+    if (this.#writers[block] === source) this.#writers[block] = undefined;
+  }
+
+  /** Whether the source's claim still stands: another one may have completed the block, or the piece may be gone. */
+  mayWrite(block: number, source: BlockSource): boolean {
+    return this.#writers[block] === source;
+  }
+
+  /** Ends all claims: the buffer is about to be reused. */
+  revokeWriters(): void {
+    this.#writers.fill(undefined);
+  }
+
+  /** Notes that the block's bytes are all in the buffer, by this source; false when it was received before. */
+  receive(block: number, source: BlockSource, nowMs: number): boolean {
+    const askers = this.#askers[block] ?? RECEIVED;
+    if (askers === RECEIVED) return false;
+    if (askers === 0) this.#freeBlocks--;
+    this.#askers[block] = RECEIVED;
+    this.#writers[block] = undefined;
+    this.#deliveredBy[block] = source;
+    this.#receivedBlocks++;
+    this.touchedAtMs = nowMs;
+    return true;
+  }
+
+  /** Who delivered each received block, in block order. */
+  get deliveries(): readonly (BlockSource | undefined)[] {
+    return this.#deliveredBy;
+  }
+
+  contributors(): Set<BlockSource> {
+    return new Set(this.#deliveredBy.filter((source) => source !== undefined));
+  }
+}

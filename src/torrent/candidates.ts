@@ -1,0 +1,79 @@
+/**
+ * Addresses one torrent may dial: bounded, each tried with growing pauses and forgotten after a few failures.
+ * Invariant: an address is in at most one state: waiting, being dialled, or connected.
+ */
+import { SECOND_MS } from '../base/units.ts';
+import { addressKey } from './peer-exchange.ts';
+import type { PeerAddress } from './ports.ts';
+
+const MAX_CANDIDATES = 500;
+/** Pauses after the first, second … failure; one more failure and the address is forgotten. The first is short because
+ * some clients refuse a torrent's very first connection while they get it ready. */
+const RETRY_MS = [SECOND_MS, 10 * SECOND_MS, 60 * SECOND_MS, 300 * SECOND_MS];
+
+interface Candidate {
+  readonly address: PeerAddress;
+  failures: number;
+  nextAtMs: number;
+  state: 'waiting' | 'busy';
+}
+
+export class Candidates {
+  readonly #candidates = new Map<string, Candidate>();
+
+  get size(): number {
+    return this.#candidates.size;
+  }
+
+  /** True when the address is new. */
+  add(address: PeerAddress, nowMs: number): boolean {
+    const key = addressKey(address);
+    if (this.#candidates.has(key) || this.#candidates.size >= MAX_CANDIDATES) return false;
+    this.#candidates.set(key, { address, failures: 0, nextAtMs: nowMs, state: 'waiting' });
+    return true;
+  }
+
+  /** An address that is due, now marked as busy. */
+  next(nowMs: number): PeerAddress | undefined {
+    for (const candidate of this.#candidates.values()) {
+      if (candidate.state === 'busy' || candidate.nextAtMs > nowMs) continue;
+      candidate.state = 'busy';
+      return candidate.address;
+    }
+    return undefined;
+  }
+
+  /** Whether any address waits for its turn, now or later. */
+  get hasWaiting(): boolean {
+    for (const candidate of this.#candidates.values()) if (candidate.state === 'waiting') return true;
+    return false;
+  }
+
+  /** The dial failed or the connection ended. `wasUseful` starts the pauses anew. */
+  ended(address: PeerAddress, wasUseful: boolean, nowMs: number): void {
+    const key = addressKey(address);
+    const candidate = this.#candidates.get(key);
+    if (candidate === undefined) return;
+    const pauseMs = RETRY_MS[wasUseful ? 1 : candidate.failures];
+    candidate.failures = wasUseful ? 1 : candidate.failures + 1;
+    if (pauseMs === undefined) this.#candidates.delete(key);
+    else {
+      candidate.state = 'waiting';
+      candidate.nextAtMs = nowMs + pauseMs;
+    }
+  }
+
+  /** It could not be dialled just now; it stays next in line. */
+  postpone(address: PeerAddress): void {
+    const candidate = this.#candidates.get(addressKey(address));
+    if (candidate !== undefined) candidate.state = 'waiting';
+  }
+
+  forget(address: PeerAddress): void {
+    this.#candidates.delete(addressKey(address));
+  }
+
+  clear(): void {
+    this.#candidates.clear();
+  }
+}

@@ -1,0 +1,79 @@
+/** Applies the choker to one torrent's peers: a free slot is given at once, and every ten seconds all are judged anew. */
+import { MINUTE_MS, SECOND_MS } from '../base/units.ts';
+import { chooseUnchoked, type ChokeCandidate } from './choker.ts';
+import type { Peer } from './peer.ts';
+
+const ROUND_MS = 10 * SECOND_MS;
+const ROUNDS_PER_OPTIMIST = 3;
+const LEECHING_SLOTS = 4;
+/** Slots while seeding without an upload limit; with one, one slot per this many bytes a second. */
+const SEEDING_SLOTS = 32;
+const SEED_SLOT_BYTES_PER_SECOND = 128 * 1024;
+
+/** Regular upload slots for the situation; the optimistic one comes on top. */
+export function uploadSlots(seeding: boolean, uploadBytesPerSecond: number): number {
+  if (!seeding) return LEECHING_SLOTS;
+  const affordable = Math.floor(uploadBytesPerSecond / SEED_SLOT_BYTES_PER_SECOND);
+  return Math.min(SEEDING_SLOTS, Math.max(LEECHING_SLOTS, affordable));
+}
+
+export interface ChokingParts {
+  readonly peers: ReadonlySet<Peer>;
+  readonly random: () => number;
+  isSeeding(): boolean;
+  uploadBytesPerSecond(): number;
+}
+
+export class Choking {
+  readonly #parts: ChokingParts;
+  #optimistic: number | undefined;
+  #round = 0;
+  #nextRoundAtMs = 0;
+
+  constructor(parts: ChokingParts) {
+    this.#parts = parts;
+  }
+
+  /** A peer became interested: it need not wait for the next round while slots are free. */
+  interestChanged(peer: Peer): void {
+    if (!peer.isInterested || !peer.amChoking) return;
+    let taken = 0;
+    for (const other of this.#parts.peers) if (!other.amChoking && other.isInterested) taken++;
+    if (taken <= this.#slots()) peer.setChoking(false);
+  }
+
+  tick(nowMs: number): void {
+    if (nowMs < this.#nextRoundAtMs) return;
+    this.#nextRoundAtMs = nowMs + ROUND_MS;
+    const interested = [...this.#parts.peers].filter((peer) => peer.isInterested);
+    const verdict = chooseUnchoked(
+      interested.map((peer) => describe(peer, nowMs)),
+      {
+        slots: this.#slots(),
+        seeding: this.#parts.isSeeding(),
+        optimistic: this.#optimistic,
+        rotate: this.#round++ % ROUNDS_PER_OPTIMIST === 0,
+        nowMs,
+        random: this.#parts.random,
+      },
+    );
+    this.#optimistic = verdict.optimistic;
+    for (const peer of this.#parts.peers) peer.setChoking(!verdict.unchoked.has(peer.sourceId));
+  }
+
+  #slots(): number {
+    return uploadSlots(this.#parts.isSeeding(), this.#parts.uploadBytesPerSecond());
+  }
+}
+
+function describe(peer: Peer, nowMs: number): ChokeCandidate {
+  return {
+    id: peer.sourceId,
+    isUnchoked: !peer.amChoking,
+    downloadRate: peer.downloaded.bytesPerSecond(nowMs),
+    uploadRate: peer.uploaded.bytesPerSecond(nowMs),
+    isSnubbed: peer.isSnubbed,
+    changedAtMs: peer.chokeChangedAtMs,
+    isNew: nowMs - peer.connectedAtMs < MINUTE_MS,
+  };
+}

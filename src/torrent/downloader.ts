@@ -1,0 +1,367 @@
+/**
+ * Which blocks to ask of which peer. Pieces readers wait for come first, in the order of their deadlines; then pieces
+ * already begun; then the rarest. Blocks that are late, or the very last ones, are asked of a second source, and the
+ * first answer cancels the other. Everything it decides on is in memory; it sends only through `Peer`.
+ */
+import type { Clock } from '../base/clock.ts';
+import { BLOCK_BYTES } from '../codec/wire.ts';
+import type { ActivePiece, BlockSource } from './active-piece.ts';
+import type { Availability } from './availability.ts';
+import type { ReceivedBlock } from './block-intake.ts';
+import type { Peer } from './peer.ts';
+import type { PieceStore } from './piece-store.ts';
+import type { WantedPiece } from './reading-window.ts';
+import type { Suspicions } from './suspicion.ts';
+
+/** A slower peer may take an urgent block when it would come not much later than from the fastest. */
+const TOLERATED_LATENESS = 1.5;
+/** Extra time before an overdue block is asked of a second source. */
+const LATE_AFTER_MS = 60;
+const MAX_HEDGES_PER_TICK = 64;
+const ENDGAME_BATCH = 8;
+/** Sources asked for one block in endgame. */
+const MAX_DUPLICATES = 3;
+/** Nothing delivered for this long although asked: snubbed. */
+const SNUB_AFTER_MS = 10_000;
+
+export interface DownloadPolicy {
+  /** Fetch what nobody reads, too. */
+  readonly fetchesAll: boolean;
+}
+
+export interface DownloaderParts {
+  readonly clock: Clock;
+  readonly store: PieceStore;
+  readonly peers: ReadonlySet<Peer>;
+  readonly availability: Availability;
+  readonly suspicions: Suspicions;
+  readonly policy: DownloadPolicy;
+  /** Bytes the limits allow to ask for now. */
+  allowance(): number;
+  /** Charges (or, negative, gives back) bytes asked for. */
+  charge(sizeBytes: number): void;
+  /** Memory is short and a reader waits: another torrent may give some up. True when it did. */
+  reclaimMemory(): boolean;
+}
+
+export class Downloader {
+  readonly #parts: DownloaderParts;
+  #window: readonly WantedPiece[] = [];
+  #windowPieces = new Set<number>();
+  #fillIsDue = false;
+  #isStopped = false;
+
+  constructor(parts: DownloaderParts) {
+    this.#parts = parts;
+    if (parts.policy.fetchesAll) parts.store.have.forEachMissing((piece) => parts.availability.offer(piece));
+  }
+
+  /** Pieces readers wait for, soonest first. */
+  get window(): readonly WantedPiece[] {
+    return this.#window;
+  }
+
+  get hasReaders(): boolean {
+    return this.#window.length > 0;
+  }
+
+  /** Whether the piece is worth fetching now. */
+  wants(piece: number): boolean {
+    return this.#parts.store.isMissing(piece) && (this.#parts.policy.fetchesAll || this.#windowPieces.has(piece));
+  }
+
+  /** Readers moved. On a jump everything asked for outside the new window is taken back first. */
+  setWindow(window: readonly WantedPiece[], isJump: boolean): void {
+    this.#window = window;
+    this.#windowPieces = new Set(window.map(({ piece }) => piece));
+    if (isJump) this.#cancelStale();
+    this.updateInterest();
+    this.fillAll();
+  }
+
+  /** Tells each peer whether we want something of it. While anybody reads we stay interested in everybody. */
+  updateInterest(): void {
+    for (const peer of this.#parts.peers) this.#updateInterest(peer);
+  }
+
+  peerGained(peer: Peer, piece: number | undefined): void {
+    this.#parts.availability.gained(peer, piece);
+    if (!peer.amInterested && (piece === undefined || this.wants(piece))) this.#updateInterest(peer);
+    if (peer.ledger.size === 0) this.fill(peer);
+  }
+
+  peerLost(peer: Peer, piece: number): void {
+    this.#parts.availability.lost(peer, piece);
+  }
+
+  peerLeft(peer: Peer): void {
+    this.#parts.availability.left(peer);
+  }
+
+  /** Asks one peer for more once its queue is half empty. */
+  fill(peer: Peer): void {
+    if (this.#isStopped || !peer.mayRequest || peer.isClosed) return;
+    const limit = this.#queueLimit(peer);
+    if (peer.ledger.size > limit / 2) return;
+    const allowed = Math.ceil(this.#parts.allowance() / BLOCK_BYTES);
+    const room = Math.min(limit - peer.ledger.size, allowed);
+    if (room <= 0) return;
+    const blockKeys = this.#pick(peer, room);
+    if (blockKeys.length === 0) return;
+    this.#parts.charge(blockKeys.length * BLOCK_BYTES);
+    peer.request(blockKeys);
+  }
+
+  /** Asks everybody, the quickest first, so that urgent blocks go to them. */
+  fillAll(): void {
+    const ordered = [...this.#parts.peers].filter((peer) => peer.mayRequest);
+    ordered.sort((a, b) => a.pipeline.arrivalMs(a.queuedBytes) - b.pipeline.arrivalMs(b.queuedBytes));
+    for (const peer of ordered) this.fill(peer);
+  }
+
+  /** Blocks a source will not deliver: free for others. */
+  released(source: BlockSource, blockKeys: readonly number[], isGone: boolean): void {
+    const { geometry, active } = this.#parts.store;
+    for (const blockKey of blockKeys) {
+      const piece = active.get(geometry.pieceOf(blockKey));
+      if (piece === undefined) continue;
+      piece.unask(blockKey - geometry.blockKey(piece.index, 0));
+      if (isGone && piece.exclusiveTo === source) this.discard(piece);
+    }
+    this.#parts.charge(-blockKeys.length * BLOCK_BYTES);
+    this.#fillSoon();
+  }
+
+  /** A block came: cancels its other requests and completes the piece. */
+  received(source: BlockSource, block: ReceivedBlock): void {
+    if (!block.isNew || block.piece === undefined) return;
+    if (block.askers > 1)
+      for (const peer of this.#parts.peers)
+        if (peer !== source && peer.ledger.has(block.blockKey)) peer.cancel([block.blockKey]);
+    if (block.piece.isComplete) this.#parts.store.complete(block.piece);
+  }
+
+  /** The piece is missing again after a failed hash or write. */
+  pieceMissing(piece: number): void {
+    if (this.#parts.policy.fetchesAll && this.#parts.store.isMissing(piece)) this.#parts.availability.offer(piece);
+    this.#fillSoon();
+  }
+
+  /** Throws away what is here of a piece and takes its requests back. */
+  discard(piece: ActivePiece): void {
+    const { geometry } = this.#parts.store;
+    const first = geometry.blockKey(piece.index, 0);
+    this.#parts.store.drop(piece);
+    for (const peer of this.#parts.peers) {
+      const stale = [...peer.ledger.open.keys()].filter((key) => key >= first && key < first + piece.blockCount);
+      if (stale.length > 0) peer.cancel(stale);
+    }
+    this.pieceMissing(piece.index);
+  }
+
+  /** Gives up the stalest piece that no reader waits for; true when there was one. `force` also takes pieces in progress. */
+  evictOne(force: boolean): boolean {
+    let stalest: ActivePiece | undefined;
+    for (const piece of this.#parts.store.active.values()) {
+      if (this.#windowPieces.has(piece.index) || (!force && piece.askedBlocks > 0)) continue;
+      if (stalest === undefined || piece.touchedAtMs < stalest.touchedAtMs) stalest = piece;
+    }
+    if (stalest !== undefined) this.discard(stalest);
+    return stalest !== undefined;
+  }
+
+  /** Ten times a second while there are peers: limits refill, late urgent blocks get a second source. */
+  tick(nowMs: number): void {
+    this.fillAll();
+    if (this.#window.length > 0) this.#hedge(nowMs);
+  }
+
+  /** Once a second: peers that deliver nothing lose their requests. */
+  checkSnubs(nowMs: number): void {
+    for (const peer of this.#parts.peers) {
+      if (peer.ledger.size === 0 || nowMs - peer.lastBlockAtMs < SNUB_AFTER_MS) continue;
+      peer.isSnubbed = true;
+      peer.lastBlockAtMs = nowMs;
+      peer.cancel([...peer.ledger.open.keys()]);
+    }
+  }
+
+  /** When a swarm of these peers would have delivered `sizeBytes` of the piece, ms from now. */
+  swarmArrivalMs(piece: number, sizeBytes: number): number {
+    let bytesPerMs = 0;
+    let delayMs = Number.POSITIVE_INFINITY;
+    for (const peer of this.#parts.peers) {
+      if (!peer.mayRequest || peer.isSnubbed || !peer.serves(piece)) continue;
+      bytesPerMs += peer.pipeline.bytesPerMs;
+      delayMs = Math.min(delayMs, peer.pipeline.delayMs);
+    }
+    return bytesPerMs === 0 ? Number.POSITIVE_INFINITY : delayMs + sizeBytes / bytesPerMs;
+  }
+
+  /** Begins a piece for a source, making room when a reader waits; undefined when it may not have it. */
+  open(piece: number, source: BlockSource): ActivePiece | undefined {
+    const { store, availability, suspicions, clock } = this.#parts;
+    const isUrgent = this.#windowPieces.has(piece);
+    let active = store.open(piece, clock.monotonicMs());
+    if (active === undefined && store.isMissing(piece) && this.#makeRoom(isUrgent))
+      active = store.open(piece, clock.monotonicMs());
+    if (active === undefined) return undefined;
+    availability.withdraw(piece);
+    if (active.receivedBlocks + active.askedBlocks === 0 && suspicions.isSuspect(piece)) active.exclusiveTo ??= source;
+    return active.exclusiveTo === undefined || active.exclusiveTo === source ? active : undefined;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#window = [];
+    this.#windowPieces.clear();
+  }
+
+  #makeRoom(isUrgent: boolean): boolean {
+    return this.evictOne(isUrgent) || (isUrgent && this.#parts.reclaimMemory());
+  }
+
+  #updateInterest(peer: Peer): void {
+    const { store, policy } = this.#parts;
+    const have = peer.pieces.have;
+    if (have === undefined || this.#isStopped) return;
+    const wantsAny = policy.fetchesAll && !store.have.isComplete && have.hasBeyond(store.have);
+    peer.setInterested(wantsAny || (this.hasReaders && !store.have.isComplete && have.count > 0));
+  }
+
+  #queueLimit(peer: Peer): number {
+    if (peer.isSnubbed) return 1;
+    return Math.min(peer.pipeline.windowBlocks(this.hasReaders), peer.requestQueueLimit);
+  }
+
+  #pick(peer: Peer, room: number): number[] {
+    const blockKeys: number[] = [];
+    this.#pickWindow(peer, room, blockKeys);
+    if (this.#parts.policy.fetchesAll) {
+      this.#pickBegun(peer, room, blockKeys);
+      this.#pickRarest(peer, room, blockKeys);
+      if (blockKeys.length === 0 && peer.ledger.size === 0) this.#pickEndgame(peer, room, blockKeys);
+    }
+    return blockKeys;
+  }
+
+  #pickWindow(peer: Peer, room: number, into: number[]): void {
+    const { store } = this.#parts;
+    for (const wanted of this.#window) {
+      if (into.length >= room) return;
+      const begun = store.active.get(wanted.piece);
+      if (begun?.freeBlocks === 0 || !store.isMissing(wanted.piece) || !peer.serves(wanted.piece)) continue;
+      if (wanted.isUrgent && !this.#isTimely(peer, wanted, into.length)) continue;
+      const active = this.open(wanted.piece, peer);
+      if (active !== undefined) this.#take(active, room, into);
+    }
+  }
+
+  /** A slow peer must not take an urgent block that another one would bring sooner. */
+  #isTimely(peer: Peer, wanted: WantedPiece, picked: number): boolean {
+    const mine = peer.pipeline.arrivalMs(peer.queuedBytes + picked * BLOCK_BYTES);
+    if (mine <= wanted.dueInMs) return true;
+    for (const other of this.#parts.peers) {
+      if (other === peer || other.isSnubbed || !other.mayRequest || !other.serves(wanted.piece)) continue;
+      if (mine > TOLERATED_LATENESS * other.pipeline.arrivalMs(other.queuedBytes)) return false;
+    }
+    return true;
+  }
+
+  #pickBegun(peer: Peer, room: number, into: number[]): void {
+    for (const active of this.#parts.store.active.values()) {
+      if (into.length >= room) return;
+      if (active.freeBlocks === 0 || !peer.serves(active.index)) continue;
+      if (active.exclusiveTo === undefined || active.exclusiveTo === peer) this.#take(active, room, into);
+    }
+  }
+
+  #pickRarest(peer: Peer, room: number, into: number[]): void {
+    while (into.length < room) {
+      const piece = this.#parts.availability.pick(peer);
+      if (piece === undefined) return;
+      const active = this.open(piece, peer);
+      if (active === undefined) return;
+      this.#take(active, room, into);
+    }
+  }
+
+  /** All that is left is on its way from others: ask for the same blocks, too. */
+  #pickEndgame(peer: Peer, room: number, into: number[]): void {
+    if (this.#parts.availability.size > 0) return;
+    const { geometry, active } = this.#parts.store;
+    for (const piece of active.values()) {
+      if (!peer.serves(piece.index) || piece.exclusiveTo !== undefined) continue;
+      for (let block = 0; block < piece.blockCount; block++) {
+        if (into.length >= Math.min(room, ENDGAME_BATCH)) return;
+        const askers = piece.askers(block);
+        if (askers === 0 || askers >= MAX_DUPLICATES) continue;
+        piece.ask(block);
+        into.push(geometry.blockKey(piece.index, block));
+      }
+    }
+  }
+
+  #take(active: ActivePiece, room: number, into: number[]): void {
+    const { geometry } = this.#parts.store;
+    while (into.length < room) {
+      const block = active.firstFree();
+      if (block === undefined) return;
+      active.ask(block);
+      into.push(geometry.blockKey(active.index, block));
+    }
+  }
+
+  #cancelStale(): void {
+    const { geometry } = this.#parts.store;
+    // Without readers left, a torrent that fetches everything goes on with what it asked for.
+    if (this.#window.length === 0 && this.#parts.policy.fetchesAll) return;
+    for (const peer of this.#parts.peers) {
+      const stale = [...peer.ledger.open.keys()].filter((key) => !this.#windowPieces.has(geometry.pieceOf(key)));
+      if (stale.length > 0) peer.cancel(stale);
+    }
+  }
+
+  /** Asks a second source for urgent blocks that should have been here. */
+  #hedge(nowMs: number): void {
+    let hedges = 0;
+    for (const peer of this.#parts.peers)
+      for (const [blockKey, request] of peer.ledger.open) {
+        if (hedges >= MAX_HEDGES_PER_TICK) return;
+        if (nowMs < request.expectedAtMs + LATE_AFTER_MS) continue;
+        if (this.#hedgeBlock(blockKey, peer)) hedges++;
+      }
+  }
+
+  #hedgeBlock(blockKey: number, late: Peer): boolean {
+    const { store } = this.#parts;
+    const piece = store.active.get(store.geometry.pieceOf(blockKey));
+    if (piece === undefined || !this.#isUrgent(piece.index) || piece.exclusiveTo !== undefined) return false;
+    const block = blockKey - store.geometry.blockKey(piece.index, 0);
+    if (piece.askers(block) !== 1) return false;
+    let best: Peer | undefined;
+    for (const peer of this.#parts.peers) {
+      if (peer === late || peer.isSnubbed || !peer.mayRequest || !peer.serves(piece.index)) continue;
+      if (peer.ledger.size >= peer.requestQueueLimit) continue;
+      if (best === undefined || peer.pipeline.arrivalMs(peer.queuedBytes) < best.pipeline.arrivalMs(best.queuedBytes))
+        best = peer;
+    }
+    if (best === undefined) return false;
+    piece.ask(block);
+    best.request([blockKey]);
+    return true;
+  }
+
+  #isUrgent(piece: number): boolean {
+    return this.#window.some((wanted) => wanted.isUrgent && wanted.piece === piece);
+  }
+
+  #fillSoon(): void {
+    if (this.#fillIsDue || this.#isStopped) return;
+    this.#fillIsDue = true;
+    queueMicrotask(() => {
+      this.#fillIsDue = false;
+      this.fillAll();
+    });
+  }
+}

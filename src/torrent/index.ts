@@ -1,0 +1,40 @@
+/**
+ * The BitTorrent engine. The same code runs in Node and in a browser worker; what differs comes in as ports
+ * (`ports.ts`): sockets, storage, hashing, time.
+ *
+ *     const engine = new Engine({ ports, listenPort: 24244, wake: async (key) => torrentFromDatabase(key) });
+ *     server.on('connection', (socket) => engine.accept(toPeerSocket(socket)));
+ *
+ *     const hashes = await infoHashesOf(info);                                  // from src/codec
+ *     const seeded = engine.add({ ...hashes, info, storage, have: 'all' });     // serve what is stored
+ *     const wanted = engine.addByHash({ ...parseMagnet(link), mode: 'on-demand', openStorage });
+ *     wanted.addPeers([{ host: '192.0.2.7', port: 24244 }]);                    // dialled through the dialers
+ *     wanted.attach(webRtcSocket);                                              // or a socket that is open already
+ *     const info = await wanted.ready(signal);                                  // metadata from peers, verified
+ *     for await (const bytes of wanted.read({ start: 0, endExclusive: info.totalBytes, signal })) play(bytes);
+ *     wanted.events.on('verified', ({ piece }) => remember(piece));
+ *     await engine.stop();
+ *
+ * Inside, from the wire up: `connection` (bytes, handshake), `peer` (protocol discipline), `block-intake` and
+ * `upload-queue` (block bytes in and out), `piece-store` (piece states, hash, write), `downloader` (which block from
+ * whom) with `rarest-first`, `reading-window`, `pipeline`, `web-seeding`; `choking`, `suspicion`, `peer-exchange`,
+ * `metadata-exchange`; `content` and `torrent` join them; `engine` owns torrents, handshakes, caps and the one timer.
+ */
+export { Engine, type AddByHashOptions, type AddOptions, type EngineOptions } from './engine.ts';
+export { Torrent, type OpenedStorage, type TorrentEvents, type TorrentOptions } from './torrent.ts';
+export type { TorrentMode } from './content.ts';
+export type { ReadOptions } from './reader.ts';
+export { DEFAULT_LIMITS, type AddressFilter, type EngineLimits } from './shared.ts';
+export type { PeerStats, TorrentStats } from './stats.ts';
+export type { WebSeedUse } from './web-seeding.ts';
+export type {
+  Dialer,
+  EnginePorts,
+  Hasher,
+  PeerAddress,
+  PeerSocket,
+  PeerSocketListener,
+  PieceStorage,
+  RangeSource,
+  TransportKind,
+} from './ports.ts';

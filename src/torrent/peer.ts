@@ -1,0 +1,404 @@
+/**
+ * One peer of one torrent after the handshake: its choke and interest flags, what it has, what we asked of it and what
+ * it asked of us. It keeps the protocol's discipline and reports to its torrent; which blocks to ask for and whom to
+ * unchoke is decided elsewhere.
+ */
+import { toHex } from '../base/bytes.ts';
+import type { Clock } from '../base/clock.ts';
+import { ProtocolError } from '../base/errors.ts';
+import type { Bitfield } from '../codec/bitfield.ts';
+import type { ExtensionName } from '../codec/extension.ts';
+import type { Handshake } from '../codec/handshake.ts';
+import { peerClientName } from '../codec/peer-id.ts';
+import {
+  encodeBitfield,
+  encodeBlockRefs,
+  encodeExtended,
+  encodeHashRequest,
+  encodePieceIndex,
+  encodeSignal,
+  encodeKeepAlive,
+} from '../codec/wire-encode.ts';
+import { MAX_BLOCK_BYTES, type BlockRef, type PeerMessage } from '../codec/wire.ts';
+import type { BlockSource } from './active-piece.ts';
+import { BlockIntake, type ReceivedBlock } from './block-intake.ts';
+import type { BufferPool } from './buffers.ts';
+import type { Connection, ConnectionOwner } from './connection.ts';
+import { PeerPieces } from './peer-pieces.ts';
+import type { PieceStore } from './piece-store.ts';
+import { RequestPipeline } from './pipeline.ts';
+import type { PeerAddress } from './ports.ts';
+import { RateMeter } from './rate.ts';
+import { RequestLedger } from './request-ledger.ts';
+import { UploadQueue } from './upload-queue.ts';
+
+/** Requests a peer takes when it says nothing (`reqq`; the value of the oldest clients). */
+const DEFAULT_REQUEST_QUEUE = 250;
+
+/** A peer may let us have this many pieces while choked. */
+const MAX_ALLOWED_FAST = 32;
+const MAX_REFUSALS_PER_PIECE = 3;
+const MIN_QUEUE_LIMIT = 4;
+
+/** What a peer needs of its torrent, and tells it. */
+export interface PeerHost {
+  readonly clock: Clock;
+  readonly servePool: BufferPool;
+  uploadAllowance(): number;
+  chargeUpload(sizeBytes: number): void;
+  interestChanged(peer: Peer): void;
+  /** It may be asked again, or for the first time. */
+  unchoked(peer: Peer): void;
+  /** These blocks will not come from it after all. */
+  released(peer: Peer, blockKeys: readonly number[]): void;
+  /** It got one more piece, or (undefined) told us all it has. */
+  gained(peer: Peer, piece: number | undefined): void;
+  lost(peer: Peer, piece: number): void;
+  received(peer: Peer, block: ReceivedBlock, sizeBytes: number): void;
+  extended(peer: Peer, extensionId: number, payload: Uint8Array): void;
+  /** A chunk was read completely: ask for more. */
+  turn(peer: Peer): void;
+  storageFailed(error: unknown): void;
+  closed(peer: Peer, cause: Error | undefined): void;
+}
+
+export interface PeerParts {
+  readonly sourceId: number;
+  readonly connection: Connection;
+  readonly handshake: Handshake;
+  readonly isOutgoing: boolean;
+  readonly host: PeerHost;
+}
+
+export class Peer implements ConnectionOwner, BlockSource {
+  readonly sourceId: number;
+  readonly connection: Connection;
+  readonly handshake: Handshake;
+  readonly isOutgoing: boolean;
+  readonly connectedAtMs: number;
+  readonly pieces = new PeerPieces();
+  readonly ledger = new RequestLedger();
+  readonly pipeline: RequestPipeline;
+  readonly downloaded: RateMeter;
+  readonly uploaded: RateMeter;
+  amChoking = true;
+  amInterested = false;
+  isChoking = true;
+  isInterested = false;
+  /** Delivered nothing for long although asked. */
+  isSnubbed = false;
+  /** Ids under which it wants to receive our extension messages. */
+  extensionIds: Readonly<Partial<Record<ExtensionName, number>>> = {};
+  isUploadOnly = false;
+  client: string;
+  /** Where it can be dialled: remote host and announced port for incoming ones. */
+  listenAddress: PeerAddress | undefined;
+  requestQueueLimit = DEFAULT_REQUEST_QUEUE;
+  lastBlockAtMs: number;
+  lastReceivedAtMs: number;
+  lastSentAtMs: number;
+  chokeChangedAtMs: number;
+  readonly #host: PeerHost;
+  readonly #allowedFast = new Set<number>();
+  readonly #refusals = new Map<number, number>();
+  #store: PieceStore | undefined;
+  #intake: BlockIntake | undefined;
+  #uploads: UploadQueue | undefined;
+  #saidPieces = false;
+
+  constructor(parts: PeerParts) {
+    this.sourceId = parts.sourceId;
+    this.connection = parts.connection;
+    this.handshake = parts.handshake;
+    this.isOutgoing = parts.isOutgoing;
+    this.client = peerClientName(parts.handshake.peerId);
+    this.#host = parts.host;
+    const nowMs = parts.host.clock.monotonicMs();
+    this.connectedAtMs = nowMs;
+    this.lastBlockAtMs = nowMs;
+    this.lastReceivedAtMs = nowMs;
+    this.lastSentAtMs = nowMs;
+    this.chokeChangedAtMs = nowMs;
+    this.pipeline = new RequestPipeline(nowMs);
+    this.downloaded = new RateMeter(nowMs);
+    this.uploaded = new RateMeter(nowMs);
+    if (parts.isOutgoing) this.listenAddress = parts.connection.remote;
+  }
+
+  get peerIdHex(): string {
+    return toHex(this.handshake.peerId);
+  }
+
+  get isSeed(): boolean {
+    return this.pieces.isSeed;
+  }
+
+  get isClosed(): boolean {
+    return this.connection.isClosed;
+  }
+
+  /** Whether requests make sense now, at least for some pieces. */
+  get mayRequest(): boolean {
+    return this.amInterested && (!this.isChoking || this.#allowedFast.size > 0);
+  }
+
+  /** Bytes asked for and not yet here, roughly. */
+  get queuedBytes(): number {
+    return this.ledger.size * 16_384;
+  }
+
+  /** Whether this very piece may be asked of it. */
+  serves(piece: number): boolean {
+    return this.pieces.has(piece) && (!this.isChoking || this.#allowedFast.has(piece));
+  }
+
+  /** The metadata is known: opens both directions. @throws ProtocolError when what it said before does not fit. */
+  attach(store: PieceStore): void {
+    this.connection.limitBitfield(Math.ceil(store.geometry.pieceCount / 8));
+    this.pieces.size(store.geometry.pieceCount);
+    this.#store = store;
+    this.#intake = new BlockIntake(this, store, this.ledger);
+    this.#uploads = new UploadQueue({
+      geometry: store.geometry,
+      pool: this.#host.servePool,
+      read: (views, position) => store.storage.read(views, position),
+      allowance: () => this.#host.uploadAllowance(),
+      charge: (sizeBytes) => {
+        this.#host.chargeUpload(sizeBytes);
+        this.uploaded.add(sizeBytes, this.#host.clock.monotonicMs());
+      },
+      write: (bytes, released) => {
+        this.lastSentAtMs = this.#host.clock.monotonicMs();
+        return this.connection.write(bytes, released);
+      },
+      reject: (blocks) => this.#reject(blocks),
+      failed: (error) => this.#host.storageFailed(error),
+    });
+  }
+
+  // What we say.
+
+  send(bytes: Uint8Array): void {
+    this.lastSentAtMs = this.#host.clock.monotonicMs();
+    this.connection.send(bytes);
+  }
+
+  /** First message after the handshakes: what we have (BEP 3, 6). */
+  sayPieces(have: Bitfield | undefined): void {
+    if (this.handshake.fast && (have === undefined || have.isEmpty)) this.send(encodeSignal('haveNone'));
+    else if (this.handshake.fast && have?.isComplete) this.send(encodeSignal('haveAll'));
+    else if (have !== undefined && !have.isEmpty) this.send(encodeBitfield(have));
+  }
+
+  sayHave(piece: number): void {
+    if (!this.pieces.has(piece)) this.send(encodePieceIndex('have', piece));
+  }
+
+  /** Sends an extension message; false when the peer does not want it. */
+  sayExtended(name: ExtensionName, payload: Uint8Array): boolean {
+    const id = this.extensionIds[name];
+    if (id === undefined) return false;
+    this.send(encodeExtended(id, payload));
+    return true;
+  }
+
+  setInterested(isInterested: boolean): void {
+    if (this.amInterested === isInterested) return;
+    this.amInterested = isInterested;
+    this.send(encodeSignal(isInterested ? 'interested' : 'notInterested'));
+  }
+
+  setChoking(isChoking: boolean): void {
+    if (this.amChoking === isChoking) return;
+    this.amChoking = isChoking;
+    this.chokeChangedAtMs = this.#host.clock.monotonicMs();
+    this.send(encodeSignal(isChoking ? 'choke' : 'unchoke'));
+    if (isChoking) this.#uploads?.refuseAll();
+  }
+
+  keepAlive(): void {
+    this.send(encodeKeepAlive());
+  }
+
+  /** Asks for blocks, all in one write. */
+  request(blockKeys: readonly number[]): void {
+    const { geometry } = this.#sized();
+    const nowMs = this.#host.clock.monotonicMs();
+    if (this.ledger.size === 0) this.lastBlockAtMs = nowMs;
+    const refs = blockKeys.map((blockKey) => {
+      const expectedAtMs = nowMs + this.pipeline.arrivalMs(this.queuedBytes);
+      const sent = this.pipeline.sent(this.ledger.size + 1, nowMs);
+      this.ledger.add(blockKey, { ...sent, expectedAtMs });
+      return geometry.blockRef(blockKey);
+    });
+    this.send(encodeBlockRefs('request', refs));
+  }
+
+  /** Takes requests back, all in one write; the blocks are the caller's to reassign. */
+  cancel(blockKeys: readonly number[]): void {
+    const cancelled = blockKeys.filter(
+      (blockKey) => blockKey !== this.#intake?.current && this.ledger.cancel(blockKey),
+    );
+    if (cancelled.length === 0) return;
+    const { geometry } = this.#sized();
+    this.send(
+      encodeBlockRefs(
+        'cancel',
+        cancelled.map((blockKey) => geometry.blockRef(blockKey)),
+      ),
+    );
+    this.#host.released(this, cancelled);
+  }
+
+  /** Serves what waits, as far as limits allow. */
+  pump(): void {
+    this.#uploads?.pump();
+  }
+
+  get uploadBacklog(): number {
+    return this.#uploads?.length ?? 0;
+  }
+
+  // What it says.
+
+  message(message: PeerMessage): void {
+    switch (message.type) {
+      case 'keep-alive':
+      case 'port':
+      case 'suggest':
+      case 'hashes':
+      case 'hash-reject':
+        return;
+      case 'hash-request':
+        // Leaves are not served yet; BEP 52 wants a refusal rather than silence.
+        return this.send(encodeHashRequest('hashReject', message.request));
+      case 'choke':
+        return this.#onChoke();
+      case 'unchoke':
+        this.isChoking = false;
+        return this.#host.unchoked(this);
+      case 'interested':
+      case 'not-interested':
+        this.isInterested = message.type === 'interested';
+        return this.#host.interestChanged(this);
+      case 'have':
+        if (this.pieces.add(message.piece)) this.#host.gained(this, message.piece);
+        return;
+      case 'bitfield':
+        return this.#onPieces(message.bytes);
+      case 'have-all':
+        return this.#onPieces('all');
+      case 'have-none':
+        return this.#onPieces('none');
+      case 'cancel':
+        return this.#uploads?.cancel(message.block);
+      case 'reject':
+        return this.#onReject(message.block);
+      case 'allowed-fast':
+        return this.#onAllowedFast(message.piece);
+      case 'extended':
+        return this.#host.extended(this, message.extensionId, message.payload);
+    }
+  }
+
+  turn(): void {
+    this.lastReceivedAtMs = this.#host.clock.monotonicMs();
+    this.#host.turn(this);
+    this.#uploads?.pump();
+  }
+
+  drained(): void {
+    this.#uploads?.drained();
+  }
+
+  closed(cause: Error | undefined): void {
+    this.#intake?.abandon();
+    this.#uploads?.close();
+    const lost = this.ledger.cancelAll();
+    if (lost.length > 0) this.#host.released(this, lost);
+    this.#host.closed(this, cause);
+  }
+
+  requested(piece: number, offsetBytes: number, lengthBytes: number): void {
+    const block: BlockRef = { piece, offsetBytes, lengthBytes };
+    if (lengthBytes > MAX_BLOCK_BYTES) throw new ProtocolError('request for too large a block', { lengthBytes });
+    // Before we know the torrent ourselves there is nothing to serve, and nothing we could have promised.
+    if (this.#store === undefined || this.#uploads === undefined) return this.#reject([block]);
+    if (!this.#store.geometry.contains(piece, offsetBytes, lengthBytes))
+      throw new ProtocolError('request outside the torrent', { piece, offsetBytes, lengthBytes });
+    if (this.amChoking || !this.#store.have.has(piece)) this.#reject([block]);
+    else this.#uploads.add(block);
+  }
+
+  blockStart(piece: number, offsetBytes: number, lengthBytes: number): void {
+    if (this.#intake === undefined) throw new ProtocolError('a block before the metadata');
+    this.#intake.begin(piece, offsetBytes, lengthBytes);
+  }
+
+  blockBytes(bytes: Uint8Array, isLast: boolean): void {
+    const nowMs = this.#host.clock.monotonicMs();
+    this.downloaded.add(bytes.length, nowMs);
+    const block = this.#intake?.take(bytes, isLast, nowMs);
+    if (block === undefined) return;
+    this.lastBlockAtMs = nowMs;
+    this.isSnubbed = false;
+    const sizeBytes = this.#sized().geometry.blockRef(block.blockKey).lengthBytes;
+    const settled = this.ledger.settle(block.blockKey);
+    if (settled !== undefined) this.pipeline.delivered(sizeBytes, settled.request, nowMs);
+    this.#host.received(this, block, sizeBytes);
+  }
+
+  #sized(): PieceStore {
+    if (this.#store === undefined) throw new ProtocolError('pieces before the metadata');
+    return this.#store;
+  }
+
+  /** Only peers with the fast extension keep count of what they asked for (BEP 6). */
+  #reject(blocks: readonly BlockRef[]): void {
+    if (this.handshake.fast) this.send(encodeBlockRefs('reject', blocks));
+  }
+
+  #onChoke(): void {
+    this.isChoking = true;
+    const current = this.#intake?.current;
+    const lost = [...this.ledger.open.keys()].filter(
+      (blockKey) => blockKey !== current && !this.#allowedFast.has(this.#sized().geometry.pieceOf(blockKey)),
+    );
+    for (const blockKey of lost) this.ledger.cancel(blockKey);
+    if (lost.length > 0) this.#host.released(this, lost);
+  }
+
+  #onPieces(pieces: Uint8Array | 'all' | 'none'): void {
+    if (this.#saidPieces) throw new ProtocolError('a second bitfield');
+    this.#saidPieces = true;
+    if (pieces === 'none') return;
+    if (pieces === 'all') this.pieces.setAll();
+    else this.pieces.setBits(pieces);
+    this.#host.gained(this, undefined);
+  }
+
+  #onReject(block: BlockRef): void {
+    const blockKey = this.#store?.geometry.keyOf(block.piece, block.offsetBytes, block.lengthBytes);
+    const settled = blockKey === undefined ? undefined : this.ledger.settle(blockKey);
+    if (blockKey === undefined || settled === undefined)
+      throw new ProtocolError('reject of something never asked for', { piece: block.piece });
+    if (!settled.wasOpen) return;
+    this.#allowedFast.delete(block.piece);
+    if (!this.isChoking) this.#countRefusal(block.piece);
+    this.#host.released(this, [blockKey]);
+  }
+
+  /** A peer that refuses a piece again and again does not have it, whatever its bitfield says. */
+  #countRefusal(piece: number): void {
+    const refusals = (this.#refusals.get(piece) ?? 0) + 1;
+    this.#refusals.set(piece, refusals);
+    this.requestQueueLimit = Math.max(MIN_QUEUE_LIMIT, Math.min(this.requestQueueLimit, this.ledger.size));
+    if (refusals >= MAX_REFUSALS_PER_PIECE && this.pieces.remove(piece)) this.#host.lost(this, piece);
+  }
+
+  #onAllowedFast(piece: number): void {
+    if (this.#allowedFast.size >= MAX_ALLOWED_FAST) return;
+    this.#allowedFast.add(piece);
+    if (this.isChoking && this.#store !== undefined) this.#host.unchoked(this);
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * The pieces of one torrent. A piece is in exactly one state: missing, active (blocks coming in), checking (all blocks
+ * here, being hashed), verified (right, being written) or held (in storage). Only a matching hash leads to verified and
+ * only a finished write to held, so nothing wrong or unwritten is ever offered to a peer.
+ */
+import type { Bitfield } from '../codec/bitfield.ts';
+import { ActivePiece } from './active-piece.ts';
+import type { BufferPool } from './buffers.ts';
+import type { Geometry } from './geometry.ts';
+import type { JobLimit } from './job-limit.ts';
+import type { PieceStorage } from './ports.ts';
+import type { PieceVerifier } from './verify.ts';
+
+export interface PieceStoreEvents {
+  /** The bytes are right and readable, though not yet in storage. The buffer stays valid until the promise settles. */
+  verified(piece: ActivePiece): Promise<void> | undefined;
+  /** The bytes are in storage: offer them. */
+  held(piece: number): void;
+  /** The hash did not match. The buffer stays valid, and the piece is not begun again, until the promise settles. */
+  failed(piece: ActivePiece): Promise<void>;
+  /** Hashing or storage broke down (full, unreadable); the piece is missing again. */
+  storageFailed(error: unknown): void;
+  /** A piece that was complete is missing again and may be begun anew. */
+  missing(piece: number): void;
+}
+
+export interface PieceStoreParts {
+  readonly geometry: Geometry;
+  readonly verifier: PieceVerifier;
+  readonly storage: PieceStorage;
+  readonly have: Bitfield;
+  readonly pool: BufferPool;
+  readonly hashJobs: JobLimit;
+  readonly events: PieceStoreEvents;
+}
+
+export class PieceStore {
+  readonly geometry: Geometry;
+  readonly have: Bitfield;
+  readonly storage: PieceStorage;
+  readonly #parts: PieceStoreParts;
+  readonly #active = new Map<number, ActivePiece>();
+  readonly #checking = new Set<number>();
+  readonly #verified = new Map<number, ActivePiece>();
+  readonly #jobs = new Set<Promise<void>>();
+  #isStopped = false;
+
+  constructor(parts: PieceStoreParts) {
+    this.#parts = parts;
+    this.geometry = parts.geometry;
+    this.have = parts.have;
+    this.storage = parts.storage;
+  }
+
+  /** Pieces whose blocks are coming in. */
+  get active(): ReadonlyMap<number, ActivePiece> {
+    return this.#active;
+  }
+
+  /** Nothing is known or on its way: blocks may be asked for. */
+  isMissing(piece: number): boolean {
+    return !this.have.has(piece) && !this.#checking.has(piece) && !this.#verified.has(piece);
+  }
+
+  /** The bytes can be read now. */
+  isReadable(piece: number): boolean {
+    return this.have.has(piece) || this.#verified.has(piece);
+  }
+
+  /** Begins the piece or returns it when begun; undefined when it is not missing or memory is short. */
+  open(piece: number, nowMs: number): ActivePiece | undefined {
+    const active = this.#active.get(piece);
+    if (active !== undefined || this.#isStopped || !this.isMissing(piece)) return active;
+    const buffer = this.#parts.pool.acquire(this.geometry.pieceBytes(piece));
+    if (buffer === undefined) return undefined;
+    const opened = new ActivePiece(this.geometry, piece, buffer, nowMs);
+    this.#active.set(piece, opened);
+    return opened;
+  }
+
+  /** Throws an active piece's bytes away; its sources' later bytes are discarded. */
+  drop(piece: ActivePiece): void {
+    if (this.#active.get(piece.index) !== piece) return;
+    this.#active.delete(piece.index);
+    piece.revokeWriters();
+    this.#parts.pool.release(piece.buffer);
+  }
+
+  /** Call when the last block is in: hashes, writes, reports. */
+  complete(piece: ActivePiece): void {
+    if (this.#active.get(piece.index) !== piece) return;
+    this.#active.delete(piece.index);
+    piece.revokeWriters();
+    this.#checking.add(piece.index);
+    const job = this.#check(piece).finally(() => {
+      this.#parts.pool.release(piece.buffer);
+      this.#jobs.delete(job);
+    });
+    this.#jobs.add(job);
+  }
+
+  /** Copies bytes of a readable piece out, from memory where it is just verified, else from storage. @throws StorageFailed */
+  async read(position: number, lengthBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+    const piece = this.geometry.pieceAt(position);
+    const fresh = this.#verified.get(piece);
+    const offset = position - this.geometry.pieceStart(piece);
+    if (fresh !== undefined && offset + lengthBytes <= fresh.sizeBytes)
+      return fresh.buffer.slice(offset, offset + lengthBytes);
+    const bytes = new Uint8Array(lengthBytes);
+    await this.storage.read([bytes], position);
+    return bytes;
+  }
+
+  /** Lets running hashes and writes end, then gives every buffer back. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    for (const piece of this.#active.values()) this.drop(piece);
+    await Promise.all(this.#jobs);
+  }
+
+  async #check(piece: ActivePiece): Promise<void> {
+    const { verifier, hashJobs, events } = this.#parts;
+    const bytes = piece.buffer.subarray(0, piece.sizeBytes);
+    try {
+      const isValid = await hashJobs.run(() => verifier.isValid(piece.index, bytes));
+      if (this.#isStopped) return;
+      if (isValid) await this.#keep(piece, bytes);
+      else await events.failed(piece);
+    } catch (error) {
+      if (!this.#isStopped) events.storageFailed(error);
+    } finally {
+      this.#checking.delete(piece.index);
+      this.#verified.delete(piece.index);
+    }
+    if (!this.#isStopped && !this.have.has(piece.index)) events.missing(piece.index);
+  }
+
+  async #keep(piece: ActivePiece, bytes: Uint8Array): Promise<void> {
+    this.#checking.delete(piece.index);
+    this.#verified.set(piece.index, piece);
+    const noticed = this.#parts.events.verified(piece);
+    await this.storage.write(bytes, this.geometry.pieceStart(piece.index));
+    await noticed;
+    this.#verified.delete(piece.index);
+    this.have.set(piece.index);
+    if (!this.#isStopped) this.#parts.events.held(piece.index);
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * A reader of verified bytes as a web stream. It pulls, so a slow consumer holds only its window and one chunk; its
+ * window moves with its position; cancelling it (or its signal) withdraws its wishes at once.
+ */
+import { Cancelled, InvalidInput, StorageFailed, throwIfAborted } from '../base/errors.ts';
+import type { ByteRange } from '../base/range.ts';
+import { KIB } from '../base/units.ts';
+import type { PieceStore } from './piece-store.ts';
+import { readingWindow, type WantedPiece } from './reading-window.ts';
+
+/** Largest chunk handed out at once. */
+const CHUNK_BYTES = 256 * KIB;
+
+export interface ReadOptions extends ByteRange {
+  /** Aborting ends the stream with Cancelled and withdraws all its requests. */
+  readonly signal?: AbortSignal;
+  /** Average consumption (file size / duration), which sizes the windows. */
+  readonly bytesPerSecond?: number;
+}
+
+export interface ReaderHost {
+  readonly store: PieceStore;
+  /** The window moved by reading on; `isJump` when it appeared or vanished. */
+  windowMoved(isJump: boolean): void;
+  closed(reader: Reader): void;
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new StorageFailed('reading failed', {}, { cause: error });
+}
+
+export class Reader {
+  readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly #host: ReaderHost;
+  readonly #options: ReadOptions;
+  readonly #abort = (): void =>
+    this.fail(new Cancelled('reading was cancelled', {}, { cause: this.#options.signal?.reason }));
+  #position: number;
+  #controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>> | undefined;
+  #wake: (() => void) | undefined;
+  #isClosed = false;
+
+  /** @throws InvalidInput when the range is empty or outside the torrent, Cancelled when the signal is aborted. */
+  constructor(host: ReaderHost, options: ReadOptions) {
+    const { start, endExclusive, signal } = options;
+    const { totalBytes } = host.store.geometry;
+    if (!(Number.isSafeInteger(start) && start >= 0 && start < endExclusive && endExclusive <= totalBytes))
+      throw new InvalidInput('range outside the torrent', { start, endExclusive, totalBytes });
+    throwIfAborted(signal);
+    this.#host = host;
+    this.#options = options;
+    this.#position = start;
+    signal?.addEventListener('abort', this.#abort, { once: true });
+    this.stream = new ReadableStream<Uint8Array<ArrayBuffer>>(
+      {
+        start: (controller) => {
+          this.#controller = controller;
+        },
+        pull: () => this.#pull().catch((error: unknown) => this.fail(asError(error))),
+        cancel: () => this.#close(),
+      },
+      { highWaterMark: 0 },
+    );
+  }
+
+  /** Pieces it needs from here on; empty once closed. */
+  window(): WantedPiece[] {
+    if (this.#isClosed) return [];
+    return readingWindow(
+      {
+        position: this.#position,
+        endExclusive: this.#options.endExclusive,
+        sequentialBytes: this.#position - this.#options.start,
+        bytesPerSecond: this.#options.bytesPerSecond,
+      },
+      this.#host.store.geometry,
+    );
+  }
+
+  /** Whether a piece of its range is not readable yet. */
+  lacksAny(): boolean {
+    const { geometry } = this.#host.store;
+    const last = geometry.pieceAt(this.#options.endExclusive - 1);
+    for (let piece = geometry.pieceAt(this.#position); piece <= last; piece++)
+      if (!this.#host.store.isReadable(piece)) return true;
+    return false;
+  }
+
+  /** Some piece became readable. */
+  pieceReadable(piece: number): void {
+    if (this.#host.store.geometry.pieceAt(this.#position) === piece) this.#wake?.();
+  }
+
+  /** Ends the stream with an error. */
+  fail(error: Error): void {
+    if (this.#isClosed) return;
+    this.#controller?.error(error);
+    this.#close();
+  }
+
+  async #pull(): Promise<void> {
+    const { store } = this.#host;
+    const piece = store.geometry.pieceAt(this.#position);
+    if (!store.isReadable(piece)) await new Promise<void>((resolve) => (this.#wake = resolve));
+    this.#wake = undefined;
+    if (this.#isClosed) return;
+    const pieceEnd = store.geometry.pieceStart(piece + 1);
+    const end = Math.min(pieceEnd, this.#options.endExclusive, this.#position + CHUNK_BYTES);
+    const chunk = await store.read(this.#position, end - this.#position);
+    if (this.#isClosed) return;
+    this.#advance(end);
+    this.#controller?.enqueue(chunk);
+    if (end === this.#options.endExclusive) this.#finish();
+  }
+
+  #advance(position: number): void {
+    const { geometry } = this.#host.store;
+    const hasCrossed = geometry.pieceAt(position) !== geometry.pieceAt(this.#position);
+    this.#position = position;
+    if (hasCrossed) this.#host.windowMoved(false);
+  }
+
+  #finish(): void {
+    this.#controller?.close();
+    this.#close();
+  }
+
+  #close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#options.signal?.removeEventListener('abort', this.#abort);
+    this.#wake?.();
+    this.#host.closed(this);
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * What all torrents of one engine share: ports, identity, and the global caps. Caps are global because a thousand
+ * torrents must not cost a thousand times the memory of one.
+ */
+import type { PeerAddress } from '../base/address.ts';
+import { MIB } from '../base/units.ts';
+import type { BanList } from './bans.ts';
+import type { BufferPool } from './buffers.ts';
+import type { JobLimit } from './job-limit.ts';
+import type { EnginePorts } from './ports.ts';
+import type { TokenBucket } from './rate.ts';
+
+export interface EngineLimits {
+  /** Bytes of pieces on their way in, all torrents together. */
+  readonly pieceBufferBytes: number;
+  /** Bytes of blocks on their way out, all torrents together. */
+  readonly serveBufferBytes: number;
+  readonly maxConnections: number;
+  readonly maxConnectionsPerTorrent: number;
+  /** Outgoing connections being opened, and incoming ones before their handshake, each. */
+  readonly maxHalfOpen: number;
+  /** Pieces hashed at once. */
+  readonly maxHashJobs: number;
+  /** Bytes per second over all torrents; Infinity = no limit. */
+  readonly uploadBytesPerSecond: number;
+  readonly downloadBytesPerSecond: number;
+}
+
+export const DEFAULT_LIMITS: EngineLimits = {
+  pieceBufferBytes: 128 * MIB,
+  serveBufferBytes: 64 * MIB,
+  maxConnections: 1_000,
+  maxConnectionsPerTorrent: 60,
+  maxHalfOpen: 64,
+  maxHashJobs: 4,
+  uploadBytesPerSecond: Number.POSITIVE_INFINITY,
+  downloadBytesPerSecond: Number.POSITIVE_INFINITY,
+};
+
+/** Which addresses may be dialled or passed on; the guard against inner networks. */
+export type AddressFilter = (address: PeerAddress) => boolean;
+
+export interface Shared {
+  readonly ports: EnginePorts;
+  readonly peerId: Uint8Array;
+  readonly limits: EngineLimits;
+  /** Port for incoming connections, told to peers; undefined = none. */
+  readonly listenPort: number | undefined;
+  readonly pieceBuffers: BufferPool;
+  readonly serveBuffers: BufferPool;
+  readonly hashJobs: JobLimit;
+  readonly uploadBucket: TokenBucket;
+  readonly downloadBucket: TokenBucket;
+  readonly bans: BanList;
+  readonly allowAddress: AddressFilter;
+  nextSourceId(): number;
+}

@@ -1,0 +1,196 @@
+/**
+ * An HTTP source of the torrent's bytes as one more source of the scheduler (BEP 19). It fetches runs of free blocks,
+ * short enough that the swarm keeps its share and a seek loses little, and its bytes are verified like any others: one
+ * wrong piece and the source is banned.
+ */
+import { Cancelled, ProtocolError } from '../base/errors.ts';
+import { KIB, MIB, SECOND_MS } from '../base/units.ts';
+import { BLOCK_BYTES } from '../codec/wire.ts';
+import type { ActivePiece, BlockSource } from './active-piece.ts';
+import type { PieceStore } from './piece-store.ts';
+import type { RangeSource } from './ports.ts';
+import { RateMeter } from './rate.ts';
+
+/** A run of blocks of one or more pieces in a row, all asked of one web seed. */
+export interface BlockRun {
+  readonly start: number;
+  readonly endExclusive: number;
+}
+
+const MIN_RUN_BYTES = 256 * KIB;
+const MAX_RUN_BYTES = 8 * MIB;
+/** A run should last about this long. */
+const RUN_MS = SECOND_MS;
+const FIRST_RETRY_MS = 2 * SECOND_MS;
+const MAX_RETRY_MS = 5 * 60 * SECOND_MS;
+/** No byte for this long ends the run. */
+const STALL_MS = 10 * SECOND_MS;
+
+export interface WebSeedHost {
+  readonly store: PieceStore;
+  nowMs(): number;
+  /** A block came. */
+  received(seed: WebSeed, piece: ActivePiece, block: number, askers: number, sizeBytes: number): void;
+  /** The run ended, for whatever reason: choose the next. */
+  idle(seed: WebSeed): void;
+  /** These blocks will not come. */
+  released(seed: WebSeed, blockKeys: readonly number[]): void;
+  failed(seed: WebSeed, error: unknown): void;
+}
+
+export class WebSeed implements BlockSource {
+  readonly sourceId: number;
+  readonly source: RangeSource;
+  readonly downloaded: RateMeter;
+  isBanned = false;
+  readonly #host: WebSeedHost;
+  #run: { readonly range: BlockRun; readonly abort: AbortController; position: number } | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #failures = 0;
+  #retryAtMs = 0;
+  #lastByteAtMs = 0;
+  #bytesPerMs = 0;
+
+  constructor(sourceId: number, source: RangeSource, host: WebSeedHost) {
+    this.sourceId = sourceId;
+    this.source = source;
+    this.#host = host;
+    this.downloaded = new RateMeter(host.nowMs());
+  }
+
+  /** Whether a run may begin now. */
+  isReady(nowMs: number): boolean {
+    return !this.isBanned && this.#run === undefined && nowMs >= this.#retryAtMs;
+  }
+
+  /** What is being fetched, from the next byte on. */
+  get current(): BlockRun | undefined {
+    return this.#run && { start: this.#run.position, endExclusive: this.#run.range.endExclusive };
+  }
+
+  /** Speed of the last runs in bytes per ms; 0 before the first. */
+  get bytesPerMs(): number {
+    return this.#bytesPerMs;
+  }
+
+  /** How much to fetch at once. */
+  get runBytes(): number {
+    return Math.min(MAX_RUN_BYTES, Math.max(MIN_RUN_BYTES, this.#bytesPerMs * RUN_MS));
+  }
+
+  /** Begins a run whose blocks the caller has marked as asked. */
+  start(range: BlockRun): void {
+    const run = { range, abort: new AbortController(), position: range.start };
+    this.#run = run;
+    this.#lastByteAtMs = this.#host.nowMs();
+    this.#running = this.#fetch(run.abort.signal)
+      .then(() => this.#succeeded())
+      .catch((error: unknown) => this.#stumbled(error, run.abort.signal))
+      .finally(() => this.#ended());
+  }
+
+  /** Stops the run; its remaining blocks are released. */
+  abort(): void {
+    this.#run?.abort.abort(new Cancelled('no longer wanted'));
+  }
+
+  /** Ends a run that brings nothing. */
+  checkStall(nowMs: number): void {
+    if (this.#run !== undefined && nowMs - this.#lastByteAtMs > STALL_MS) {
+      this.#backOff();
+      this.abort();
+    }
+  }
+
+  /** Never asked again. */
+  ban(): void {
+    this.isBanned = true;
+    this.abort();
+  }
+
+  async stop(): Promise<void> {
+    this.isBanned = true;
+    this.abort();
+    await this.#running;
+  }
+
+  async #fetch(signal: AbortSignal): Promise<void> {
+    const run = this.#run;
+    if (run === undefined) return;
+    for await (const chunk of this.source.fetch(run.range.start, run.range.endExclusive, signal)) {
+      if (signal.aborted) return;
+      this.#noteSpeed(chunk.length);
+      this.#take(chunk.subarray(0, run.range.endExclusive - run.position));
+    }
+    if (run.position < run.range.endExclusive) throw new ProtocolError('the source sent too little');
+  }
+
+  #noteSpeed(sizeBytes: number): void {
+    const nowMs = this.#host.nowMs();
+    this.#lastByteAtMs = nowMs;
+    this.downloaded.add(sizeBytes, nowMs);
+    this.#bytesPerMs = this.downloaded.bytesPerSecond(nowMs) / SECOND_MS;
+  }
+
+  /** Copies a chunk into the pieces it belongs to. */
+  #take(chunk: Uint8Array): void {
+    const { geometry, active } = this.#host.store;
+    let at = 0;
+    while (at < chunk.length && this.#run !== undefined) {
+      const { position } = this.#run;
+      const pieceIndex = geometry.pieceAt(position);
+      const inPiece = position - geometry.pieceStart(pieceIndex);
+      const block = Math.floor(inPiece / BLOCK_BYTES);
+      const blockBytes = geometry.blockBytes(pieceIndex, block);
+      const inBlock = inPiece - block * BLOCK_BYTES;
+      const part = chunk.subarray(at, at + blockBytes - inBlock);
+      const piece = active.get(pieceIndex);
+      at += part.length;
+      this.#run.position += part.length;
+      if (piece !== undefined) this.#put(piece, block, inBlock, part, inBlock + part.length === blockBytes);
+    }
+  }
+
+  #put(piece: ActivePiece, block: number, inBlock: number, part: Uint8Array, isLast: boolean): void {
+    if (inBlock === 0) piece.beginWrite(block, this);
+    if (!piece.mayWrite(block, this)) return;
+    piece.buffer.set(part, block * BLOCK_BYTES + inBlock);
+    if (!isLast) return;
+    const askers = piece.askers(block);
+    if (piece.receive(block, this, this.#host.nowMs()))
+      this.#host.received(this, piece, block, askers, inBlock + part.length);
+  }
+
+  #succeeded(): void {
+    this.#failures = 0;
+  }
+
+  #stumbled(error: unknown, signal: AbortSignal): void {
+    if (signal.aborted) return;
+    this.#backOff();
+    this.#host.failed(this, error);
+  }
+
+  #backOff(): void {
+    this.#retryAtMs = this.#host.nowMs() + Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#failures++);
+  }
+
+  /** Gives back the blocks that did not come. */
+  #ended(): void {
+    const run = this.#run;
+    this.#run = undefined;
+    if (run === undefined) return;
+    const { geometry, active } = this.#host.store;
+    const missing: number[] = [];
+    let position = run.position;
+    while (position < run.range.endExclusive) {
+      const pieceIndex = geometry.pieceAt(position);
+      const block = Math.floor((position - geometry.pieceStart(pieceIndex)) / BLOCK_BYTES);
+      active.get(pieceIndex)?.abandonWrite(block, this);
+      missing.push(geometry.blockKey(pieceIndex, block));
+      position = geometry.pieceStart(pieceIndex) + block * BLOCK_BYTES + geometry.blockBytes(pieceIndex, block);
+    }
+    if (missing.length > 0) this.#host.released(this, missing);
+    this.#host.idle(this);
+  }
+}

@@ -1,0 +1,140 @@
+/** Whole engines on a memory network: torrents of seeded bytes, storage in memory, hashing at once. */
+import { createHash } from 'node:crypto';
+import { silentLog } from '../../src/base/log.ts';
+import { StorageFailed } from '../../src/base/errors.ts';
+import { concatBytes } from '../../src/base/bytes.ts';
+import { encodeBencode } from '../../src/codec/bencode.ts';
+import { infoHashesOf, type InfoHashes } from '../../src/codec/metainfo.ts';
+import { parseTorrentInfo, type TorrentInfo } from '../../src/codec/torrent-info.ts';
+import { Engine, type EngineOptions } from '../../src/torrent/index.ts';
+import type { Hasher, PieceStorage } from '../../src/torrent/ports.ts';
+import { FakeClock } from './fake-clock.ts';
+import { MemoryNetwork, type HostOptions, type MemoryHost } from './memory-network.ts';
+import { seededBytes, seededRandom } from './random-bytes.ts';
+
+export const PEER_PORT = 6881;
+
+/** Synchronous hashing behind the port, so that virtual time does not race real threads. */
+export const instantHasher: Hasher = {
+  sha1: async (bytes) => new Uint8Array(createHash('sha1').update(bytes).digest()),
+  sha256: async (bytes) => new Uint8Array(createHash('sha256').update(bytes).digest()),
+};
+
+export class MemoryStorage implements PieceStorage {
+  readonly bytes: Uint8Array;
+  isClosed = false;
+  syncs = 0;
+  /** Set to make reads or writes fail. */
+  failure: StorageFailed | undefined;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  async read(views: readonly Uint8Array[], position: number): Promise<void> {
+    if (this.failure) throw this.failure;
+    let at = position;
+    for (const view of views) {
+      if (at + view.length > this.bytes.length) throw new StorageFailed('read past the end');
+      view.set(this.bytes.subarray(at, at + view.length));
+      at += view.length;
+    }
+  }
+
+  async write(bytes: Uint8Array, position: number): Promise<void> {
+    if (this.failure) throw this.failure;
+    this.bytes.set(bytes, position);
+  }
+
+  async sync(): Promise<void> {
+    this.syncs++;
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+  }
+}
+
+export interface TestTorrent {
+  readonly hashes: InfoHashes;
+  readonly info: TorrentInfo;
+  readonly bytes: Uint8Array;
+}
+
+/** A single-file v1 torrent of seeded bytes. */
+export async function makeTorrent(
+  sizeBytes: number,
+  pieceLengthBytes: number,
+  options: { readonly seed?: string; readonly isPrivate?: boolean } = {},
+): Promise<TestTorrent> {
+  const bytes = seededBytes(options.seed ?? 'torrent', sizeBytes);
+  const pieces: Uint8Array[] = [];
+  for (let at = 0; at < sizeBytes; at += pieceLengthBytes)
+    pieces.push(
+      createHash('sha1')
+        .update(bytes.subarray(at, at + pieceLengthBytes))
+        .digest(),
+    );
+  const rawInfo = encodeBencode({
+    length: sizeBytes,
+    name: options.seed ?? 'torrent',
+    'piece length': pieceLengthBytes,
+    pieces: concatBytes(pieces),
+    private: options.isPrivate ? 1 : undefined,
+  });
+  const info = parseTorrentInfo(rawInfo);
+  return { hashes: await infoHashesOf(info), info, bytes };
+}
+
+export interface Node {
+  readonly engine: Engine;
+  readonly machine: MemoryHost;
+  readonly address: { readonly host: string; readonly port: number };
+}
+
+/** A swarm under one virtual clock. */
+export class Swarm {
+  readonly clock = new FakeClock();
+  readonly network = new MemoryNetwork(this.clock);
+  readonly #random: () => number;
+  #hosts = 0;
+
+  constructor(seed = 1) {
+    this.#random = seededRandom(seed);
+  }
+
+  /** A machine with an engine that listens. */
+  addNode(host: HostOptions = {}, options: Partial<EngineOptions> = {}): Node {
+    const machine = this.addMachine(host);
+    const engine = new Engine({
+      ports: {
+        clock: this.clock,
+        hasher: instantHasher,
+        log: silentLog,
+        random: this.#random,
+        dialers: [machine.dialer],
+      },
+      listenPort: PEER_PORT,
+      ...options,
+    });
+    machine.listen(PEER_PORT, (socket) => engine.accept(socket));
+    return { engine, machine, address: { host: machine.host, port: PEER_PORT } };
+  }
+
+  /** A machine without an engine, for hostile or scripted peers. */
+  addMachine(host: HostOptions = {}): MemoryHost {
+    this.#hosts++;
+    return this.network.addHost(`10.0.${this.#hosts >> 8}.${this.#hosts & 0xff}`, host);
+  }
+
+  /** Lets virtual time pass until the condition holds. */
+  async until(condition: () => boolean, limitMs = 600_000): Promise<number> {
+    const startMs = this.clock.monotonicMs();
+    await this.clock.advanceAsync(0);
+    while (!condition()) {
+      if (this.clock.monotonicMs() - startMs > limitMs) throw new Error(`still not after ${limitMs} virtual ms`);
+      await this.clock.advanceAsync(5);
+    }
+    return this.clock.monotonicMs() - startMs;
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * Are the stored bytes still what their name says? A full check by hash; and the cheap question on opening, whether the
+ * file can have changed at all. Invariant: a blob found damaged is not served until its bytes have come again.
+ */
+import type { Sha256 } from '../base/ids.ts';
+import type { BlobReader } from '../store/blobs.ts';
+import type { MediaContext } from './context.ts';
+import { recordCheck } from './media-writes.ts';
+import type { Verification } from './medium.ts';
+
+export class Verifier {
+  readonly #context: MediaContext;
+  readonly #underWay = new Map<Sha256, Promise<Verification>>();
+
+  constructor(context: MediaContext) {
+    this.#context = context;
+  }
+
+  /** Reads the blob from end to end and records what it found. @throws Cancelled, StorageFailed */
+  verify(sha256: Sha256, signal: AbortSignal): Promise<Verification> {
+    const known = this.#underWay.get(sha256);
+    if (known !== undefined) return known;
+    const verifying = this.#verify(sha256, signal).finally(() => this.#underWay.delete(sha256));
+    this.#underWay.set(sha256, verifying);
+    return verifying;
+  }
+
+  /** A reader of a blob somebody keeps; a file that changed since it was stored is checked first. @throws StorageFailed */
+  async open(sha256: Sha256): Promise<BlobReader | undefined> {
+    const { readers, reads, stopping } = this.#context;
+    const blob = reads.blob(sha256);
+    if (blob === undefined || blob.refs === 0 || blob.damaged_at_ms !== null) return undefined;
+    const reader = await readers.open(sha256);
+    if (reader === undefined || reader.fingerprint === blob.fingerprint) return reader;
+    if ((await this.verify(sha256, stopping)) === 'intact') return reader;
+    await reader.close();
+    return undefined;
+  }
+
+  async #verify(sha256: Sha256, signal: AbortSignal): Promise<Verification> {
+    const { store, followers } = this.#context;
+    const stat = await store.stat(sha256);
+    const digest = await followers.digest(sha256, signal);
+    const found: Verification = digest === undefined ? 'missing' : digest.sha256 === sha256 ? 'intact' : 'damaged';
+    await this.#context.blobLocks.run(sha256, () => this.#record(sha256, found, stat?.fingerprint));
+    return found;
+  }
+
+  async #record(sha256: Sha256, found: Verification, fingerprint: string | undefined): Promise<void> {
+    const { clock, log, reads, readers, rows, store } = this.#context;
+    const blob = reads.blob(sha256);
+    const current = (await store.stat(sha256))?.fingerprint;
+    if (blob === undefined || current !== fingerprint) return; // removed or replaced meanwhile
+    if (found === 'intact' && blob.fingerprint === fingerprint && blob.damaged_at_ms === null) return;
+    const damaged_at_ms = found === 'intact' ? null : clock.nowMs();
+    await rows.write(recordCheck(rows.query, sha256, { fingerprint: fingerprint ?? '', damaged_at_ms }));
+    this.#context.forgetMedium(sha256);
+    if (found === 'intact') return;
+    readers.retire(sha256);
+    log.error('media.damaged', { sha256, found });
+  }
+}

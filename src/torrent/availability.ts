@@ -8,6 +8,8 @@ import { RarestFirst } from './rarest-first.ts';
 export class Availability {
   readonly #rarest: RarestFirst;
   readonly #counted = new Set<Peer>();
+  /** Peers that served none of the offered pieces when last asked; spares the search until something changes. */
+  readonly #exhausted = new Set<Peer>();
 
   constructor(pieceCount: number, random: () => number) {
     this.#rarest = new RarestFirst(pieceCount, random);
@@ -19,6 +21,7 @@ export class Availability {
   }
 
   offer(piece: number): void {
+    this.#exhausted.clear();
     this.#rarest.add(piece);
   }
 
@@ -28,11 +31,20 @@ export class Availability {
 
   /** The rarest piece this peer serves. */
   pick(peer: Peer): number | undefined {
-    return this.#rarest.pick((piece) => peer.serves(piece));
+    if (this.#exhausted.has(peer)) return undefined;
+    const piece = this.#rarest.pick((candidate) => peer.serves(candidate));
+    if (piece === undefined) this.#exhausted.add(peer);
+    return piece;
+  }
+
+  /** What the peer serves may have grown. */
+  refresh(peer: Peer): void {
+    this.#exhausted.delete(peer);
   }
 
   /** The peer got one piece, or (undefined) said all it has. */
   gained(peer: Peer, piece: number | undefined): void {
+    this.refresh(peer);
     if (piece !== undefined && this.#counted.has(peer)) this.#rarest.increment(piece);
     else if (!peer.isSeed && !this.#counted.has(peer)) this.#count(peer);
   }
@@ -44,6 +56,7 @@ export class Availability {
   }
 
   left(peer: Peer): void {
+    this.refresh(peer);
     if (this.#counted.delete(peer)) peer.pieces.have?.forEachSet((piece) => this.#rarest.decrement(piece));
   }
 

@@ -21,8 +21,8 @@ interface IncomingBlock {
 export interface ReceivedBlock {
   readonly blockKey: number;
   readonly piece: ActivePiece | undefined;
-  /** Sources that were asked for it, the deliverer included. */
-  readonly askers: number;
+  /** Other sources that were asked for it and may be spared the work. */
+  readonly otherAskers: number;
   /** It was wanted and is the first copy. */
   readonly isNew: boolean;
 }
@@ -65,8 +65,8 @@ export class BlockIntake {
     if (!isLast) return undefined;
     this.#incoming = undefined;
     const { blockKey, block, piece } = incoming;
-    const askers = piece?.askers(block) ?? 0;
-    return { blockKey, piece, askers, isNew: this.#commit(incoming, nowMs) };
+    const otherAskers = (piece?.askers(block) ?? 0) - Number(this.#ledger.has(blockKey));
+    return { blockKey, piece, otherAskers, isNew: this.#commit(incoming, nowMs) };
   }
 
   /** The connection is gone: gives up the claim on a half-received block. */

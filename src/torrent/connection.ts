@@ -13,6 +13,9 @@ import type { PeerAddress, PeerSocket, PeerSocketListener, TransportKind } from 
 /** Bytes a peer may send ahead while its torrent is being woken. */
 const MAX_HELD_BYTES = MIB;
 
+/** Small messages queued for a peer that does not read; more of them and it is closed. */
+const MAX_BACKLOG_BYTES = 4 * MIB;
+
 /** Whoever owns the connection after the handshake. */
 export interface ConnectionOwner extends Omit<WireListener, 'handshake' | 'request'> {
   /** The peer asks for a block. */
@@ -41,6 +44,8 @@ export class Connection implements PeerSocketListener {
   #held: Uint8Array[] = [];
   #heldBytes = 0;
   #outbox: Uint8Array[] = [];
+  #isBacklogged = false;
+  #backlogBytes = 0;
   #isClosed = false;
 
   /** Starts listening at once. */
@@ -95,9 +100,13 @@ export class Connection implements PeerSocketListener {
   /** Writes a large buffer, behind what was queued. Returns false when `drained` has to be awaited. */
   write(bytes: Uint8Array, released: () => void): boolean {
     this.#flush();
-    if (!this.#isClosed) return this.#socket.write(bytes, released);
-    released();
-    return true;
+    if (this.#isClosed) {
+      released();
+      return true;
+    }
+    const hasRoom = this.#socket.write(bytes, released);
+    this.#isBacklogged = !hasRoom;
+    return hasRoom;
   }
 
   /** Idempotent; the owner (or greeter) hears `closed` before this returns. */
@@ -115,6 +124,8 @@ export class Connection implements PeerSocketListener {
   }
 
   drained(): void {
+    this.#isBacklogged = false;
+    this.#backlogBytes = 0;
     this.#owner?.drained();
   }
 
@@ -161,7 +172,10 @@ export class Connection implements PeerSocketListener {
     const [first, ...rest] = this.#outbox;
     if (first === undefined || this.#isClosed) return;
     this.#outbox = [];
-    this.#socket.write(rest.length === 0 ? first : concatBytes([first, ...rest]));
+    const bytes = rest.length === 0 ? first : concatBytes([first, ...rest]);
+    if (this.#isBacklogged) this.#backlogBytes += bytes.length;
+    if (this.#backlogBytes > MAX_BACKLOG_BYTES) this.close(new ProtocolError('the peer does not read'));
+    else if (!this.#socket.write(bytes)) this.#isBacklogged = true;
   }
 
   #end(cause: Error | undefined): void {

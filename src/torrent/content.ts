@@ -17,6 +17,7 @@ import { Reader, type ReadOptions } from './reader.ts';
 import { joinWindows } from './reading-window.ts';
 import type { Shared } from './shared.ts';
 import { Suspicions } from './suspicion.ts';
+import type { Traffic } from './traffic.ts';
 import { Sha1Verifier } from './verify.ts';
 import { WebSeed } from './web-seed.ts';
 import { WebSeeding, type WebSeedUse } from './web-seeding.ts';
@@ -26,16 +27,12 @@ export type TorrentMode = 'all' | 'on-demand' | 'seed-only';
 
 export interface ContentHost {
   readonly shared: Shared;
+  readonly traffic: Traffic;
   readonly peers: ReadonlySet<Peer>;
-  downloadAllowance(): number;
-  chargeDownload(sizeBytes: number): void;
   reclaimMemory(): boolean;
-  swarmSilentMs(nowMs: number): number;
   held(piece: number): void;
   done(): void;
   convict(source: BlockSource): void;
-  httpBytes(sizeBytes: number): void;
-  wasted(sizeBytes: number): void;
   failed(error: unknown): void;
   /** There is something to do: tick again. */
   wake(): void;
@@ -88,8 +85,8 @@ export class Content {
       },
     });
     const limits = {
-      allowance: () => (this.#error === undefined ? host.downloadAllowance() : 0),
-      charge: (sizeBytes: number) => host.chargeDownload(sizeBytes),
+      allowance: () => (this.#error === undefined ? host.traffic.downloadAllowance() : 0),
+      charge: (sizeBytes: number) => host.traffic.chargeDownload(sizeBytes),
     };
     this.downloader = new Downloader({
       ...limits,
@@ -100,6 +97,7 @@ export class Content {
       suspicions: this.#suspicions,
       policy: { fetchesAll: parts.mode === 'all' },
       reclaimMemory: () => host.reclaimMemory(),
+      hasBackup: () => this.#hasIdleWebSeed(),
     });
     this.#webSeeding = new WebSeeding({
       ...limits,
@@ -107,7 +105,7 @@ export class Content {
       downloader: this.downloader,
       use: parts.webSeedUse,
       fetchesAll: parts.mode === 'all',
-      swarmSilentMs: (nowMs) => host.swarmSilentMs(nowMs),
+      swarmSilentMs: (nowMs) => nowMs - host.traffic.peerBlockAtMs,
     });
   }
 
@@ -161,10 +159,10 @@ export class Content {
     const seed = new WebSeed(shared.nextSourceId(), source, {
       store: this.store,
       nowMs: () => shared.ports.clock.monotonicMs(),
-      received: (from, piece, block, askers, sizeBytes) => {
-        this.#host.httpBytes(sizeBytes);
+      received: (from, piece, block, otherAskers, sizeBytes) => {
+        this.#host.traffic.httpBlock(sizeBytes);
         const blockKey = this.store.geometry.blockKey(piece.index, block);
-        this.downloader.received(from, { blockKey, piece, askers, isNew: true });
+        this.downloader.received(from, { blockKey, piece, otherAskers, isNew: true });
       },
       idle: () => this.#employWebSeeds(),
       released: (from, blockKeys) => this.downloader.released(from, blockKeys, true),
@@ -185,16 +183,17 @@ export class Content {
     this.downloader.received(peer, block);
   }
 
-  /** Ten times a second while active. */
+  /** Ten times a second while active. What hedging frees goes to web seeds before peers are asked again. */
   tick(nowMs: number): void {
     if (!this.isWanting) return;
-    this.downloader.tick(nowMs);
+    this.downloader.hedge(nowMs);
     this.#employWebSeeds();
+    this.downloader.fillAll();
   }
 
   /** Once a second while active. */
-  second(nowMs: number): void {
-    this.downloader.checkSnubs(nowMs);
+  check(nowMs: number): void {
+    this.downloader.checkStalls(nowMs);
     this.downloader.updateInterest();
     for (const seed of this.#webSeeds.values()) seed.checkStall(nowMs);
   }
@@ -212,7 +211,14 @@ export class Content {
     if (this.#mode === 'seed-only') return;
     this.downloader.setWindow(joinWindows([...this.#readers].map((reader) => reader.window())), isJump);
     if (isJump) for (const seed of this.#webSeeds.values()) this.#webSeeding.abortStale(seed);
+    // HTTP first: while the swarm is unproven, it takes the very next bytes and the peers what follows.
     this.#employWebSeeds();
+    this.downloader.fillAll();
+  }
+
+  #hasIdleWebSeed(): boolean {
+    const nowMs = this.#host.shared.ports.clock.monotonicMs();
+    return [...this.#webSeeds.values()].some((seed) => seed.isReady(nowMs));
   }
 
   #employWebSeeds(): void {
@@ -230,6 +236,7 @@ export class Content {
   }
 
   #onHeld(piece: number): void {
+    for (const peer of this.#host.peers) peer.sayHave(piece);
     this.#host.held(piece);
     if (!this.isComplete) return;
     this.downloader.updateInterest();
@@ -240,7 +247,7 @@ export class Content {
   }
 
   async #onBad(piece: ActivePiece): Promise<void> {
-    this.#host.wasted(piece.sizeBytes);
+    this.#host.traffic.wastedBytes += piece.sizeBytes;
     this.#host.shared.ports.log.info('torrent.bad_piece', { piece: piece.index, sources: piece.contributors().size });
     const guilty = await this.#suspicions.accuse(piece);
     if (guilty !== undefined) this.#host.convict(guilty);

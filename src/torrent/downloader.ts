@@ -40,6 +40,8 @@ export interface DownloaderParts {
   allowance(): number;
   /** Charges (or, negative, gives back) bytes asked for. */
   charge(sizeBytes: number): void;
+  /** A web seed is idle and could take blocks that come too late. */
+  hasBackup(): boolean;
   /** Memory is short and a reader waits: another torrent may give some up. True when it did. */
   reclaimMemory(): boolean;
 }
@@ -70,13 +72,12 @@ export class Downloader {
     return this.#parts.store.isMissing(piece) && (this.#parts.policy.fetchesAll || this.#windowPieces.has(piece));
   }
 
-  /** Readers moved. On a jump everything asked for outside the new window is taken back first. */
+  /** Readers moved. On a jump everything asked for outside the new window is taken back. Asking is left to `fillAll`. */
   setWindow(window: readonly WantedPiece[], isJump: boolean): void {
     this.#window = window;
     this.#windowPieces = new Set(window.map(({ piece }) => piece));
     if (isJump) this.#cancelStale();
     this.updateInterest();
-    this.fillAll();
   }
 
   /** Tells each peer whether we want something of it. While anybody reads we stay interested in everybody. */
@@ -92,6 +93,14 @@ export class Downloader {
 
   peerLost(peer: Peer, piece: number): void {
     this.#parts.availability.lost(peer, piece);
+    const active = this.#parts.store.active.get(piece);
+    if (active?.exclusiveTo === peer) this.discard(active);
+  }
+
+  /** It may be asked for pieces it refused before. */
+  peerUnchoked(peer: Peer): void {
+    this.#parts.availability.refresh(peer);
+    this.fill(peer);
   }
 
   peerLeft(peer: Peer): void {
@@ -135,7 +144,7 @@ export class Downloader {
   /** A block came: cancels its other requests and completes the piece. */
   received(source: BlockSource, block: ReceivedBlock): void {
     if (!block.isNew || block.piece === undefined) return;
-    if (block.askers > 1)
+    if (block.otherAskers > 0)
       for (const peer of this.#parts.peers)
         if (peer !== source && peer.ledger.has(block.blockKey)) peer.cancel([block.blockKey]);
     if (block.piece.isComplete) this.#parts.store.complete(block.piece);
@@ -170,28 +179,25 @@ export class Downloader {
     return stalest !== undefined;
   }
 
-  /** Ten times a second while there are peers: limits refill, late urgent blocks get a second source. */
-  tick(nowMs: number): void {
-    this.fillAll();
-    if (this.#window.length > 0) this.#hedge(nowMs);
-  }
-
-  /** Once a second: peers that deliver nothing lose their requests. */
-  checkSnubs(nowMs: number): void {
+  /** Once a second: peers that deliver nothing lose their requests, and pieces bound to such a source their bond. */
+  checkStalls(nowMs: number): void {
     for (const peer of this.#parts.peers) {
       if (peer.ledger.size === 0 || nowMs - peer.lastBlockAtMs < SNUB_AFTER_MS) continue;
       peer.isSnubbed = true;
       peer.lastBlockAtMs = nowMs;
-      peer.cancel([...peer.ledger.open.keys()]);
+      peer.cancel([...peer.ledger.open.keys()], true);
     }
+    for (const piece of this.#parts.store.active.values())
+      if (piece.exclusiveTo !== undefined && piece.askedBlocks === 0 && nowMs - piece.touchedAtMs > SNUB_AFTER_MS)
+        this.discard(piece);
   }
 
-  /** When a swarm of these peers would have delivered `sizeBytes` of the piece, ms from now. */
+  /** When the peers whose speed is known would have delivered `sizeBytes`, ms from now; Infinity without any. */
   swarmArrivalMs(piece: number, sizeBytes: number): number {
     let bytesPerMs = 0;
     let delayMs = Number.POSITIVE_INFINITY;
     for (const peer of this.#parts.peers) {
-      if (!peer.mayRequest || peer.isSnubbed || !peer.serves(piece)) continue;
+      if (!peer.mayRequest || peer.isSnubbed || !peer.pipeline.isMeasured || !peer.serves(piece)) continue;
       bytesPerMs += peer.pipeline.bytesPerMs;
       delayMs = Math.min(delayMs, peer.pipeline.delayMs);
     }
@@ -323,7 +329,8 @@ export class Downloader {
   }
 
   /** Asks a second source for urgent blocks that should have been here. */
-  #hedge(nowMs: number): void {
+  hedge(nowMs: number): void {
+    if (this.#window.length === 0) return;
     let hedges = 0;
     for (const peer of this.#parts.peers)
       for (const [blockKey, request] of peer.ledger.open) {
@@ -346,10 +353,11 @@ export class Downloader {
       if (best === undefined || peer.pipeline.arrivalMs(peer.queuedBytes) < best.pipeline.arrivalMs(best.queuedBytes))
         best = peer;
     }
-    if (best === undefined) return false;
-    piece.ask(block);
-    best.request([blockKey]);
-    return true;
+    if (best !== undefined) {
+      piece.ask(block);
+      best.request([blockKey]);
+    } else if (this.#parts.hasBackup()) late.cancel([blockKey], true);
+    return best !== undefined;
   }
 
   #isUrgent(piece: number): boolean {

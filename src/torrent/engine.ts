@@ -19,6 +19,7 @@ import { JobLimit } from './job-limit.ts';
 import type { EnginePorts, PeerAddress, PeerSocket } from './ports.ts';
 import { TokenBucket } from './rate.ts';
 import { DEFAULT_LIMITS, type AddressFilter, type EngineLimits, type Shared } from './shared.ts';
+import type { RateLimits } from './traffic.ts';
 import { Torrent, type OpenedStorage, type TorrentHost, type TorrentOptions } from './torrent.ts';
 
 const TICK_MS = 100;
@@ -47,14 +48,18 @@ export interface AddByHashOptions extends TorrentOptions {
   readonly openStorage: (info: TorrentInfo) => Promise<OpenedStorage>;
 }
 
-/** A connection that has not finished its handshakes. */
-interface Greeting {
-  readonly connection: Connection;
+/** Where a connection comes from. */
+interface Origin {
   /** Known for connections we opened or were handed for one torrent. */
-  readonly torrent: Torrent | undefined;
-  /** What to tell the torrent when it comes to nothing. */
-  readonly dialled: PeerAddress | undefined;
-  isWaking: boolean;
+  readonly torrent?: Torrent;
+  /** The address to report on when it comes to nothing. */
+  readonly dialled?: PeerAddress;
+  readonly isOutgoing: boolean;
+}
+
+/** A connection that has not finished its handshakes. */
+interface Greeting extends Origin {
+  readonly connection: Connection;
 }
 
 export class Engine {
@@ -143,11 +148,11 @@ export class Engine {
   accept(socket: PeerSocket): void {
     if (this.#isStopped || this.#incomingGreetings() >= this.#shared.limits.maxHalfOpen || !this.#host.hasRoom())
       socket.close();
-    else this.#greet(socket, undefined, undefined);
+    else this.#greet(socket, { isOutgoing: false });
   }
 
   /** Changes the global limits in bytes per second; Infinity lifts one. */
-  setLimits(limits: { readonly uploadBytesPerSecond?: number; readonly downloadBytesPerSecond?: number }): void {
+  setLimits(limits: RateLimits): void {
     const nowMs = this.#nowMs();
     if (limits.uploadBytesPerSecond !== undefined) this.#shared.uploadBucket.limit(limits.uploadBytesPerSecond, nowMs);
     if (limits.downloadBytesPerSecond !== undefined)
@@ -177,7 +182,7 @@ export class Engine {
         this.#scheduleTick();
       },
       dial: (torrent, address) => this.#dial(torrent, address),
-      greet: (torrent, socket) => this.#greet(socket, torrent, undefined),
+      greet: (torrent, socket, isOutgoing) => this.#greet(socket, { torrent, isOutgoing }),
       reclaimMemory: (forTorrent) => {
         for (const torrent of this.#active) if (torrent !== forTorrent && torrent.giveUpMemory()) return true;
         return false;
@@ -217,7 +222,7 @@ export class Engine {
 
   // Handshakes.
 
-  #greet(socket: PeerSocket, torrent: Torrent | undefined, dialled: PeerAddress | undefined): void {
+  #greet(socket: PeerSocket, origin: Origin): void {
     const connection: Connection = new Connection(
       socket,
       {
@@ -226,14 +231,14 @@ export class Engine {
       },
       this.#nowMs(),
     );
-    const greeting: Greeting = { connection, torrent, dialled, isWaking: false };
+    const greeting: Greeting = { connection, ...origin };
     this.#greetings.add(greeting);
-    if (torrent !== undefined) this.#sayHandshake(connection, torrent, torrent.keys[0]);
+    const [swarmKey] = origin.torrent?.keys ?? [];
+    if (swarmKey !== undefined) this.#sayHandshake(connection, swarmKey);
     this.#scheduleTick();
   }
 
-  #sayHandshake(connection: Connection, torrent: Torrent, swarmKey: SwarmKey | undefined): void {
-    if (swarmKey === undefined) throw new Conflict('a torrent without a hash', { keys: torrent.keys.length });
+  #sayHandshake(connection: Connection, swarmKey: SwarmKey): void {
     connection.send(
       encodeHandshake({
         swarmKey,
@@ -251,8 +256,7 @@ export class Engine {
       if (greeting.dialled !== undefined) greeting.torrent?.forgetAddress(greeting.dialled);
       greeting.connection.close(new ProtocolError('connected to ourselves'));
     } else if (greeting.torrent !== undefined) {
-      if (greeting.torrent.keys.includes(handshake.swarmKey))
-        this.#handOver(greeting, greeting.torrent, handshake, true);
+      if (greeting.torrent.keys.includes(handshake.swarmKey)) this.#handOver(greeting, greeting.torrent, handshake);
       else greeting.connection.close(new ProtocolError('the peer answered for another torrent'));
     } else this.#receive(greeting, handshake);
   }
@@ -269,7 +273,6 @@ export class Engine {
       greeting.connection.close(new NotFound('no such torrent'));
       return;
     }
-    greeting.isWaking = true;
     this.#tasks.run('engine.wake', async () => {
       const woken = await wake(handshake.swarmKey);
       if (greeting.connection.isClosed) return;
@@ -279,19 +282,19 @@ export class Engine {
   }
 
   #answer(greeting: Greeting, torrent: Torrent, handshake: Handshake): void {
-    this.#sayHandshake(greeting.connection, torrent, handshake.swarmKey);
-    this.#handOver(greeting, torrent, handshake, false);
+    this.#sayHandshake(greeting.connection, handshake.swarmKey);
+    this.#handOver(greeting, torrent, handshake);
   }
 
-  #handOver(greeting: Greeting, torrent: Torrent, handshake: Handshake, isOutgoing: boolean): void {
+  #handOver(greeting: Greeting, torrent: Torrent, handshake: Handshake): void {
     this.#greetings.delete(greeting);
-    const isAdopted = torrent.adopt(greeting.connection, handshake, isOutgoing);
-    if (!isAdopted && greeting.dialled !== undefined) torrent.dialEnded(greeting.dialled, false);
+    const isAdopted = torrent.adopt(greeting.connection, handshake, greeting.isOutgoing);
+    if (!isAdopted && greeting.dialled !== undefined) torrent.dialEnded(greeting.dialled);
   }
 
   #onGreetingClosed(greeting: Greeting): void {
     if (!this.#greetings.delete(greeting)) return;
-    if (greeting.dialled !== undefined) greeting.torrent?.dialEnded(greeting.dialled, false);
+    if (greeting.dialled !== undefined) greeting.torrent?.dialEnded(greeting.dialled);
   }
 
   // Dialling.
@@ -302,9 +305,9 @@ export class Engine {
     this.#dialling++;
     this.#tasks.run('engine.dial', async (signal) => {
       const socket = await this.#openSocket(address, signal).finally(() => this.#dialling--);
-      if (socket === undefined) torrent.dialEnded(address, false);
+      if (socket === undefined) torrent.dialEnded(address);
       else if (signal.aborted || torrent.isStopped) socket.close();
-      else this.#greet(socket, torrent, address);
+      else this.#greet(socket, { torrent, dialled: address, isOutgoing: true });
     });
     return true;
   }

@@ -19,7 +19,7 @@ import {
   encodeSignal,
   encodeKeepAlive,
 } from '../codec/wire-encode.ts';
-import { MAX_BLOCK_BYTES, type BlockRef, type PeerMessage } from '../codec/wire.ts';
+import { BLOCK_BYTES, MAX_BLOCK_BYTES, type BlockRef, type PeerMessage } from '../codec/wire.ts';
 import type { BlockSource } from './active-piece.ts';
 import { BlockIntake, type ReceivedBlock } from './block-intake.ts';
 import type { BufferPool } from './buffers.ts';
@@ -39,6 +39,7 @@ const DEFAULT_REQUEST_QUEUE = 250;
 const MAX_ALLOWED_FAST = 32;
 const MAX_REFUSALS_PER_PIECE = 3;
 const MIN_QUEUE_LIMIT = 4;
+const MIN_BATCH_BYTES = 8 * BLOCK_BYTES;
 
 /** What a peer needs of its torrent, and tells it. */
 export interface PeerHost {
@@ -144,7 +145,7 @@ export class Peer implements ConnectionOwner, BlockSource {
 
   /** Bytes asked for and not yet here, roughly. */
   get queuedBytes(): number {
-    return this.ledger.size * 16_384;
+    return this.ledger.size * BLOCK_BYTES;
   }
 
   /** Whether this very piece may be asked of it. */
@@ -162,7 +163,7 @@ export class Peer implements ConnectionOwner, BlockSource {
       geometry: store.geometry,
       pool: this.#host.servePool,
       read: (views, position) => store.storage.read(views, position),
-      allowance: () => this.#host.uploadAllowance(),
+      allowance: () => Math.min(this.#host.uploadAllowance(), this.#batchBytes()),
       charge: (sizeBytes) => {
         this.#host.chargeUpload(sizeBytes);
         this.uploaded.add(sizeBytes, this.#host.clock.monotonicMs());
@@ -234,11 +235,10 @@ export class Peer implements ConnectionOwner, BlockSource {
     this.send(encodeBlockRefs('request', refs));
   }
 
-  /** Takes requests back, all in one write; the blocks are the caller's to reassign. */
-  cancel(blockKeys: readonly number[]): void {
-    const cancelled = blockKeys.filter(
-      (blockKey) => blockKey !== this.#intake?.current && this.ledger.cancel(blockKey),
-    );
+  /** Takes requests back, all in one write. A block that is just coming in is left, unless the peer is too slow. */
+  cancel(blockKeys: readonly number[], evenCurrent = false): void {
+    const spared = evenCurrent ? undefined : this.#intake?.current;
+    const cancelled = blockKeys.filter((blockKey) => blockKey !== spared && this.ledger.cancel(blockKey));
     if (cancelled.length === 0) return;
     const { geometry } = this.#sized();
     this.send(
@@ -343,9 +343,14 @@ export class Peer implements ConnectionOwner, BlockSource {
     this.lastBlockAtMs = nowMs;
     this.isSnubbed = false;
     const sizeBytes = this.#sized().geometry.blockRef(block.blockKey).lengthBytes;
-    const settled = this.ledger.settle(block.blockKey);
+    const settled = this.ledger.settleBlock(block.blockKey);
     if (settled !== undefined) this.pipeline.delivered(sizeBytes, settled.request, nowMs);
     this.#host.received(this, block, sizeBytes);
+  }
+
+  /** A batch lasts about half a second at the peer's speed, so slow peers do not hold large buffers. */
+  #batchBytes(): number {
+    return Math.max(MIN_BATCH_BYTES, this.uploaded.bytesPerSecond(this.#host.clock.monotonicMs()) / 2);
   }
 
   #sized(): PieceStore {
@@ -379,7 +384,7 @@ export class Peer implements ConnectionOwner, BlockSource {
 
   #onReject(block: BlockRef): void {
     const blockKey = this.#store?.geometry.keyOf(block.piece, block.offsetBytes, block.lengthBytes);
-    const settled = blockKey === undefined ? undefined : this.ledger.settle(blockKey);
+    const settled = blockKey === undefined ? undefined : this.ledger.settleReject(blockKey);
     if (blockKey === undefined || settled === undefined)
       throw new ProtocolError('reject of something never asked for', { piece: block.piece });
     if (!settled.wasOpen) return;

@@ -6,15 +6,24 @@ import type { SentRequest } from './pipeline.ts';
 
 /** Cancelled requests of peers that never answer cancels are remembered up to this many. */
 const MAX_CANCELLED = 1024;
+const MAX_CANCELS_PER_BLOCK = 8;
 
 export interface OpenRequest extends SentRequest {
   /** Monotonic time at which the block should be here; later than that a second source may be asked. */
   readonly expectedAtMs: number;
 }
 
+/** How an answer relates to what was asked. */
+export interface Settled {
+  readonly request: OpenRequest;
+  /** False for the late answer to a cancelled request. */
+  readonly wasOpen: boolean;
+}
+
 export class RequestLedger {
   readonly #open = new Map<number, OpenRequest>();
-  readonly #cancelled = new Map<number, OpenRequest>();
+  /** Cancelled and unanswered; one block may be cancelled and asked for again several times. */
+  readonly #cancelled = new Map<number, OpenRequest[]>();
 
   /** Requests that should still be answered with a block. */
   get size(): number {
@@ -26,7 +35,6 @@ export class RequestLedger {
   }
 
   add(blockKey: number, request: OpenRequest): void {
-    this.#cancelled.delete(blockKey);
     this.#open.set(blockKey, request);
   }
 
@@ -39,17 +47,14 @@ export class RequestLedger {
     return this.#open.has(blockKey) || this.#cancelled.has(blockKey);
   }
 
-  /** The request was answered. `wasOpen` tells a wanted answer from a late one; undefined when nothing was asked. */
-  settle(blockKey: number): { readonly request: OpenRequest; readonly wasOpen: boolean } | undefined {
-    const open = this.#open.get(blockKey);
-    if (open !== undefined) {
-      this.#open.delete(blockKey);
-      return { request: open, wasOpen: true };
-    }
-    const cancelled = this.#cancelled.get(blockKey);
-    if (cancelled === undefined) return undefined;
-    this.#cancelled.delete(blockKey);
-    return { request: cancelled, wasOpen: false };
+  /** A block came: it is the wanted answer if one is open, else a late one; undefined when nothing was asked. */
+  settleBlock(blockKey: number): Settled | undefined {
+    return this.#settleOpen(blockKey) ?? this.#settleCancelled(blockKey);
+  }
+
+  /** A reject came: cancels are answered first, in the order they were sent; undefined when nothing was asked. */
+  settleReject(blockKey: number): Settled | undefined {
+    return this.#settleCancelled(blockKey) ?? this.#settleOpen(blockKey);
   }
 
   /** No longer wanted, though an answer may still come; false when it was not open. */
@@ -57,11 +62,12 @@ export class RequestLedger {
     const request = this.#open.get(blockKey);
     if (request === undefined) return false;
     this.#open.delete(blockKey);
-    this.#cancelled.set(blockKey, request);
-    if (this.#cancelled.size > MAX_CANCELLED) {
-      const oldest = this.#cancelled.keys().next();
-      if (!oldest.done) this.#cancelled.delete(oldest.value);
-    }
+    const earlier = this.#cancelled.get(blockKey) ?? [];
+    if (earlier.length < MAX_CANCELS_PER_BLOCK) earlier.push(request);
+    this.#cancelled.delete(blockKey);
+    this.#cancelled.set(blockKey, earlier);
+    const oldest = this.#cancelled.keys().next();
+    if (this.#cancelled.size > MAX_CANCELLED && !oldest.done) this.#cancelled.delete(oldest.value);
     return true;
   }
 
@@ -70,5 +76,19 @@ export class RequestLedger {
     const keys = [...this.#open.keys()];
     for (const key of keys) this.cancel(key);
     return keys;
+  }
+
+  #settleOpen(blockKey: number): Settled | undefined {
+    const request = this.#open.get(blockKey);
+    if (request === undefined) return undefined;
+    this.#open.delete(blockKey);
+    return { request, wasOpen: true };
+  }
+
+  #settleCancelled(blockKey: number): Settled | undefined {
+    const waiting = this.#cancelled.get(blockKey);
+    const request = waiting?.shift();
+    if (waiting?.length === 0) this.#cancelled.delete(blockKey);
+    return request && { request, wasOpen: false };
   }
 }

@@ -6,7 +6,7 @@
  */
 import { ProtocolError } from '../base/errors.ts';
 import { MIB } from '../base/units.ts';
-import type { BlockRef } from '../codec/wire.ts';
+import { BLOCK_BYTES, type BlockRef } from '../codec/wire.ts';
 import { layOutPiecesInto, PIECE_HEADER_BYTES } from '../codec/wire-encode.ts';
 import type { BufferPool } from './buffers.ts';
 import type { Geometry } from './geometry.ts';
@@ -161,8 +161,9 @@ export class UploadQueue {
   }
 }
 
-/** Few sizes, so that pooled buffers fit again: a handful of blocks, or a full batch. */
+/** Few sizes, so that pooled buffers fit again: room for 4, 16 or 64 blocks, or exactly what larger requests need. */
 function bufferBytesFor(sizeBytes: number): number {
-  const small = 4 * (16 * 1024 + PIECE_HEADER_BYTES);
-  return sizeBytes <= small ? small : Math.max(sizeBytes, MAX_BATCH_BYTES + MAX_BATCH_REQUESTS * PIECE_HEADER_BYTES);
+  for (const blocks of [4, 16, MAX_BATCH_REQUESTS])
+    if (sizeBytes <= blocks * (BLOCK_BYTES + PIECE_HEADER_BYTES)) return blocks * (BLOCK_BYTES + PIECE_HEADER_BYTES);
+  return sizeBytes;
 }

@@ -9,7 +9,6 @@ import { BLOCK_BYTES } from '../codec/wire.ts';
 import type { ActivePiece, BlockSource } from './active-piece.ts';
 import type { PieceStore } from './piece-store.ts';
 import type { RangeSource } from './ports.ts';
-import { RateMeter } from './rate.ts';
 
 /** A run of blocks of one or more pieces in a row, all asked of one web seed. */
 export interface BlockRun {
@@ -17,6 +16,14 @@ export interface BlockRun {
   readonly endExclusive: number;
 }
 
+interface Run {
+  readonly range: BlockRun;
+  readonly abort: AbortController;
+  position: number;
+}
+
+const UNKNOWN_BYTES_PER_MS = 1_000;
+const UNKNOWN_DELAY_MS = 100;
 const MIN_RUN_BYTES = 256 * KIB;
 const MAX_RUN_BYTES = 8 * MIB;
 /** A run should last about this long. */
@@ -30,7 +37,7 @@ export interface WebSeedHost {
   readonly store: PieceStore;
   nowMs(): number;
   /** A block came. */
-  received(seed: WebSeed, piece: ActivePiece, block: number, askers: number, sizeBytes: number): void;
+  received(seed: WebSeed, piece: ActivePiece, block: number, otherAskers: number, sizeBytes: number): void;
   /** The run ended, for whatever reason: choose the next. */
   idle(seed: WebSeed): void;
   /** These blocks will not come. */
@@ -41,21 +48,21 @@ export interface WebSeedHost {
 export class WebSeed implements BlockSource {
   readonly sourceId: number;
   readonly source: RangeSource;
-  readonly downloaded: RateMeter;
   isBanned = false;
   readonly #host: WebSeedHost;
-  #run: { readonly range: BlockRun; readonly abort: AbortController; position: number } | undefined;
+  #run: Run | undefined;
   #running: Promise<void> = Promise.resolve();
   #failures = 0;
   #retryAtMs = 0;
   #lastByteAtMs = 0;
   #bytesPerMs = 0;
+  #delayMs = UNKNOWN_DELAY_MS;
+  #startedAtMs = 0;
 
   constructor(sourceId: number, source: RangeSource, host: WebSeedHost) {
     this.sourceId = sourceId;
     this.source = source;
     this.#host = host;
-    this.downloaded = new RateMeter(host.nowMs());
   }
 
   /** Whether a run may begin now. */
@@ -68,9 +75,9 @@ export class WebSeed implements BlockSource {
     return this.#run && { start: this.#run.position, endExclusive: this.#run.range.endExclusive };
   }
 
-  /** Speed of the last runs in bytes per ms; 0 before the first. */
-  get bytesPerMs(): number {
-    return this.#bytesPerMs;
+  /** When `sizeBytes` asked for now would be here, ms from now; a hopeful guess before the first run. */
+  arrivalMs(sizeBytes: number): number {
+    return this.#delayMs + sizeBytes / (this.#bytesPerMs || UNKNOWN_BYTES_PER_MS);
   }
 
   /** How much to fetch at once. */
@@ -82,7 +89,8 @@ export class WebSeed implements BlockSource {
   start(range: BlockRun): void {
     const run = { range, abort: new AbortController(), position: range.start };
     this.#run = run;
-    this.#lastByteAtMs = this.#host.nowMs();
+    this.#startedAtMs = this.#host.nowMs();
+    this.#lastByteAtMs = this.#startedAtMs;
     this.#running = this.#fetch(run.abort.signal)
       .then(() => this.#succeeded())
       .catch((error: unknown) => this.#stumbled(error, run.abort.signal))
@@ -119,17 +127,22 @@ export class WebSeed implements BlockSource {
     if (run === undefined) return;
     for await (const chunk of this.source.fetch(run.range.start, run.range.endExclusive, signal)) {
       if (signal.aborted) return;
-      this.#noteSpeed(chunk.length);
+      this.#noteSpeed(run, chunk.length);
       this.#take(chunk.subarray(0, run.range.endExclusive - run.position));
     }
     if (run.position < run.range.endExclusive) throw new ProtocolError('the source sent too little');
   }
 
-  #noteSpeed(sizeBytes: number): void {
+  /** Speed within the run, smoothed over runs; the time to the first byte apart from it. */
+  #noteSpeed(run: Run, sizeBytes: number): void {
     const nowMs = this.#host.nowMs();
+    if (run.position === run.range.start) this.#delayMs = nowMs - this.#startedAtMs;
+    else {
+      const spanMs = Math.max(1, nowMs - this.#startedAtMs - this.#delayMs);
+      const bytesPerMs = (run.position + sizeBytes - run.range.start) / spanMs;
+      this.#bytesPerMs = this.#bytesPerMs === 0 ? bytesPerMs : 0.8 * this.#bytesPerMs + 0.2 * bytesPerMs;
+    }
     this.#lastByteAtMs = nowMs;
-    this.downloaded.add(sizeBytes, nowMs);
-    this.#bytesPerMs = this.downloaded.bytesPerSecond(nowMs) / SECOND_MS;
   }
 
   /** Copies a chunk into the pieces it belongs to. */
@@ -156,9 +169,9 @@ export class WebSeed implements BlockSource {
     if (!piece.mayWrite(block, this)) return;
     piece.buffer.set(part, block * BLOCK_BYTES + inBlock);
     if (!isLast) return;
-    const askers = piece.askers(block);
+    const otherAskers = piece.askers(block) - 1;
     if (piece.receive(block, this, this.#host.nowMs()))
-      this.#host.received(this, piece, block, askers, inBlock + part.length);
+      this.#host.received(this, piece, block, otherAskers, inBlock + part.length);
   }
 
   #succeeded(): void {

@@ -17,13 +17,15 @@ export const COLD_SWARM_MS = 5 * SECOND_MS;
 /** A piece should be here this long before its reader. */
 const MARGIN_MS = 500;
 
-/** Whether HTTP should take a piece that a reader will need in `dueInMs`. */
+/** Whether HTTP should take a piece that a reader will need in `dueInMs`: only where it beats a swarm that is late. */
 export function httpIsNeeded(need: {
   readonly use: WebSeedUse;
   readonly swarmArrivalMs: number;
+  readonly httpArrivalMs: number;
   readonly dueInMs: number;
 }): boolean {
-  return need.use === 'always' || need.swarmArrivalMs > need.dueInMs - MARGIN_MS;
+  if (need.use === 'always') return true;
+  return need.swarmArrivalMs > Math.max(need.dueInMs - MARGIN_MS, need.httpArrivalMs);
 }
 
 /** Whether HTTP should take part where nobody reads. */
@@ -52,7 +54,7 @@ export class WebSeeding {
   /** Starts the next run of an idle seed when there is something for it. */
   employ(seed: WebSeed, nowMs: number): void {
     if (!seed.isReady(nowMs) || this.#parts.allowance() <= 0) return;
-    const first = this.#firstPiece(nowMs);
+    const first = this.#firstPiece(seed, nowMs);
     if (first === undefined) return;
     const run = this.#claim(seed, first);
     if (run === undefined) return;
@@ -72,7 +74,7 @@ export class WebSeeding {
     if (!isWanted) seed.abort();
   }
 
-  #firstPiece(nowMs: number): number | undefined {
+  #firstPiece(seed: WebSeed, nowMs: number): number | undefined {
     const { store, downloader, use, fetchesAll } = this.#parts;
     let missingBytes = 0;
     for (const { piece, dueInMs } of downloader.window) {
@@ -80,7 +82,9 @@ export class WebSeeding {
       const active = store.active.get(piece);
       missingBytes += store.geometry.pieceBytes(piece) - (active?.receivedBlocks ?? 0) * BLOCK_BYTES;
       if (active?.freeBlocks === 0) continue;
-      if (httpIsNeeded({ use, dueInMs, swarmArrivalMs: downloader.swarmArrivalMs(piece, missingBytes) })) return piece;
+      const swarmArrivalMs = downloader.swarmArrivalMs(piece, missingBytes);
+      const httpArrivalMs = seed.arrivalMs(store.geometry.pieceBytes(piece));
+      if (httpIsNeeded({ use, dueInMs, swarmArrivalMs, httpArrivalMs })) return piece;
     }
     if (!fetchesAll || !httpMayFill({ use, silentMs: this.#parts.swarmSilentMs(nowMs) })) return undefined;
     return this.#firstUnwantedByReaders();

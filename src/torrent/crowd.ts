@@ -1,0 +1,247 @@
+/**
+ * The peers of one torrent: who is let in, dialled, unchoked, told about others and thrown out. Invariants: every peer
+ * in the set is open, no peer is in it twice, and both ends keep the same one of two crossing connections.
+ */
+import { compareBytes, toHex } from '../base/bytes.ts';
+import { AppError, HashMismatch, ProtocolError, TimedOut } from '../base/errors.ts';
+import { SECOND_MS } from '../base/units.ts';
+import type { PexMessage } from '../codec/extension.ts';
+import type { Handshake } from '../codec/handshake.ts';
+import { Candidates } from './candidates.ts';
+import { Choking } from './choking.ts';
+import type { Connection } from './connection.ts';
+import type { Content } from './content.ts';
+import { Peer, type PeerHost } from './peer.ts';
+import { PeerExchange } from './peer-exchange.ts';
+import type { PeerAddress } from './ports.ts';
+import type { Shared } from './shared.ts';
+import type { Traffic } from './traffic.ts';
+
+/** Something must be sent at least this often (BEP 3: two minutes, less the slack others grant). */
+const KEEP_ALIVE_MS = 100 * SECOND_MS;
+/** A peer that sends nothing for this long is gone. */
+const SILENT_MS = 240 * SECOND_MS;
+
+export interface CrowdHost {
+  readonly shared: Shared;
+  readonly traffic: Traffic;
+  /** Undefined while the metadata is not known. */
+  content(): Content | undefined;
+  /** Opens a connection; false when too many are being opened. */
+  dial(address: PeerAddress): boolean;
+  /** Whether one more connection fits the global cap. */
+  hasRoom(): boolean;
+  connectionsChanged(by: 1 | -1): void;
+  extended(peer: Peer, extensionId: number, payload: Uint8Array): void;
+  /** Says what follows our handshake. */
+  introduce(peer: Peer): void;
+  joined(peer: Peer): void;
+  left(peer: Peer): void;
+  storageFailed(error: unknown): void;
+  wake(): void;
+}
+
+export class Crowd {
+  readonly #host: CrowdHost;
+  readonly #peers = new Set<Peer>();
+  readonly #candidates = new Candidates();
+  readonly #choking: Choking;
+  readonly #exchange: PeerExchange;
+  readonly #peerHost: PeerHost;
+  #isClosed = false;
+
+  constructor(host: CrowdHost) {
+    this.#host = host;
+    this.#exchange = new PeerExchange(host.shared.allowAddress);
+    this.#choking = new Choking({
+      peers: this.#peers,
+      random: host.shared.ports.random,
+      isSeeding: () => host.content()?.isComplete ?? false,
+      uploadBytesPerSecond: () => host.traffic.uploadBytesPerSecond,
+    });
+    this.#peerHost = this.#createPeerHost();
+  }
+
+  get peers(): ReadonlySet<Peer> {
+    return this.#peers;
+  }
+
+  /** Whether ticks are needed. */
+  get isBusy(): boolean {
+    return this.#peers.size > 0 || this.#candidates.hasWaiting;
+  }
+
+  /** Remembers addresses that pass the filter, and dials as many as caps allow. */
+  addAddresses(addresses: readonly PeerAddress[]): void {
+    if (this.#isClosed) return;
+    const { allowAddress, bans } = this.#host.shared;
+    const nowMs = this.#nowMs();
+    for (const address of addresses)
+      if (allowAddress(address) && !bans.isHostBanned(address.host, nowMs)) this.#candidates.add(address, nowMs);
+    this.#host.wake();
+    this.#dialMore(nowMs);
+  }
+
+  /** Takes a connection over after both handshakes; false for duplicates, banned peers and what exceeds the caps. */
+  adopt(connection: Connection, handshake: Handshake, isOutgoing: boolean): boolean {
+    const refusal = this.#refusalOf(connection, handshake, isOutgoing);
+    if (refusal !== undefined) {
+      connection.close(new ProtocolError(refusal));
+      return false;
+    }
+    const sourceId = this.#host.shared.nextSourceId();
+    const peer = new Peer({ sourceId, connection, handshake, isOutgoing, host: this.#peerHost });
+    this.#peers.add(peer);
+    this.#host.connectionsChanged(1);
+    this.#host.introduce(peer);
+    const content = this.#host.content();
+    if (content !== undefined) this.#attach(peer, content);
+    connection.own(peer);
+    this.#host.wake();
+    if (!connection.isClosed) this.#host.joined(peer);
+    return true;
+  }
+
+  /** The metadata is known now: peers that waited for it get to work. */
+  contentOpened(content: Content): void {
+    for (const peer of this.#peers) this.#attach(peer, content);
+  }
+
+  /** An outgoing attempt ended without a peer, or a dialled peer is gone. */
+  dialEnded(address: PeerAddress, wasUseful: boolean): void {
+    if (this.#isClosed) return;
+    this.#candidates.ended(address, wasUseful, this.#nowMs());
+    this.#host.wake();
+  }
+
+  forgetAddress(address: PeerAddress): void {
+    this.#candidates.forget(address);
+  }
+
+  pexReceived(peer: Peer, message: PexMessage): void {
+    this.addAddresses(this.#exchange.received(peer, message, this.#nowMs()));
+  }
+
+  /** The peer's own bytes were wrong: closed, and refused from now on. */
+  convict(peer: Peer): void {
+    const { bans, ports } = this.#host.shared;
+    const { remote } = peer.connection;
+    bans.ban({ host: remote?.host, peerIdHex: peer.peerIdHex }, this.#nowMs());
+    ports.log.warn('peer.banned', { host: remote?.host, client: peer.client });
+    if (remote !== undefined) this.#candidates.forget(remote);
+    peer.connection.close(new HashMismatch('sent wrong bytes'));
+  }
+
+  /** Two seeds have nothing to tell each other; the place is for somebody who wants something. */
+  dismissSeeds(): void {
+    for (const peer of this.#peers) if (peer.isSeed) peer.connection.close();
+  }
+
+  /** Serves what limits held back. */
+  pump(): void {
+    for (const peer of this.#peers) if (peer.uploadBacklog > 0) peer.pump();
+  }
+
+  /** Once a second while busy. `isPrivate` is undefined while the metadata is not known. */
+  check(nowMs: number, isPrivate: boolean | undefined): void {
+    this.#choking.tick(nowMs);
+    if (isPrivate === false) this.#exchange.tick(this.#peers, nowMs);
+    for (const peer of this.#peers) {
+      if (nowMs - peer.lastReceivedAtMs > SILENT_MS) peer.connection.close(new TimedOut('the peer is silent'));
+      else if (nowMs - peer.lastSentAtMs > KEEP_ALIVE_MS) peer.keepAlive();
+    }
+    this.#dialMore(nowMs);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#candidates.clear();
+    for (const peer of this.#peers) peer.connection.close();
+  }
+
+  #nowMs(): number {
+    return this.#host.shared.ports.clock.monotonicMs();
+  }
+
+  /** Why the connection is not wanted; undefined when it is. */
+  #refusalOf(connection: Connection, handshake: Handshake, isOutgoing: boolean): string | undefined {
+    const { shared } = this.#host;
+    if (this.#isClosed) return 'the torrent is stopped';
+    const peerIdHex = toHex(handshake.peerId);
+    if (shared.bans.isBanned({ host: connection.remote?.host, peerIdHex }, this.#nowMs())) return 'banned';
+    for (const peer of this.#peers) {
+      if (peer.peerIdHex !== peerIdHex) continue;
+      // Both may have dialled each other at once: both keep the connection that the lower peer id opened.
+      if (peer.isOutgoing === isOutgoing || isOutgoing !== this.#isLower(handshake)) return 'connected already';
+      peer.connection.close();
+    }
+    const isFull = this.#peers.size >= shared.limits.maxConnectionsPerTorrent || !this.#host.hasRoom();
+    return isFull ? 'no room' : undefined;
+  }
+
+  #isLower(other: Handshake): boolean {
+    return compareBytes(this.#host.shared.peerId, other.peerId) < 0;
+  }
+
+  #attach(peer: Peer, content: Content): void {
+    try {
+      content.addPeer(peer);
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      peer.connection.close(error);
+    }
+  }
+
+  #createPeerHost(): PeerHost {
+    const { shared, traffic } = this.#host;
+    const content = (): Content | undefined => this.#host.content();
+    return {
+      clock: shared.ports.clock,
+      servePool: shared.serveBuffers,
+      uploadAllowance: () => traffic.uploadAllowance(),
+      chargeUpload: (sizeBytes) => traffic.chargeUpload(sizeBytes),
+      interestChanged: (peer) => this.#choking.interestChanged(peer),
+      unchoked: (peer) => content()?.downloader.peerUnchoked(peer),
+      released: (peer, blockKeys) =>
+        content()?.downloader.released(peer, blockKeys, peer.isClosed || peer.isChoking || peer.isSnubbed),
+      gained: (peer, piece) => this.#onGained(peer, piece),
+      lost: (peer, piece) => content()?.downloader.peerLost(peer, piece),
+      received: (peer, block, sizeBytes) => {
+        traffic.peerBlock(sizeBytes, block.isNew);
+        content()?.received(peer, block);
+      },
+      extended: (peer, extensionId, payload) => this.#host.extended(peer, extensionId, payload),
+      turn: (peer) => content()?.downloader.fill(peer),
+      storageFailed: (error) => this.#host.storageFailed(error),
+      closed: (peer, cause) => this.#onClosed(peer, cause),
+    };
+  }
+
+  #onGained(peer: Peer, piece: number | undefined): void {
+    const content = this.#host.content();
+    if (content === undefined) return;
+    content.downloader.peerGained(peer, piece);
+    if (content.isComplete && peer.isSeed) peer.connection.close();
+  }
+
+  #onClosed(peer: Peer, cause: Error | undefined): void {
+    this.#peers.delete(peer);
+    this.#host.connectionsChanged(-1);
+    this.#host.content()?.downloader.peerLeft(peer);
+    const { log } = this.#host.shared.ports;
+    log.debug('peer.closed', { client: peer.client, transport: peer.connection.transport, cause: cause?.message });
+    if (peer.isOutgoing && peer.connection.remote !== undefined)
+      this.dialEnded(peer.connection.remote, peer.downloaded.totalBytes > 0);
+    this.#host.left(peer);
+  }
+
+  #dialMore(nowMs: number): void {
+    while (this.#peers.size < this.#host.shared.limits.maxConnectionsPerTorrent && this.#host.hasRoom()) {
+      const address = this.#candidates.next(nowMs);
+      if (address === undefined) return;
+      if (this.#host.dial(address)) continue;
+      this.#candidates.postpone(address);
+      return;
+    }
+  }
+}

@@ -56,17 +56,21 @@ export function openBody(
     const incoming = request.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>;
     let waitedMs = 0;
     let bytes = 0;
-    for (;;) {
-      askedAtMs = clock.monotonicMs();
-      const next = await incoming.next().catch(clientGone);
-      waitedMs += waitingMs();
-      askedAtMs = undefined;
-      if (next.done === true) return;
-      bytes += next.value.length;
-      if (isDripping(bytes, waitedMs, limits)) {
-        throw new TimedOut('the body came too slowly; send it again on a better line', { bytes });
+    try {
+      for (;;) {
+        askedAtMs = clock.monotonicMs();
+        const next = await incoming.next().catch(clientGone);
+        waitedMs += waitingMs();
+        askedAtMs = undefined;
+        if (next.done === true) return;
+        bytes += next.value.length;
+        if (isDripping(bytes, waitedMs, limits)) {
+          throw new TimedOut('the body came too slowly; send it again on a better line', { bytes });
+        }
+        yield next.value;
       }
-      yield next.value;
+    } finally {
+      await incoming.return?.(); // lets go of the request, so that what still comes can be thrown away
     }
   }
   return { chunks, waitingMs };

@@ -2,7 +2,7 @@
 import type { Claim } from '../accounts/claim.ts';
 import { verdict } from '../accounts/authorize.ts';
 import type { MediumInfo } from '../base/api.ts';
-import type { InfoHashV1, Sha256 } from '../base/ids.ts';
+import { swarmKeyOf, type InfoHashV1, type Pubkey, type Sha256, type SwarmKey } from '../base/ids.ts';
 import { canonicalPieceCount, canonicalPieceLength } from '../codec/canonical.ts';
 import { formatMagnet } from '../codec/magnet.ts';
 import { extensionFor } from './extension.ts';
@@ -17,9 +17,9 @@ export interface PublicUrls {
   readonly trackers: readonly string[];
 }
 
-/** What our tracker counts for a swarm. */
-export interface SwarmCounts {
-  counts(infoHash: InfoHashV1): { readonly seeders: number; readonly leechers: number };
+/** What our tracker counts for a swarm, the server's own seed not included. */
+export interface SwarmCounter {
+  counts(key: SwarmKey): { readonly seeders: number; readonly leechers: number };
 }
 
 /** What a magnet is made of. */
@@ -56,8 +56,20 @@ export function magnetOf(urls: PublicUrls, medium: TorrentFacts): string | undef
   });
 }
 
+/** Who asks about a medium, and who keeps it. */
+export interface Audience {
+  readonly claim: Claim;
+  /** Everyone who keeps it; undefined stands for visitors without a key. */
+  readonly owners: readonly (Pubkey | undefined)[];
+}
+
 /** The API's view of a stored medium for one caller. */
-export function describeMedium(medium: Medium, urls: PublicUrls, swarms: SwarmCounts, claim: Claim): MediumInfo {
+export function describeMedium(
+  medium: Medium,
+  urls: PublicUrls,
+  swarms: SwarmCounter,
+  { claim, owners }: Audience,
+): MediumInfo {
   const { sha256, sizeBytes, type, name, owner, createdAtMs } = medium;
   return {
     sha256,
@@ -72,12 +84,12 @@ export function describeMedium(medium: Medium, urls: PublicUrls, swarms: SwarmCo
     pageUrl: pageUrl(urls, sha256),
     ...torrentPart(medium, urls),
     swarm: countsOf(swarms, medium.infoHash),
-    mayDelete: verdict(claim, { kind: 'delete', owners: [owner] }).allowed,
+    mayDelete: verdict(claim, { kind: 'delete', owners }).allowed,
   };
 }
 
 /** The API's view of an upload whose browser already seeds it: no URL answers yet, the swarm may. */
-export function describePending(upload: Upload, sha256: Sha256, urls: PublicUrls, swarms: SwarmCounts): MediumInfo {
+export function describePending(upload: Upload, sha256: Sha256, urls: PublicUrls, swarms: SwarmCounter): MediumInfo {
   const { sizeBytes = 0, name, owner, createdAtMs, offsetBytes, infoHash } = upload;
   const type = upload.declaredType ?? 'application/octet-stream';
   const hasTorrent = infoHash !== undefined && sizeBytes > 0;
@@ -102,8 +114,10 @@ export function describePending(upload: Upload, sha256: Sha256, urls: PublicUrls
   };
 }
 
-function countsOf(swarms: SwarmCounts, infoHash: InfoHashV1 | undefined): MediumInfo['swarm'] {
-  return infoHash === undefined ? { seeders: 0, leechers: 0 } : swarms.counts(infoHash);
+function countsOf(swarms: SwarmCounter, infoHash: InfoHashV1 | undefined): MediumInfo['swarm'] {
+  if (infoHash === undefined) return { seeders: 0, leechers: 0 };
+  const { seeders, leechers } = swarms.counts(swarmKeyOf(infoHash));
+  return { seeders, leechers };
 }
 
 function torrentPart(medium: TorrentFacts, urls: PublicUrls): Pick<MediumInfo, 'torrent'> {

@@ -3,7 +3,7 @@
  * folder only translates between them and bytes on a socket. Every method throws AppErrors only.
  */
 import type { Claim } from '../accounts/claim.ts';
-import type { Sha256, SwarmKey, UploadId } from '../base/ids.ts';
+import type { Pubkey, Sha256, SwarmKey, UploadId } from '../base/ids.ts';
 import type { MediaList, MediaQuery, Medium, TorrentRow, Upload, UploadWish } from '../media/medium.ts';
 import type { BlobReader } from '../store/blobs.ts';
 
@@ -40,6 +40,8 @@ export interface MediaIntake {
 /** Looking through and removing what is stored. */
 export interface MediaLists {
   list(query: MediaQuery): MediaList;
+  /** Everyone who keeps the blob; undefined stands for visitors without a key. */
+  ownersOf(sha256: Sha256): readonly (Pubkey | undefined)[];
   /** Drops the caller's hold on the blob. */
   remove(claim: Claim, sha256: Sha256): Promise<void>;
 }

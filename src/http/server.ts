@@ -17,7 +17,7 @@ import { answerPreflight, BLOSSOM_CORS } from './cors.ts';
 import { BufferPool } from './delivery/buffer-pool.ts';
 import { DeliveryDoor } from './delivery/door.ts';
 import type { Exchange } from './delivery/sender.ts';
-import { describeMedium, type PublicUrls, type SwarmCounts } from './describe.ts';
+import { describeMedium, type PublicUrls, type SwarmCounter } from './describe.ts';
 import { MethodNotAllowed, sendError, statusOf } from './errors.ts';
 import { DEFAULT_LIMITS, type HttpLimits } from './limits.ts';
 import { boundedServer, listen, refuseUpgrade, stopListening } from './listener.ts';
@@ -46,7 +46,7 @@ export interface HttpSettings {
 export interface HttpDeps {
   readonly media: MediaPort;
   readonly accounts: Accounts;
-  readonly swarms: SwarmCounts;
+  readonly swarms: SwarmCounter;
   readonly clock: Clock;
   readonly log: Log;
   readonly registry: Registry;
@@ -121,7 +121,8 @@ class HttpServer implements Http {
       tus: new TusDoor({ ...shared, maxUploadBytes }),
       multipart: new MultipartDoor({
         ...shared,
-        describe: (medium, claim) => describeMedium(medium, urls, swarms, claim),
+        describe: (medium, claim) =>
+          describeMedium(medium, urls, swarms, { claim, owners: media.ownersOf(medium.sha256) }),
       }),
       web: new WebDoor(shared, assets),
       api: createApi(

@@ -1,4 +1,5 @@
 /** People who sign their requests: NIP-98 for the API, BUD-11 tokens for Blossom. */
+import { randomUUID } from 'node:crypto';
 import type { Pubkey, Sha256 } from '../../src/base/ids.ts';
 import { authorizationOf, BLOSSOM_AUTH_KIND, httpAuthEvent, sha256Of, type BlossomVerb } from '../../src/nostr/auth.ts';
 import { generateSecretKey, publicKeyOf, signEvent } from '../../src/nostr/event.ts';
@@ -35,7 +36,7 @@ export class Person {
       ...blobs.map((blob) => ['x', blob]),
       ...(server === undefined ? [] : [['server', server]]),
     ];
-    const event = { kind: BLOSSOM_AUTH_KIND, created_at: nowSec(), tags, content: 'upload' };
+    const event = { kind: BLOSSOM_AUTH_KIND, created_at: nowSec(), tags, content: randomUUID() };
     return authorizationOf(signEvent(this.#secretKey, event));
   }
 

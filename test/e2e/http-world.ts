@@ -8,17 +8,22 @@ import { Registry } from 'prom-client';
 import { onTestFinished } from 'vitest';
 import { Accounts } from '../../src/accounts/accounts.ts';
 import { accountMigrations, type AccountTables } from '../../src/accounts/tables.ts';
+import { FsBlobStore } from '../../src/adapters/fs/blob-store.ts';
+import { WorkerFollowerPool } from '../../src/adapters/fs/follower-pool.ts';
 import { SqliteRows } from '../../src/adapters/sqlite/sqlite-rows.ts';
 import type { UploadPolicy } from '../../src/base/api.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { Unavailable } from '../../src/base/errors.ts';
 import { parseSha256, type Sha256 } from '../../src/base/ids.ts';
 import { silentLog } from '../../src/base/log.ts';
-import { GIB, MIB } from '../../src/base/units.ts';
+import { GIB, HOUR_MS, MIB } from '../../src/base/units.ts';
 import type { HttpLimits } from '../../src/http/limits.ts';
 import type { MediaPort } from '../../src/http/ports.ts';
 import { createHttp } from '../../src/http/server.ts';
 import { loadAssets } from '../../src/http/web/assets.ts';
+import type { MediaLimits } from '../../src/media/context.ts';
+import { Media } from '../../src/media/media.ts';
+import { mediaMigrations, type MediaTables } from '../../src/media/tables.ts';
 import type { MediaList, Medium } from '../../src/media/medium.ts';
 import type { BlobReader } from '../../src/store/blobs.ts';
 import { freePort } from '../support/free-port.ts';
@@ -81,6 +86,48 @@ export async function openWorld(options: WorldOptions): Promise<HttpWorld> {
   return { port, origin, accounts, registry, url: (target) => origin + target, close };
 }
 
+/** What is kept and how, on this machine's disk: the real thing, as `app` puts it together. */
+export interface Storage {
+  readonly media: Media;
+  readonly store: FsBlobStore;
+  /** Folder of `blobs/` and `incoming/`. */
+  readonly root: string;
+}
+
+export async function openStorage(limits: Partial<MediaLimits> = {}): Promise<Storage> {
+  const root = await testFolder('http-media');
+  const store = await FsBlobStore.open({ root, floor: { share: 0, bytes: 0 } });
+  const rows = await SqliteRows.open<MediaTables>({ file: path.join(root, 'seedbed.db'), migrations: mediaMigrations });
+  const followers = new WorkerFollowerPool({ root, threads: 1 });
+  const media = new Media({ rows, store, followers, clock: systemClock, log: silentLog }, { ...LIMITS, ...limits });
+  await media.recover();
+  onTestFinished(async () => {
+    await media.stop();
+    await followers.close();
+    await rows.close();
+  });
+  return { media, store, root };
+}
+
+const LIMITS: MediaLimits = {
+  policy: 'anyone',
+  maxUploadBytes: TOO_LARGE_BYTES,
+  totalQuotaBytes: 100 * GIB,
+  uploadExpiryMs: HOUR_MS,
+  unlinkGraceMs: 0,
+  acceptedTypes: [],
+  maxIdleReaders: 4,
+};
+
+/** A public listener over real storage. */
+export async function openServer(
+  options: Omit<WorldOptions, 'media'> & { readonly media?: Partial<MediaLimits> } = {},
+): Promise<Storage & HttpWorld> {
+  const { media: limits, uploads = 'anyone', ...rest } = options;
+  const storage = await openStorage({ policy: uploads, ...limits });
+  return { ...storage, ...(await openWorld({ ...rest, uploads, media: storage.media })) };
+}
+
 async function openAccounts(publicUrl: string, uploads: UploadPolicy): Promise<Accounts> {
   const file = path.join(await testFolder('http'), 'accounts.db');
   const rows = await SqliteRows.open<AccountTables>({ file, migrations: accountMigrations });
@@ -136,6 +183,10 @@ export class BlobsInMemory implements MediaPort {
   terminate = unused;
   ingest = unused;
   remove = unused;
+
+  ownersOf(): [] {
+    return [];
+  }
 
   list(): MediaList {
     return { media: [...this.#media.values()].map(({ medium }) => medium) };

@@ -4,15 +4,16 @@ import type { Claim } from '../../accounts/claim.ts';
 import type { MediaPage, MediumInfo } from '../../base/api.ts';
 import { NotFound, Unauthorized } from '../../base/errors.ts';
 import type { Pubkey, Sha256 } from '../../base/ids.ts';
+import type { Medium } from '../../media/medium.ts';
 import { claimOf, readerClaim, type ClaimSource } from '../credentials.ts';
-import { describeMedium, describePending, type PublicUrls, type SwarmCounts } from '../describe.ts';
+import { describeMedium, describePending, type PublicUrls, type SwarmCounter } from '../describe.ts';
 import type { MediaLists, PendingMedia, StoredMedia } from '../ports.ts';
 import { MEDIA_PAGE, MEDIA_QUERY, MEDIUM_INFO, SHA256_PARAMS } from './schemas.ts';
 
 export interface MediaRouteDeps {
   readonly accounts: ClaimSource;
   readonly media: Pick<StoredMedia, 'find'> & MediaLists & PendingMedia;
-  readonly swarms: SwarmCounts;
+  readonly swarms: SwarmCounter;
   readonly urls: PublicUrls;
 }
 
@@ -24,6 +25,8 @@ interface ListQuery {
 
 export function registerMedia(api: FastifyInstance, deps: MediaRouteDeps): void {
   const { accounts, media, swarms, urls } = deps;
+  const describe = (medium: Medium, claim: Claim): MediumInfo =>
+    describeMedium(medium, urls, swarms, { claim, owners: media.ownersOf(medium.sha256) });
 
   const list = { summary: 'Media, newest first', querystring: MEDIA_QUERY, response: { 200: MEDIA_PAGE } };
   api.get<{ Querystring: ListQuery }>('/media', { schema: list }, async (request): Promise<MediaPage> => {
@@ -31,7 +34,7 @@ export function registerMedia(api: FastifyInstance, deps: MediaRouteDeps): void 
     const { cursor, limit, owner } = request.query;
     const page = media.list({ limit, cursor, owner: owner === 'me' ? pubkeyOf(claim) : undefined });
     return {
-      media: page.media.map((medium) => describeMedium(medium, urls, swarms, claim)),
+      media: page.media.map((medium) => describe(medium, claim)),
       ...(page.nextCursor === undefined ? {} : { nextCursor: page.nextCursor }),
     };
   });
@@ -41,7 +44,7 @@ export function registerMedia(api: FastifyInstance, deps: MediaRouteDeps): void 
     const { claim } = await readerClaim(accounts, request.raw);
     const { sha256 } = request.params;
     const medium = media.find(sha256);
-    if (medium !== undefined) return describeMedium(medium, urls, swarms, claim);
+    if (medium !== undefined) return describe(medium, claim);
     const pending = media.findPending(sha256);
     if (pending !== undefined) return describePending(pending, sha256, urls, swarms);
     throw new NotFound('this server has no such medium');

@@ -91,8 +91,7 @@ export class BlossomDoor {
     const { media, urls, openBody, stopping } = this.#deps;
     const wish = putWish(exchange.request.headers);
     const claim = await this.#preflight(exchange.request, wish);
-    const named = namedBlob(claim, wish);
-    const { medium, isNew } = await media.ingest(claim, openBody(exchange).chunks(), named, stopping);
+    const { medium, isNew } = await media.ingest(claim, openBody(exchange).chunks(), wish, stopping);
     leaveBody(exchange.request, exchange.response);
     sendJson(exchange.response, isNew ? 201 : 200, describeBlob(medium, urls));
   }
@@ -104,13 +103,6 @@ export class BlossomDoor {
     this.#deps.media.checkUpload(claim, wish);
     return claim;
   }
-}
-
-/** Where the token names exactly one blob, the bytes must be that one even if no header says so. */
-function namedBlob(claim: Claim, wish: UploadWish): UploadWish {
-  const named = claim.kind === 'key' ? claim.blobs : undefined;
-  const [only] = named ?? [];
-  return wish.sha256 === undefined && only !== undefined && named?.size === 1 ? { ...wish, sha256: only } : wish;
 }
 
 function end(response: ServerResponse, status: 200 | 204): void {

@@ -108,6 +108,24 @@ test('npm start on a fresh clone serves the page, stops cleanly, and starts agai
   expect(gitStatus(git, site.clone)).toBe('');
 }, 900_000);
 
+test('the web app is built again when a source has changed, not when only its time has', async (context) => {
+  requireAll(context, 'npm registry');
+  const { clone, env } = await newSite(requirePeer(context, 'git'));
+  const index = path.join(clone, 'dist/web/index.html');
+  const source = path.join(clone, 'web/index.html');
+  const prepare = async (): Promise<number> => {
+    await using program = startProgram('node', ['scripts/run.mjs', 'prepare'], { cwd: clone, env });
+    await program.success(FIRST_START_MS);
+    return statSync(index).mtimeMs;
+  };
+  const first = await prepare();
+  utimesSync(source, 0, 0);
+  expect(await prepare()).toBe(first);
+  writeFileSync(source, readFileSync(source, 'utf8').replace('<title>', '<title>Changed '));
+  expect(await prepare()).toBeGreaterThan(first);
+  expect(readFileSync(index, 'utf8')).toContain('<title>Changed ');
+}, 600_000);
+
 test('a first start without a registry says in words what it needs', async (context) => {
   const site = await newSite(requirePeer(context, 'git'));
   await using program = startProgram('node', ['scripts/run.mjs', 'exec', 'node', '--version'], {

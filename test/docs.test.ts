@@ -16,7 +16,7 @@ interface ProtocolRow {
 }
 
 function protocolRows(text: string): ProtocolRow[] {
-  const rows = text.split('\n').filter((line) => /^\| (?:BEP|BUD|NIP|RFC|tus|WebTorrent|HTTP|W3C)\b/.test(line));
+  const rows = text.split('\n').filter((line) => /^\| (?!paper|---)\S/.test(line));
   return rows.map((line) => ({
     line,
     proofs: [...line.matchAll(PROOF)].map(([, file = '', title = '']) => ({ file, title: title.trim() })),

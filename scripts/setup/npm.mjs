@@ -15,7 +15,10 @@ export const NPM_CI = [
 
 /** How to start npm: the one that started us (under our own Node), else the one on PATH. */
 export function findNpm(env) {
-  const script = env.npm_execpath;
-  if (script && path.basename(script).startsWith('npm-cli') && fs.existsSync(script)) return [process.execPath, script];
-  return [process.platform === 'win32' ? 'npm.cmd' : 'npm'];
+  // Windows has npm only as a script of its shell; its JavaScript lies beside Node.
+  const beside = path.join(path.dirname(process.execPath), 'node_modules', 'npm', 'bin', 'npm-cli.js');
+  const script = [env.npm_execpath, process.platform === 'win32' ? beside : undefined].find(
+    (file) => file && path.basename(file) === 'npm-cli.js' && fs.existsSync(file),
+  );
+  return script ? [process.execPath, script] : ['npm'];
 }

@@ -7,7 +7,7 @@ import { LiveRegion } from '../components/live-region.tsx';
 import { Logo } from '../components/logo.tsx';
 import { ProblemList } from '../components/problem-list.tsx';
 import { WholePageDrop } from '../upload/drop-target.tsx';
-import { IdentityButton } from '../identity/identity-button.tsx';
+import { IdentityButton, SignInHost } from '../identity/identity-button.tsx';
 import { OfflineNote } from './offline-note.tsx';
 import { SwarmPill } from './swarm-pill.tsx';
 
@@ -43,7 +43,7 @@ function Header() {
   const { t } = useTranslation();
   return (
     <header className="border-b border-line">
-      <div className="mx-auto flex min-h-16 max-w-6xl items-center gap-3 px-4 sm:gap-6 sm:px-6">
+      <div className="mx-auto flex min-h-16 max-w-7xl items-center gap-3 px-4 sm:gap-6 sm:px-6">
         <Link
           to="/"
           className="flex items-center gap-2 text-lg font-semibold tracking-tight"
@@ -91,6 +91,7 @@ export function Shell() {
         <Outlet />
       </main>
       <WholePageDrop />
+      <SignInHost />
       <ProblemList />
       <LiveRegion />
     </div>

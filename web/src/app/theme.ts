@@ -1,25 +1,30 @@
 /** Light, dark, or what the system says. `/theme.js` applies the same choice before the first paint. */
 import { create } from 'zustand';
-
-export type Theme = 'system' | 'light' | 'dark';
-
-const KEY = 'seedbed.theme';
-export const THEMES: readonly Theme[] = ['system', 'light', 'dark'];
-
-/** The stored choice; anything else than a theme counts as `system`. */
-export function readTheme(storage: Pick<Storage, 'getItem'>): Theme {
-  const stored = storage.getItem(KEY);
-  return THEMES.find((theme) => theme === stored) ?? 'system';
-}
+import { reportProblem } from './problems.ts';
+import { readTheme, THEME_KEY, type Theme } from './theme-choice.ts';
 
 interface ThemeState {
   readonly theme: Theme;
 }
 
-export const useTheme = create<ThemeState>(() => ({ theme: readTheme(localStorage) }));
+/** Browsers that refuse storage refuse it by throwing: the choice then holds for this visit only. */
+function storedTheme(): Theme {
+  try {
+    return readTheme(localStorage);
+  } catch (error) {
+    reportProblem(error);
+    return 'system';
+  }
+}
+
+export const useTheme = create<ThemeState>(() => ({ theme: storedTheme() }));
 
 export function chooseTheme(theme: Theme): void {
-  localStorage.setItem(KEY, theme);
   document.documentElement.dataset['theme'] = theme;
   useTheme.setState({ theme });
+  try {
+    localStorage.setItem(THEME_KEY, theme);
+  } catch (error) {
+    reportProblem(error);
+  }
 }

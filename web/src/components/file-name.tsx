@@ -10,7 +10,9 @@ export function FileName({ name, className = '' }: { readonly name: string; read
   return (
     <bdi className={`flex min-w-0 ${className}`} title={shown}>
       <span className="truncate">{stem}</span>
-      <span className="flex-none">{extension}</span>
+      <span dir="ltr" className="flex-none">
+        {extension}
+      </span>
     </bdi>
   );
 }

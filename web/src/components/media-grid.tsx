@@ -49,7 +49,7 @@ function MediaCard({ medium }: { readonly medium: MediumInfo }) {
 
 export function MediaGrid({ media }: { readonly media: readonly MediumInfo[] }) {
   return (
-    <ul className="grid grid-cols-[repeat(auto-fill,minmax(min(100%,15rem),1fr))] gap-4 sm:gap-5">
+    <ul className="grid grid-cols-[repeat(auto-fill,minmax(min(45%,15rem),1fr))] gap-3 sm:gap-5">
       {media.map((medium) => (
         <MediaCard key={medium.sha256} medium={medium} />
       ))}
@@ -60,7 +60,7 @@ export function MediaGrid({ media }: { readonly media: readonly MediumInfo[] }) 
 /** The grid's shape while the list loads. */
 export function MediaGridSkeleton() {
   return (
-    <div aria-hidden className="grid grid-cols-[repeat(auto-fill,minmax(min(100%,15rem),1fr))] gap-4 sm:gap-5">
+    <div aria-hidden className="grid grid-cols-[repeat(auto-fill,minmax(min(45%,15rem),1fr))] gap-3 sm:gap-5">
       {['a', 'b', 'c', 'd'].map((key) => (
         <div key={key} className="overflow-hidden rounded-card border border-line bg-surface">
           <div className="aspect-video bg-sunken" />

@@ -88,6 +88,16 @@ export function Poster({ sha256, type, image }: PosterProps) {
   const kept = usePosterUrl(sha256);
   const isSmallImage = kindOf(type) === 'image' && image !== undefined && image.sizeBytes <= INLINE_IMAGE_BYTES;
   const src = kept ?? (isSmallImage ? image.url : undefined);
-  if (src === undefined) return <FieldPicture sha256={sha256} />;
-  return <img src={src} alt="" loading="lazy" decoding="async" className="size-full object-cover" />;
+  const [failedSrc, setFailedSrc] = useState<string>();
+  if (src === undefined || src === failedSrc) return <FieldPicture sha256={sha256} />;
+  return (
+    <img
+      src={src}
+      alt=""
+      loading="lazy"
+      decoding="async"
+      onError={() => setFailedSrc(src)}
+      className="size-full object-cover"
+    />
+  );
 }

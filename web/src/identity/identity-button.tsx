@@ -1,30 +1,34 @@
 /** In the header: sign in, or who is signed in. The dialog loads when it is opened. */
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { lazy, Suspense, useState } from 'react';
+import { lazy, Suspense } from 'react';
 import { useTranslation } from 'react-i18next';
 import { sessionQuery } from '../api/queries.ts';
 import { Button } from '../components/button.tsx';
 import { FieldPicture } from '../components/poster.tsx';
 import { parseSha256 } from '../../../src/base/ids.ts';
 import { shortId } from '../lib/format.ts';
+import { closeSignIn, openSignIn, useSignIn } from './sign-in-state.ts';
 
 const SignInDialog = lazy(async () => ({ default: (await import('./sign-in-dialog.tsx')).SignInDialog }));
 
 /** A button that opens the sign-in dialog. */
 export function SignInButton({ label, weight }: { readonly label: string; readonly weight?: 'primary' | 'quiet' }) {
-  const [isOpen, setOpen] = useState(false);
   return (
-    <>
-      <Button weight={weight ?? 'quiet'} aria-haspopup="dialog" onClick={() => setOpen(true)}>
-        {label}
-      </Button>
-      {isOpen && (
-        <Suspense>
-          <SignInDialog onClose={() => setOpen(false)} />
-        </Suspense>
-      )}
-    </>
+    <Button weight={weight ?? 'quiet'} aria-haspopup="dialog" onClick={openSignIn}>
+      {label}
+    </Button>
+  );
+}
+
+/** The dialog itself, once per page. */
+export function SignInHost() {
+  const isOpen = useSignIn((state) => state.isOpen);
+  if (!isOpen) return null;
+  return (
+    <Suspense>
+      <SignInDialog onClose={closeSignIn} />
+    </Suspense>
   );
 }
 

@@ -104,15 +104,14 @@ export function IdentitySection() {
   const { data: session } = useQuery(sessionQuery);
   return (
     <Section title={t('settings.identity')}>
-      {identity === undefined || session === undefined ? (
+      {identity !== undefined && session !== undefined && <KnownIdentity identity={identity} session={session} />}
+      {identity === undefined && (
         <>
           <p className="text-sm text-muted">{t('settings.identityNone')}</p>
           <div>
             <SignInButton label={t('settings.signIn')} weight="primary" />
           </div>
         </>
-      ) : (
-        <KnownIdentity identity={identity} session={session} />
       )}
     </Section>
   );

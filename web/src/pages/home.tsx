@@ -54,7 +54,7 @@ export function HomePage() {
   const hasUploads = useHasUploads();
   useTitle(undefined);
   return (
-    <div className="mx-auto flex w-full max-w-6xl flex-col gap-10 px-4 py-6 sm:px-6 sm:py-10">
+    <div className="mx-auto flex w-full max-w-7xl flex-col gap-10 px-4 py-6 sm:px-6 sm:py-10">
       <PublishBox />
       {hasUploads && (
         <Suspense>

@@ -2,7 +2,8 @@
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { serverQuery } from '../api/queries.ts';
-import { chooseTheme, THEMES, useTheme } from '../app/theme.ts';
+import { THEMES } from '../app/theme-choice.ts';
+import { chooseTheme, useTheme } from '../app/theme.ts';
 import { Choice } from '../components/choice.tsx';
 import { Page, Section } from '../components/page.tsx';
 import { IdentitySection } from '../identity/identity-section.tsx';
@@ -28,9 +29,7 @@ export function SettingsPage() {
       <SwarmSection />
       <Appearance />
       {server !== undefined && (
-        <p className="text-center text-xs text-faint">
-          {server.name} · {t('settings.version', { version: server.version })}
-        </p>
+        <p className="text-center text-xs text-faint">{t('settings.version', { version: server.version })}</p>
       )}
     </Page>
   );

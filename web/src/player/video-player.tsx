@@ -41,6 +41,7 @@ export function VideoPlayer({ medium, opened, fills = false }: ViewerProps) {
   const [showsHelp, setShowsHelp] = useState(false);
   const { src, isHopeless, onError, onLoadedMetadata } = useSource(medium, opened);
   const poster = usePosterUrl(medium.sha256);
+  const startsAtOnce = !fills && !matchMedia('(prefers-reduced-motion: reduce)').matches;
   usePlaybackCompanions(media, medium);
   useShortcuts({ media, stage, onHelp: () => setShowsHelp(true) });
   if (isHopeless) return <DownloadCard medium={medium} reason="cannotPlay" />;
@@ -55,6 +56,7 @@ export function VideoPlayer({ medium, opened, fills = false }: ViewerProps) {
           src={src}
           poster={poster}
           playsInline
+          autoPlay={startsAtOnce}
           preload="auto"
           aria-label={t('player.label', { name: medium.name })}
           onError={onError}
@@ -62,6 +64,7 @@ export function VideoPlayer({ medium, opened, fills = false }: ViewerProps) {
           className="size-full object-contain"
         />
         <MediaGestureReceiver slot="gestures-chrome" />
+        <MediaPlayButton slot="centered-chrome" noTooltip tabIndex={-1} aria-hidden className="player-big" />
         <MediaLoadingIndicator slot="centered-chrome" noAutohide />
         <MediaControlBar>
           <MediaPlayButton noTooltip />

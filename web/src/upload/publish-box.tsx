@@ -23,7 +23,7 @@ function Box({
   readonly children?: ReactNode;
 }) {
   return (
-    <section className="flex flex-col items-center rounded-card border border-dashed border-line-strong bg-surface px-5 py-10 text-center sm:py-14">
+    <section className="flex flex-col items-center rounded-card border border-dashed border-line-strong bg-surface px-5 py-8 text-center sm:py-11">
       <h1 className="text-2xl font-semibold sm:text-3xl">{title}</h1>
       <p className="mt-2 max-w-lg text-muted">{lead}</p>
       {children}

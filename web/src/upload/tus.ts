@@ -141,7 +141,11 @@ async function send(file: File, uploadUrl: string, listener: TransferListener, s
       retryDelays: Array.from({ length: MAX_ATTEMPTS }, (_, attempt) => retryDelayMs(attempt)),
       onProgress: (sentBytes) => listener.sent(sentBytes),
       onShouldRetry(error) {
-        const willRetry = isTemporary(error.originalResponse?.getStatus() ?? 0);
+        const { status, code } = describeFailure(
+          error.originalResponse?.getStatus() ?? 0,
+          error.originalResponse?.getBody() ?? '',
+        );
+        const willRetry = isTemporary(status) && code !== 'hash_mismatch';
         if (willRetry) listener.unreachable();
         return willRetry;
       },

@@ -156,7 +156,11 @@ function ShareLine({ item }: { readonly item: UploadItem }) {
         <p className="mt-2 flex items-center gap-2 text-xs text-alive">
           <span className="alive-dot" />
           {t('uploads.alive')}
-          {item.phase.kind !== 'stored' && <span className="text-muted">· {t('uploads.linkEarly')}</span>}
+        </p>
+      )}
+      {isSeeding && item.phase.kind !== 'stored' && (
+        <p className="mt-1 text-xs text-muted">
+          {t('uploads.linkEarly')} {t('uploads.keepOpen')}
         </p>
       )}
     </div>

@@ -253,7 +253,9 @@ export class Engine {
 
   #onHandshake(greeting: Greeting, handshake: Handshake): void {
     if (equalBytes(handshake.peerId, this.#shared.peerId)) {
-      if (greeting.dialled !== undefined) greeting.torrent?.forgetAddress(greeting.dialled);
+      // The accepting end answers, so that the dialling end sees whom it reached.
+      if (greeting.torrent === undefined) this.#sayHandshake(greeting.connection, handshake.swarmKey);
+      else if (greeting.dialled !== undefined) greeting.torrent.forgetAddress(greeting.dialled);
       greeting.connection.close(new ProtocolError('connected to ourselves'));
     } else if (greeting.torrent !== undefined) {
       if (greeting.torrent.keys.includes(handshake.swarmKey)) this.#handOver(greeting, greeting.torrent, handshake);

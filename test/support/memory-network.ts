@@ -132,14 +132,20 @@ export class MemorySocket implements PeerSocket {
     this.#deliver();
   }
 
+  /** Like a kernel, still sends what fits its buffer, then ends the stream. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#host.sockets.delete(this);
-    for (const { released } of this.#outgoing) released?.();
-    this.#outgoing = [];
+    if (this.#queuedBytes > HIGH_WATER_BYTES) {
+      for (const { released } of this.#outgoing) released?.();
+      this.#outgoing = [];
+    }
     this.#clock.after(0, () => this.#listener?.closed(undefined));
-    // What was sent before still arrives.
+    if (this.#outgoing.length === 0) this.#finish();
+  }
+
+  #finish(): void {
     this.#clock.after(this.#latencyMs, () => this.#other?.remoteClosed());
   }
 
@@ -173,7 +179,7 @@ export class MemorySocket implements PeerSocket {
 
   #sent(item: Outgoing, chunk: Uint8Array): void {
     this.#isSending = false;
-    if (this.#isClosed) return;
+    if (this.#outgoing[0] !== item) return;
     this.#clock.after(this.#latencyMs, () => this.#other?.arrived(chunk));
     item.at += chunk.length;
     this.#queuedBytes -= chunk.length;
@@ -182,7 +188,9 @@ export class MemorySocket implements PeerSocket {
       item.released?.();
     }
     this.#sendNext();
-    if (this.#owesDrain && this.#queuedBytes <= HIGH_WATER_BYTES / 2) {
+    if (this.#isClosed) {
+      if (this.#outgoing.length === 0) this.#finish();
+    } else if (this.#owesDrain && this.#queuedBytes <= HIGH_WATER_BYTES / 2) {
       this.#owesDrain = false;
       this.#listener?.drained();
     }

@@ -1,0 +1,112 @@
+/** `seedbed serve`: settings in, a server until a signal ends it, an exit code out. */
+import process from 'node:process';
+import { AppError } from '../base/errors.ts';
+import { banner } from './banner.ts';
+import { describeConfig, readConfig, type Config } from './config.ts';
+import { jsonLog, terminalLog } from './log.ts';
+import { startServer } from './server.ts';
+import { VERSION } from './version.ts';
+
+const EXIT_OK = 0;
+const EXIT_FAILED = 1;
+const EXIT_BAD_SETTING = 2;
+const FORCED = 130;
+
+export const SERVE_HELP = `Usage: seedbed serve [--print-config] [--json] [--help]
+
+Runs the server until Ctrl+C (or SIGTERM). Settings come from the environment:
+
+${describeConfig(readConfig({}))
+  .map(
+    ({ key, meaning, expects, fallback }) =>
+      `  ${key.padEnd(28)}${meaning}\n${' '.repeat(30)}${expects}; default ${fallback === '' ? 'none' : fallback}`,
+  )
+  .join('\n')}
+
+Options:
+  --print-config  Show every setting with its value, and end
+  --json          Log JSON lines even on a terminal (and with --print-config)
+  --help          Show this, and end
+
+Exit codes: 0 ended as asked, 1 could not run, 2 a setting is wrong.
+`;
+
+export interface ServeFlags {
+  readonly printConfig: boolean;
+  readonly json: boolean;
+}
+
+/** Resolves with the exit code. */
+export async function serve(flags: ServeFlags): Promise<number> {
+  const startedAtMs = performance.now();
+  let config: Config;
+  try {
+    config = readConfig(process.env);
+  } catch (error) {
+    return complain(error, EXIT_BAD_SETTING);
+  }
+  if (flags.printConfig) {
+    printConfig(config, flags.json);
+    return EXIT_OK;
+  }
+  const isTerminal = process.stdout.isTTY && !flags.json;
+  const log = isTerminal
+    ? terminalLog(config.logLevel === 'info' ? 'warn' : config.logLevel, (line) => process.stderr.write(line))
+    : jsonLog(config.logLevel);
+  try {
+    const server = await startServer(config, log);
+    const startedInMs = performance.now() - startedAtMs;
+    const { setupUrl, torrents } = server;
+    if (isTerminal) {
+      process.stdout.write(
+        banner({ config, version: VERSION, startedInMs, torrents, ...(setupUrl === undefined ? {} : { setupUrl }) }),
+      );
+    } else {
+      // The link is for the owner's eyes: it is in the data folder, not in a log that others collect.
+      log.info('server.ready', {
+        url: config.publicUrl,
+        version: VERSION,
+        startedInMs: Math.round(startedInMs),
+        torrents,
+      });
+    }
+    const signal = await stopSignal();
+    log.info('server.stopping', { signal });
+    forceOnSecondSignal();
+    await server.stop();
+    log.info('server.stopped', {});
+    return EXIT_OK;
+  } catch (error) {
+    return complain(error, EXIT_FAILED);
+  } finally {
+    log.flush();
+  }
+}
+
+function printConfig(config: Config, json: boolean): void {
+  const lines = describeConfig(config);
+  if (json) {
+    process.stdout.write(
+      `${JSON.stringify(Object.fromEntries(lines.map(({ key, value }) => [key, value])), null, 2)}\n`,
+    );
+    return;
+  }
+  for (const { key, value, meaning } of lines) process.stdout.write(`# ${meaning}\n${key}=${value}\n\n`);
+}
+
+function complain(error: unknown, code: number): number {
+  if (!(error instanceof AppError)) throw error;
+  process.stderr.write(`seedbed: ${error.message}\n`);
+  return code;
+}
+
+function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve(signal));
+  });
+}
+
+/** Whoever asks twice does not want to wait; recovery at the next start completes what was acknowledged. */
+function forceOnSecondSignal(): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(FORCED));
+}

@@ -13,6 +13,8 @@ const BATCH_BYTES = MIB;
 /** Both must have passed: fast senders pay few syncs, slow ones lose little. */
 export const SYNC_BYTES = 8 * MIB;
 export const SYNC_MS = 200;
+/** Whatever little a slow sender sent is made durable after this. */
+export const SLOW_SYNC_MS = 5_000;
 
 export interface AppenderPorts {
   readonly part: BlobPart;
@@ -51,7 +53,7 @@ export class DurableAppender {
   async take(chunk: Uint8Array): Promise<void> {
     this.#batch.push(chunk);
     this.#batchBytes += chunk.length;
-    if (this.#batchBytes >= BATCH_BYTES) await this.#writeBatch();
+    if (this.#batchBytes >= BATCH_BYTES || this.#waitedMs() >= SLOW_SYNC_MS) await this.#writeBatch();
   }
 
   /** Writes, syncs and records everything taken. @throws as `take`; what was recorded before stays. */
@@ -75,8 +77,13 @@ export class DurableAppender {
   }
 
   #isSyncDue(): boolean {
-    const waitedMs = this.#ports.clock.monotonicMs() - this.#lastSyncMs;
+    const waitedMs = this.#waitedMs();
+    if (waitedMs >= SLOW_SYNC_MS) return true;
     return this.#writtenBytes - this.#recordedBytes >= SYNC_BYTES && waitedMs >= SYNC_MS;
+  }
+
+  #waitedMs(): number {
+    return this.#ports.clock.monotonicMs() - this.#lastSyncMs;
   }
 
   /** Waits for the sync before, so that a slow disk slows the sender down. */

@@ -53,6 +53,11 @@ export class Finisher {
     return finishing;
   }
 
+  /** Resolves when nothing is under way any more; the outcomes are their askers'. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#underWay.values());
+  }
+
   async #finish(id: UploadId, follower: Follower | undefined, allowed: AllowedBlobs): Promise<Stored> {
     const upload = this.#context.reads.upload(id);
     if (upload === undefined) throw new NotFound('there is no such upload');

@@ -138,6 +138,12 @@ export class MediaReads {
     return this.#rows.read(query.where('expires_at_ms', '<=', nowMs).orderBy('expires_at_ms').limit(limit).compile());
   }
 
+  /** Uploads whose finish was decided; more than a moment in this state means that it failed. */
+  finishing(limit: number): readonly UploadRow[] {
+    const query = this.#rows.query.selectFrom('upload').selectAll().where('state', '=', 'finishing');
+    return this.#rows.read(query.orderBy('id').limit(limit).compile());
+  }
+
   /** Blobs whose grace time is over. */
   unlinkable(nowMs: number, limit: number): readonly Sha256[] {
     const due = this.#rows.query.selectFrom('tombstone').select('sha256').where('unlink_after_ms', '<=', nowMs);

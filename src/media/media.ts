@@ -192,8 +192,14 @@ export class Media {
     return recovery.run();
   }
 
-  /** Removes uploads nobody continued in time; resolves with how many. @throws StorageFailed */
+  /**
+   * Removes uploads nobody continued in time, and completes those whose finish failed halfway (a full disk); resolves
+   * with how many were removed. @throws StorageFailed, NoSpace
+   */
   async expire(nowMs: number): Promise<number> {
+    for (const row of this.#context.reads.finishing(MAX_EXPIRED)) {
+      if (!this.#uploads.isBusy(row.id as UploadId)) await this.#finisher.finish(row.id as UploadId);
+    }
     let removed = 0;
     for (const row of this.#context.reads.expired(nowMs, MAX_EXPIRED)) {
       if (this.#uploads.isBusy(row.id as UploadId)) continue;
@@ -208,9 +214,11 @@ export class Media {
     return this.#removal.collectGarbage(this.#tasks.signal);
   }
 
-  /** Stops hashing, closes idle readers. Uploads under way keep what they have. The ports stay open. */
+  /** Ends uploads under way, which keep what arrived; stops hashing; closes idle readers. The ports stay open. */
   async stop(): Promise<void> {
     await this.#tasks.stop();
+    await this.#uploads.settled();
+    await this.#finisher.settled();
     await this.#context.readers.close();
     this.events.removeAll();
   }

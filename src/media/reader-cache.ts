@@ -20,7 +20,7 @@ class SharedReader {
 }
 
 export class ReaderCache {
-  readonly #store: BlobStore;
+  readonly #store: Pick<BlobStore, 'open'>;
   readonly #log: Log;
   readonly #idle: BoundedMap<Sha256, SharedReader>;
   readonly #held = new Map<Sha256, SharedReader>();
@@ -28,7 +28,7 @@ export class ReaderCache {
   /** Closings under way, for `close` to wait for. */
   readonly #closings = new Set<Promise<void>>();
 
-  constructor(store: BlobStore, maxIdle: number, log: Log) {
+  constructor(store: Pick<BlobStore, 'open'>, maxIdle: number, log: Log) {
     this.#store = store;
     this.#log = log;
     this.#idle = new BoundedMap(maxIdle, (shared) => this.#closeReader(shared));

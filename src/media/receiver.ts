@@ -41,8 +41,9 @@ export class Receiver {
     assertAllThere(part, row);
     const follower = await this.#followerAt(part, row);
     const appender = this.#appender(claim, row, { part, follower });
+    const either = AbortSignal.any([signal, this.#context.stopping]);
     try {
-      for await (const chunk of stoppable(body, signal)) await appender.take(chunk);
+      for await (const chunk of stoppable(body, either)) await appender.take(chunk);
     } catch (error) {
       await this.#keepArrived(appender, id);
       if (!(error instanceof Cancelled)) this.takeFollower(id)?.abandon();

@@ -26,7 +26,7 @@ export class Uploads {
   readonly #context: MediaContext;
   readonly #admission: Admission;
   readonly #finisher: Finisher;
-  readonly #busy = new Set<UploadId>();
+  readonly #busy = new Map<UploadId, Promise<unknown>>();
   readonly #receiver: Receiver;
 
   constructor(context: MediaContext, admission: Admission, finisher: Finisher) {
@@ -163,6 +163,11 @@ export class Uploads {
     return this.#busy.has(id) || this.#finisher.isFinishing(id);
   }
 
+  /** Resolves when nothing is under way any more; the outcomes are their askers'. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#busy.values());
+  }
+
   /** A stored blob needs no bytes: only a grant, and a memory of the upload. */
   async #createInstant(claim: Claim, wish: UploadWish, kind: UploadRow['kind']): Promise<Upload | undefined> {
     const { sha256 } = wish;
@@ -222,12 +227,9 @@ export class Uploads {
   /** No waiting: a second writer is told at once. */
   async #alone<Result>(id: UploadId, task: () => Promise<Result>): Promise<Result> {
     if (this.isBusy(id)) throw new Conflict('somebody else writes to this upload', { upload: id });
-    this.#busy.add(id);
-    try {
-      return await task();
-    } finally {
-      this.#busy.delete(id);
-    }
+    const working = task().finally(() => this.#busy.delete(id));
+    this.#busy.set(id, working);
+    return working;
   }
 }
 

@@ -32,9 +32,9 @@ export class Verifier {
     if (blob === undefined || blob.refs === 0 || blob.damaged_at_ms !== null) return undefined;
     const reader = await readers.open(sha256);
     if (reader === undefined || reader.fingerprint === blob.fingerprint) return reader;
-    if ((await this.verify(sha256, stopping)) === 'intact') return reader;
     await reader.close();
-    return undefined;
+    readers.retire(sha256);
+    return (await this.verify(sha256, stopping)) === 'intact' ? readers.open(sha256) : undefined;
   }
 
   async #verify(sha256: Sha256, signal: AbortSignal): Promise<Verification> {

@@ -5,8 +5,8 @@ import { onTestFinished } from 'vitest';
 import { FsBlobStore } from '../../src/adapters/fs/blob-store.ts';
 import { WorkerFollowerPool } from '../../src/adapters/fs/follower-pool.ts';
 import { SqliteRows } from '../../src/adapters/sqlite/sqlite-rows.ts';
-import type { KeyClaim } from '../../src/accounts/claim.ts';
-import { parsePubkey, parseSha256 } from '../../src/base/ids.ts';
+import type { Claim, KeyClaim } from '../../src/accounts/claim.ts';
+import { parseInfoHashV1, parsePubkey, parseSha256 } from '../../src/base/ids.ts';
 import type { Sha256 } from '../../src/base/ids.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { DAY_MS, GIB, HOUR_MS } from '../../src/base/units.ts';
@@ -14,8 +14,11 @@ import type { MediaLimits, MediaPorts } from '../../src/media/context.ts';
 import { Media } from '../../src/media/media.ts';
 import { mediaMigrations } from '../../src/media/tables.ts';
 import type { MediaTables } from '../../src/media/tables.ts';
+import type { Medium } from '../../src/media/medium.ts';
+import { canonicalInfo } from '../../src/codec/canonical.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { testFolder } from '../support/temp-dir.ts';
+import { digestOf } from './follower-pool.ts';
 
 export const limits: MediaLimits = {
   policy: 'anyone',
@@ -102,3 +105,33 @@ export async function* brokenBodyOf(bytes: Uint8Array): AsyncIterable<Uint8Array
 }
 
 export const never = new AbortController().signal;
+
+export const guest: Claim = { kind: 'guest', quotaBytes: GIB };
+/** A wish that declares the length of `bytes`. */
+export const wishFor = (bytes: Uint8Array, name = 'film.mp4') => ({ sizeBytes: bytes.length, name });
+
+/** Of the canonical torrent. */
+export function infoHashOf(bytes: Uint8Array) {
+  const info = canonicalInfo({ ...digestOf(bytes) });
+  return parseInfoHashV1(createHash('sha1').update(info).digest('hex'));
+}
+
+/** Stores bytes of known length through the one-shot door. */
+export async function publish(
+  media: Media,
+  bytes: Uint8Array,
+  claim: Claim = alice,
+  name = 'film.mp4',
+): Promise<Medium> {
+  return (await media.ingest(claim, bodyOf(bytes), { name, sizeBytes: bytes.length }, never)).medium;
+}
+
+/** Undefined when the blob is not served. */
+export async function contentOf(media: Media, sha256: Sha256): Promise<Uint8Array | undefined> {
+  const reader = await media.openBlob(sha256);
+  if (reader === undefined) return undefined;
+  const bytes = new Uint8Array(reader.sizeBytes);
+  await reader.read([bytes], 0);
+  await reader.close();
+  return bytes;
+}

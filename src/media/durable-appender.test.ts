@@ -1,0 +1,147 @@
+/** Windows of a body: what is synced when, and what may be recorded. Time and disk are in the test's hands. */
+import { describe, expect, test } from 'vitest';
+import { never, sha256Of } from '../../test/contracts/media-fixture.ts';
+import { FakeClock } from '../../test/support/fake-clock.ts';
+import { StorageFailed } from '../base/errors.ts';
+import { parseUploadId } from '../base/ids.ts';
+import { MIB } from '../base/units.ts';
+import type { BlobPart } from '../store/blobs.ts';
+import type { Follower } from '../store/follower.ts';
+import { DurableAppender, SLOW_SYNC_MS, SYNC_BYTES, SYNC_MS } from './durable-appender.ts';
+
+/** A part in memory that keeps a diary; `hold` stops syncs until released. */
+function rig(startBytes = 0) {
+  const diary: string[] = [];
+  const clock = new FakeClock();
+  let sizeBytes = startBytes;
+  const gate: { hold?: Promise<void>; fail?: Error } = {};
+  const part: BlobPart = {
+    id: parseUploadId('0'.repeat(32)),
+    get sizeBytes() {
+      return sizeBytes;
+    },
+    async write(chunks, position) {
+      expect(position).toBe(sizeBytes);
+      sizeBytes += chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+      diary.push(`write ${sizeBytes / MIB}`);
+    },
+    async sync() {
+      const covered = sizeBytes;
+      await gate.hold;
+      if (gate.fail !== undefined) throw gate.fail;
+      diary.push(`sync ${covered / MIB}`);
+    },
+    truncate: async () => undefined,
+    commit: async () => ({ sizeBytes, fingerprint: '' }),
+    discard: async () => undefined,
+    close: async () => undefined,
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+  const follower: Follower = {
+    availableBytes: 0,
+    advance: () => undefined,
+    caughtUp: async () => undefined,
+    finish: async () => ({
+      sizeBytes,
+      sha256: sha256Of(new Uint8Array(0)),
+      crc32: 0,
+      head: new Uint8Array(0),
+      pieces: new Uint8Array(0),
+    }),
+    abandon: () => undefined,
+  };
+  const appender = new DurableAppender({
+    part,
+    follower,
+    clock,
+    signal: never,
+    reserve: async () => undefined,
+    record: async (endBytes) => void diary.push(`record ${endBytes / MIB}`),
+  });
+  return { appender, clock, diary, gate };
+}
+
+const megabyte = new Uint8Array(MIB);
+const windowChunks = SYNC_BYTES / MIB;
+
+async function takeMany(appender: DurableAppender, count: number): Promise<void> {
+  for (let taken = 0; taken < count; taken++) await appender.take(megabyte);
+}
+
+describe('a body', () => {
+  test('that ends is written, synced and recorded, in this order', async () => {
+    const { appender, diary } = rig();
+    await appender.take(megabyte.subarray(0, MIB / 2));
+    await appender.settle();
+    expect(diary).toEqual(['write 0.5', 'sync 0.5', 'record 0.5']);
+    expect(appender.recordedBytes).toBe(MIB / 2);
+  });
+
+  test('without bytes costs nothing', async () => {
+    const { appender, diary } = rig(5 * MIB);
+    await appender.settle();
+    expect(diary).toEqual([]);
+  });
+
+  test('is gathered: small chunks are written by the megabyte', async () => {
+    const { appender, diary } = rig();
+    for (let chunk = 0; chunk < 64; chunk++) await appender.take(megabyte.subarray(0, MIB / 32));
+    expect(diary).toEqual(['write 1', 'write 2']);
+  });
+
+  test.each([
+    { chunks: windowChunks - 1, passedMs: SYNC_MS, syncs: 0 },
+    { chunks: windowChunks, passedMs: SYNC_MS - 1, syncs: 0 },
+    { chunks: windowChunks, passedMs: SYNC_MS, syncs: 1 },
+    { chunks: 1, passedMs: SLOW_SYNC_MS, syncs: 1 },
+  ])('of $chunks MiB in $passedMs ms is synced $syncs times on the way', async ({ chunks, passedMs, syncs }) => {
+    const { appender, clock, diary } = rig();
+    await takeMany(appender, chunks - 1);
+    clock.advance(passedMs);
+    await appender.take(megabyte);
+    await Promise.resolve(); // lets a sync that was started note itself
+    expect(diary.filter((entry) => entry.startsWith('sync'))).toHaveLength(syncs);
+  });
+
+  test('that drips in is made durable however little it is', async () => {
+    const { appender, clock, diary } = rig();
+    await appender.take(new Uint8Array(10));
+    clock.advance(SLOW_SYNC_MS);
+    await appender.take(new Uint8Array(10));
+    await Promise.resolve();
+    expect(diary[0]).toBe(`write ${20 / MIB}`);
+    expect(diary[1]).toBe(`sync ${20 / MIB}`);
+  });
+
+  test('goes on being received while a window is synced, and the next window waits for it', async () => {
+    const { appender, clock, diary, gate } = rig();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    gate.hold = promise;
+    await takeMany(appender, windowChunks - 1);
+    clock.advance(SYNC_MS);
+    await appender.take(megabyte);
+    await takeMany(appender, windowChunks - 1);
+    expect(diary.at(-1)).toBe(`write ${2 * windowChunks - 1}`);
+    expect(diary.some((entry) => entry.startsWith('record'))).toBe(false);
+    clock.advance(SYNC_MS);
+    const blocked = appender.take(megabyte);
+    resolve();
+    await blocked;
+    await appender.settle();
+    const order = diary.filter((entry) => !entry.startsWith('write'));
+    expect(order).toEqual(['sync 8', 'record 8', 'sync 16', 'record 16']);
+  });
+
+  test('whose sync fails is never recorded beyond what was synced before', async () => {
+    const { appender, clock, diary, gate } = rig();
+    await takeMany(appender, 1);
+    await appender.settle();
+    gate.fail = new StorageFailed('made by the test');
+    await takeMany(appender, windowChunks - 1);
+    clock.advance(SYNC_MS);
+    await appender.take(megabyte);
+    await expect(appender.settle()).rejects.toBe(gate.fail);
+    expect(diary.filter((entry) => entry.startsWith('record'))).toEqual(['record 1']);
+    expect(appender.recordedBytes).toBe(MIB);
+  });
+});

@@ -1,9 +1,9 @@
 /** What the pages read from the server, as cached queries; and the few things they change there. */
 import { infiniteQueryOptions, QueryClient, queryOptions } from '@tanstack/react-query';
 import type { MediumInfo } from '../../../src/base/api.ts';
-import type { Sha256 } from '../../../src/base/ids.ts';
+import type { Pubkey, Sha256 } from '../../../src/base/ids.ts';
 import { ApiFailed, callApi } from './http.ts';
-import { readMediaPage, readMedium, readServerInfo, readSession } from './read.ts';
+import { readMediaPage, readMedium, readMembers, readServerInfo, readSession } from './read.ts';
 
 const PAGE_SIZE = 24;
 const UPLOADING_POLL_MS = 2_000;
@@ -57,6 +57,24 @@ export function mediumQuery(sha256: Sha256) {
     queryFn: async ({ signal }) => readMedium(await callApi(`/api/v1/media/${sha256}`, { signal })),
     refetchInterval: (query) => (query.state.status === 'error' ? false : pollIntervalMs(query.state.data)),
   });
+}
+
+/** For the owner only. */
+export const membersQuery = queryOptions({
+  queryKey: ['members'],
+  queryFn: async ({ signal }) => readMembers(await callApi('/api/v1/members', { signal })),
+});
+
+/** Lets the key publish, with the server's default room. @throws ApiFailed */
+export async function addMember(pubkey: Pubkey): Promise<void> {
+  await callApi(`/api/v1/members/${pubkey}`, { method: 'PUT', body: '{}' });
+  await queryClient.invalidateQueries({ queryKey: membersQuery.queryKey });
+}
+
+/** Ends the key's sessions and its right to publish; its files stay. @throws ApiFailed */
+export async function removeMember(pubkey: Pubkey): Promise<void> {
+  await callApi(`/api/v1/members/${pubkey}`, { method: 'DELETE' });
+  await queryClient.invalidateQueries({ queryKey: membersQuery.queryKey });
 }
 
 /** Drops the caller's claim on the medium; the last claim's end deletes it. @throws ApiFailed */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readMediaPage, readMedium, readServerInfo, readSession } from './read.ts';
+import { readMediaPage, readMedium, readMembers, readServerInfo, readSession } from './read.ts';
 
 const server = {
   name: 'Seedbed',
@@ -33,6 +33,8 @@ test('well-formed answers are read as they are, with fields we do not know yet',
   expect(readSession(session)).toEqual(session);
   expect(readMedium(medium)).toEqual(medium);
   expect(readMedium({ ...medium, torrent: undefined }).torrent).toBeUndefined();
+  const member = { pubkey: 'ab'.repeat(32), role: 'owner', quotaBytes: 1 };
+  expect(readMembers([member])).toEqual([member]);
   expect(readMediaPage({ media: [medium], nextCursor: 'c' })).toEqual({ media: [medium], nextCursor: 'c' });
 });
 
@@ -48,6 +50,8 @@ test.each([
   ['medium', readMedium, { ...medium, torrent: {} }],
   ['medium', readMedium, { ...medium, swarm: null }],
   ['list', readMediaPage, { media: {} }],
+  ['member list', readMembers, {}],
+  ['member list', readMembers, [{ pubkey: 'ab'.repeat(32), role: 'guest', quotaBytes: 1 }]],
   ['medium', readMediaPage, { media: [7] }],
 ])('a malformed %s is refused as a bad answer', (what, read, value) => {
   expect(() => read(value)).toThrow(`malformed ${what}`);

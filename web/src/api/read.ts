@@ -3,7 +3,7 @@
  * relies on and let further fields pass, so that a newer server stays readable.
  */
 import type { MediaPage, MediumInfo, Role, ServerInfo, SessionInfo, UploadPolicy } from '../../../src/base/api.ts';
-import { isSha256 } from '../../../src/base/ids.ts';
+import { isSha256, type Pubkey } from '../../../src/base/ids.ts';
 import { ApiFailed } from './http.ts';
 
 type Fields = Readonly<Partial<Record<string, unknown>>>;
@@ -47,6 +47,24 @@ export function readSession(value: unknown): SessionInfo {
   need(isCount(usedBytes) && isCount(quotaBytes), 'session');
   need(pubkey === undefined || (isText(pubkey) && isSha256(pubkey)), 'session');
   return value as SessionInfo;
+}
+
+/** A person who may publish here. */
+export interface MemberInfo {
+  readonly pubkey: Pubkey;
+  readonly role: 'owner' | 'member';
+  readonly quotaBytes: number;
+}
+
+/** @throws ApiFailed */
+export function readMembers(value: unknown): MemberInfo[] {
+  if (!Array.isArray(value)) throw badAnswer('member list');
+  return value.map((entry: unknown) => {
+    const { pubkey, role, quotaBytes } = fieldsOf(entry, 'member list');
+    need(isText(pubkey) && isSha256(pubkey), 'member list');
+    need((role === 'owner' || role === 'member') && isCount(quotaBytes), 'member list');
+    return entry as MemberInfo;
+  });
 }
 
 /** @throws ApiFailed */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { checkHttpAuth, eventFromAuthorization } from '../../../src/nostr/auth.ts';
 import { generateSecretKey, publicKeyOf, signEvent } from '../../../src/nostr/event.ts';
-import { encodePubkey, encodeSecretKey, parseSecretKey } from './keys.ts';
+import { encodePubkey, encodeSecretKey, parsePubkeyText, parseSecretKey } from './keys.ts';
 import { authorizePost, createIdentity, importIdentity } from './session.ts';
 import { findExtension, signAs, type NostrExtension } from './signer.ts';
 
@@ -30,6 +30,16 @@ test.each([
   const attempt = (): unknown => parseSecretKey(text);
   expect(attempt).toThrow(says);
   if (text !== '') expect(attempt).not.toThrow(text);
+});
+
+test('a public key is read as npub or hex, and a private one is turned away without being repeated', () => {
+  const { pubkey, secretKey } = createIdentity();
+  expect(parsePubkeyText(` ${encodePubkey(pubkey)} `)).toBe(pubkey);
+  expect(parsePubkeyText(pubkey.toUpperCase())).toBe(pubkey);
+  const leak = (): unknown => parsePubkeyText(encodeSecretKey(secretKey));
+  expect(leak).toThrow('private key');
+  expect(leak).not.toThrow(encodeSecretKey(secretKey));
+  expect(() => parsePubkeyText('npub1broken')).toThrow('not a public key');
 });
 
 test('the server accepts what signs a POST, for that address and body alone (NIP-98)', async () => {

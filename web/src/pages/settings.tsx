@@ -1,12 +1,13 @@
 /** `/settings`: who I am, what this browser gives to the swarm, how it looks. */
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
-import { serverQuery } from '../api/queries.ts';
+import { serverQuery, sessionQuery } from '../api/queries.ts';
 import { THEMES } from '../app/theme-choice.ts';
 import { chooseTheme, useTheme } from '../app/theme.ts';
 import { Choice } from '../components/choice.tsx';
 import { Page, Section } from '../components/page.tsx';
 import { IdentitySection } from '../identity/identity-section.tsx';
+import { PeopleSection } from '../identity/people-section.tsx';
 import { SwarmSection } from '../panel/swarm-section.tsx';
 
 function Appearance() {
@@ -23,9 +24,11 @@ function Appearance() {
 export function SettingsPage() {
   const { t } = useTranslation();
   const { data: server } = useQuery(serverQuery);
+  const { data: session } = useQuery(sessionQuery);
   return (
     <Page title={t('settings.title')}>
       <IdentitySection />
+      {session?.role === 'owner' && server !== undefined && <PeopleSection policy={server.uploads} />}
       <SwarmSection />
       <Appearance />
       {server !== undefined && (

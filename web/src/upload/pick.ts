@@ -60,11 +60,6 @@ async function filesOfEntry(entry: FileSystemEntry, depth: number): Promise<Pick
   return [{ file }];
 }
 
-/** Whether the browser's picker gives handles. */
-export function hasHandlePicker(scope: object = globalThis): boolean {
-  return typeof (scope as PickerScope).showOpenFilePicker === 'function';
-}
-
 /** Opens the browser's picker; an empty list when the user closes it. */
 export async function pickFiles(multiple: boolean): Promise<PickedFile[]> {
   const picker = (globalThis as PickerScope).showOpenFilePicker;

@@ -2,10 +2,10 @@
  * Answers WebRTC offers, as the server's own seeder does for browsers. Never offers, never announces. Holds a reference
  * to every connection, because the native library forgets those that JavaScript has forgotten.
  */
+import type { IceCandidate } from '../../codec/tracker-ws.ts';
 import type { PeerSocket } from '../../torrent/ports.ts';
 import { RtcConnection, type RtcOptions } from './connection.ts';
 import { LiveConnections } from './live-connections.ts';
-import type { IceCandidate } from './signals.ts';
 
 const DEFAULT_MAX_CONNECTIONS = 200;
 
@@ -27,6 +27,8 @@ export interface AnswerSink {
   answer(sdp: string): void;
   /** Only called for peers that trickle. */
   candidate(candidate: IceCandidate): void;
+  /** The connection is over, or came to nothing; the last call. */
+  closed?(): void;
 }
 
 /** What may still come from the peer that offered. */
@@ -59,6 +61,7 @@ export class RtcAnswerer {
       closed: (cause) => {
         this.#live.delete(connection);
         this.#options.log.debug('webrtc.closed', { cause });
+        sink.closed?.();
       },
     });
     this.#live.add(connection);

@@ -7,17 +7,11 @@ import type { Cancel, Clock } from '../../base/clock.ts';
 import { AppError, Cancelled, InvalidInput, TimedOut, Unavailable } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { SECOND_MS } from '../../base/units.ts';
+import type { IceCandidate } from '../../codec/tracker-ws.ts';
 import type { PeerAddress } from '../../torrent/ports.ts';
 import { ChannelSocket } from './channel-socket.ts';
 import { type Guard, guardWith } from './guard.ts';
-import {
-  splitDescription,
-  hasLiteralAddress,
-  type IceCandidate,
-  type IceServer,
-  MAX_CANDIDATES,
-  nativeIceServer,
-} from './signals.ts';
+import { splitDescription, hasLiteralAddress, type IceServer, MAX_CANDIDATES, nativeIceServer } from './signals.ts';
 
 /** A peer that waits for one complete description waits no longer than this for our candidates. */
 export const GATHER_LIMIT_MS = 100;
@@ -120,7 +114,7 @@ export class RtcConnection {
     native.onStateChange(
       this.#guard('state', (state: string) => {
         if (state === 'disconnected' || state === 'failed' || state === 'closed')
-          this.#fail(new Unavailable('the WebRTC connection ended', { state }));
+          this.#fail(new Unavailable(`the WebRTC connection ended: ${state}`, { state }));
       }),
     );
     native.onDataChannel(this.#guard('channel', (channel: DataChannel) => this.#useChannel(channel)));

@@ -1,9 +1,9 @@
 /** Makes WebRTC offers: the command line's side of a meeting with browsers and other Seedbeds. */
 import { Cancelled, throwIfAborted } from '../../base/errors.ts';
+import type { IceCandidate } from '../../codec/tracker-ws.ts';
 import type { PeerSocket } from '../../torrent/ports.ts';
 import { RtcConnection, type RtcOptions } from './connection.ts';
 import { LiveConnections } from './live-connections.ts';
-import type { IceCandidate } from './signals.ts';
 
 const DEFAULT_MAX_CONNECTIONS = 50;
 

@@ -6,12 +6,7 @@
 import { isIP } from 'node:net';
 import { InvalidInput } from '../../base/errors.ts';
 import { KIB } from '../../base/units.ts';
-
-/** One ICE candidate as browsers serialise it (RFC 8839 §5.1, `a=` left out). */
-export interface IceCandidate {
-  readonly candidate: string;
-  readonly sdpMid: string;
-}
+import type { IceCandidate } from '../../codec/tracker-ws.ts';
 
 /** A STUN or TURN server in the browser's form. */
 export interface IceServer {

@@ -10,11 +10,12 @@ import { systemClock } from '../../base/clock.ts';
 import { InvalidInput, TimedOut, Unavailable } from '../../base/errors.ts';
 import { silentLog } from '../../base/log.ts';
 import { KIB } from '../../base/units.ts';
+import type { IceCandidate } from '../../codec/tracker-ws.ts';
 import type { PeerSocket } from '../../torrent/ports.ts';
 import { type Answering, RtcAnswerer, type RtcAnswererOptions } from './answerer.ts';
 import { guardWith } from './guard.ts';
 import { RtcOfferer, type RtcOffererOptions } from './offerer.ts';
-import { hasLiteralAddress, type IceCandidate, MAX_CANDIDATES, nativeIceServer, splitDescription } from './signals.ts';
+import { hasLiteralAddress, MAX_CANDIDATES, nativeIceServer, splitDescription } from './signals.ts';
 
 const never = new AbortController().signal;
 const stops: (() => Promise<void>)[] = [];

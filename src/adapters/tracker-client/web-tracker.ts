@@ -1,0 +1,297 @@
+/**
+ * A WebSocket tracker (WebTorrent protocol): one connection for all torrents, by which browsers and we find each other.
+ * We offer while we want peers and answer always; our offers are complete, answers may trickle both ways. Invariants: a
+ * message is looked at once and routed by info hash; offers that nobody answered are withdrawn with the next announce.
+ */
+import { type RawData, WebSocket } from 'ws';
+import type { Clock } from '../../base/clock.ts';
+import { AppError } from '../../base/errors.ts';
+import { randomBytes } from '../../base/bytes.ts';
+import type { SwarmKey } from '../../base/ids.ts';
+import type { Log } from '../../base/log.ts';
+import { sleep, TaskGroup } from '../../base/tasks.ts';
+import { MINUTE_MS, SECOND_MS } from '../../base/units.ts';
+import type { AnnounceEvent } from '../../codec/announce.ts';
+import {
+  decodeWsServerMessage,
+  encodeWsClientMessage,
+  type IceCandidate,
+  latinIdOf,
+  type LatinId,
+  MAX_WS_FRAME_LENGTH,
+  type WsClientMessage,
+  type WsServerMessage,
+} from '../../codec/tracker-ws.ts';
+import type { PeerSocket } from '../../torrent/ports.ts';
+import { retryDelayMs } from './announcer.ts';
+
+const OFFERS_PER_ANNOUNCE = 5;
+const MAX_MEETINGS = 50;
+const HANDSHAKE_TIMEOUT_MS = 10 * SECOND_MS;
+const MIN_INTERVAL_MS = 10 * SECOND_MS;
+const MAX_INTERVAL_MS = 10 * MINUTE_MS;
+const DEFAULT_INTERVAL_MS = MINUTE_MS;
+
+/** An offer that waits for an answer. */
+export interface PendingOffer extends Meeting {
+  readonly sdp: string;
+  readonly socket: Promise<PeerSocket>;
+  acceptAnswer(sdp: string): void;
+  close(): void;
+}
+
+/** A connection that is being made. */
+export interface Meeting {
+  addCandidate(candidate: IceCandidate): void;
+}
+
+/** WebRTC, as this client needs it. */
+export interface RtcPorts {
+  /** A complete description. @throws AppError at its cap */
+  offer(signal: AbortSignal): Promise<PendingOffer>;
+  /** The open stream goes to the engine. @throws AppError at its cap or for a broken offer */
+  answer(
+    offer: { readonly sdp: string; readonly trickle: boolean },
+    sink: { answer(sdp: string): void; candidate(candidate: IceCandidate): void },
+  ): Meeting;
+}
+
+/** One torrent at this tracker. */
+export interface WebSwarm {
+  readonly key: SwarmKey;
+  readonly describe: () => {
+    readonly uploadedBytes: number;
+    readonly downloadedBytes: number;
+    readonly leftBytes?: number;
+  };
+  /** Whether offers are worth making. */
+  readonly wantsPeers: () => boolean;
+  /** A stream that our offer led to. */
+  readonly connected: (socket: PeerSocket) => void;
+}
+
+export interface WebTrackerOptions {
+  readonly url: string;
+  /** 20 bytes. */
+  readonly peerId: Uint8Array;
+  readonly rtc: RtcPorts;
+  readonly swarms: readonly WebSwarm[];
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+}
+
+interface Member {
+  readonly swarm: WebSwarm;
+  readonly offers: Map<LatinId, PendingOffer>;
+  /** Meetings under way, by offer id: where late candidates go. The oldest make room. */
+  readonly meetings: Map<LatinId, Meeting>;
+  intervalMs: number;
+  hasStarted: boolean;
+  isComplete: boolean;
+}
+
+export class WebTracker {
+  readonly #options: WebTrackerOptions;
+  readonly #peerId: LatinId;
+  readonly #tasks: TaskGroup;
+  readonly #members: ReadonlyMap<SwarmKey, Member>;
+  #socket: WebSocket | undefined;
+
+  constructor(options: WebTrackerOptions) {
+    this.#options = options;
+    this.#peerId = latinIdOf(options.peerId);
+    this.#tasks = new TaskGroup(options.log);
+    this.#members = new Map(options.swarms.map((swarm) => [swarm.key, newMember(swarm)]));
+    this.#tasks.run('web_tracker', (signal) => this.#stayConnected(signal));
+  }
+
+  /** The torrent is complete: said once, with the next announce at once. */
+  completed(key: SwarmKey): void {
+    const member = this.#members.get(key);
+    if (member === undefined || member.isComplete) return;
+    member.isComplete = true;
+    this.#announce(member, 'completed', []);
+  }
+
+  /** Says goodbye, withdraws offers, closes. */
+  async stop(): Promise<void> {
+    for (const member of this.#members.values()) {
+      this.#announce(member, 'stopped', []);
+      withdraw(member);
+    }
+    this.#socket?.close(1000);
+    await this.#tasks.stop();
+  }
+
+  async #stayConnected(signal: AbortSignal): Promise<void> {
+    for (let failures = 1; !signal.aborted; failures++) {
+      const wasOpen = await this.#connection(signal);
+      if (wasOpen) failures = 1;
+      await sleep(this.#options.clock, retryDelayMs(failures, this.#options.random()), signal).catch(() => undefined);
+    }
+  }
+
+  /** One connection from opening to close; resolves with whether it was open. */
+  async #connection(signal: AbortSignal): Promise<boolean> {
+    const socket = new WebSocket(this.#options.url, {
+      maxPayload: MAX_WS_FRAME_LENGTH * 4,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      followRedirects: false,
+      perMessageDeflate: false,
+    });
+    const connection = new TaskGroup(this.#options.log);
+    let wasOpen = false;
+    const abort = (): void => socket.terminate();
+    signal.addEventListener('abort', abort, { once: true });
+    await new Promise<void>((resolve) => {
+      socket.on('error', (error) => this.#options.log.info('tracker.failed', { tracker: this.#options.url, error }));
+      socket.on('close', () => resolve());
+      socket.on('message', (message, isBinary) => {
+        if (!isBinary) this.#receive(textOf(message));
+      });
+      socket.on('open', () => {
+        wasOpen = true;
+        this.#socket = socket;
+        for (const member of this.#members.values())
+          connection.run('web_tracker.announce', (until) => this.#announceForever(member, until));
+      });
+    });
+    signal.removeEventListener('abort', abort);
+    this.#socket = undefined;
+    await connection.stop();
+    for (const member of this.#members.values()) member.hasStarted = false;
+    return wasOpen;
+  }
+
+  async #announceForever(member: Member, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const offers = member.swarm.wantsPeers() ? await this.#makeOffers(member, signal) : [];
+      const event = member.hasStarted ? 'update' : 'started';
+      member.hasStarted = true;
+      this.#announce(member, event, offers);
+      await sleep(this.#options.clock, member.intervalMs, signal).catch(() => undefined);
+    }
+  }
+
+  /** Fresh offers in place of those nobody took. */
+  async #makeOffers(member: Member, signal: AbortSignal): Promise<readonly { offerId: LatinId; sdp: string }[]> {
+    withdraw(member);
+    const made = await Promise.allSettled(
+      Array.from({ length: OFFERS_PER_ANNOUNCE }, () => this.#options.rtc.offer(signal)),
+    );
+    const offers: { offerId: LatinId; sdp: string }[] = [];
+    for (const result of made) {
+      if (result.status === 'rejected') continue; // at the cap: fewer offers
+      const offerId = latinIdOf(randomBytes(20));
+      member.offers.set(offerId, result.value);
+      result.value.socket.then(
+        (socket) => member.swarm.connected(socket),
+        (error: unknown) => this.#options.log.debug('web_tracker.offer_ended', { error }),
+      );
+      offers.push({ offerId, sdp: result.value.sdp });
+    }
+    return offers;
+  }
+
+  #announce(member: Member, event: AnnounceEvent, offers: readonly { offerId: LatinId; sdp: string }[]): void {
+    const { swarm } = member;
+    this.#send({
+      type: 'announce',
+      swarmKey: swarm.key,
+      peerId: this.#peerId,
+      event,
+      offers,
+      trickle: true,
+      ...swarm.describe(),
+    });
+  }
+
+  #send(message: WsClientMessage): void {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(encodeWsClientMessage(message));
+  }
+
+  #receive(text: string): void {
+    try {
+      const message = decodeWsServerMessage(text);
+      if (message !== undefined) this.#handle(message);
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      this.#options.log.debug('web_tracker.message_refused', { code: error.code });
+    }
+  }
+
+  #handle(message: WsServerMessage): void {
+    if (message.type === 'failed') {
+      this.#options.log.info('tracker.refused', { tracker: this.#options.url, reason: message.reason });
+      return;
+    }
+    if (message.type === 'scraped') return;
+    const member = this.#members.get(message.swarmKey);
+    if (member === undefined) return;
+    switch (message.type) {
+      case 'announced':
+        member.intervalMs = clampInterval(message.intervalSec);
+        break;
+      case 'offer':
+        this.#answer(member, message);
+        break;
+      case 'answer':
+        this.#accept(member, message);
+        break;
+      case 'candidate':
+        (member.offers.get(message.offerId) ?? member.meetings.get(message.offerId))?.addCandidate(message.candidate);
+        break;
+    }
+  }
+
+  #answer(member: Member, offer: Extract<WsServerMessage, { type: 'offer' | 'answer' }>): void {
+    const { swarmKey, offerId } = offer;
+    if (offer.peerId === this.#peerId) return;
+    const head = { swarmKey, offerId, peerId: this.#peerId, toPeerId: offer.peerId };
+    const answering = this.#options.rtc.answer(offer, {
+      answer: (sdp) => this.#send({ type: 'answer', ...head, sdp }),
+      candidate: (candidate) => this.#send({ type: 'candidate', ...head, candidate }),
+    });
+    remember(member, offerId, answering);
+  }
+
+  #accept(member: Member, answer: { readonly offerId: LatinId; readonly sdp: string }): void {
+    const offer = member.offers.get(answer.offerId);
+    if (offer === undefined) return;
+    offer.acceptAnswer(answer.sdp);
+    member.offers.delete(answer.offerId); // answered: no longer withdrawn
+    remember(member, answer.offerId, offer);
+  }
+}
+
+function newMember(swarm: WebSwarm): Member {
+  const isComplete = swarm.describe().leftBytes === 0;
+  return {
+    swarm,
+    offers: new Map(),
+    meetings: new Map(),
+    intervalMs: DEFAULT_INTERVAL_MS,
+    hasStarted: false,
+    isComplete,
+  };
+}
+
+function withdraw(member: Member): void {
+  for (const offer of member.offers.values()) offer.close();
+  member.offers.clear();
+}
+
+function remember(member: Member, offerId: LatinId, meeting: Meeting): void {
+  member.meetings.set(offerId, meeting);
+  const [oldest] = member.meetings.keys();
+  if (member.meetings.size > MAX_MEETINGS && oldest !== undefined) member.meetings.delete(oldest);
+}
+
+function clampInterval(intervalSec: number): number {
+  return Math.min(Math.max(intervalSec * SECOND_MS, MIN_INTERVAL_MS), MAX_INTERVAL_MS);
+}
+
+function textOf(message: RawData): string {
+  return Array.isArray(message) ? Buffer.concat(message).toString() : Buffer.from(message as Buffer).toString();
+}

@@ -32,7 +32,6 @@ const medium = (name: string, sizeBytes: number, lastUsedMs: number) => ({
   sha256: name.repeat(64),
   name,
   type: 'video/mp4',
-  url: '/x',
   sizeBytes,
   pieceLengthBytes: 65_536,
   rawInfo: Uint8Array.of(1, 2, 3),

@@ -26,6 +26,7 @@ export class ChannelSocket implements PeerSocket {
   readonly transport = 'webrtc';
   readonly remote = undefined;
   readonly #channel: ByteChannel;
+  readonly #ended: () => void;
   #listener: PeerSocketListener | undefined;
   #outgoing: Outgoing[] = [];
   #outgoingBytes = 0;
@@ -36,8 +37,10 @@ export class ChannelSocket implements PeerSocket {
   #closed: { readonly cause: Error | undefined } | undefined;
   #told = false;
 
-  constructor(channel: ByteChannel) {
+  /** `ended` is called once, when the socket is over on either side; for whoever owns the peer connection. */
+  constructor(channel: ByteChannel, ended: () => void = () => undefined) {
     this.#channel = channel;
+    this.#ended = ended;
     channel.binaryType = 'arraybuffer';
     channel.bufferedAmountLowThreshold = SEND_RESUME_BYTES;
     channel.addEventListener('open', () => this.#opened());
@@ -153,6 +156,7 @@ export class ChannelSocket implements PeerSocket {
     this.#outgoing = [];
     this.#outgoingBytes = 0;
     this.#channel.close();
+    this.#ended();
     // Not from inside the caller's own call: a writer does not expect to be told while it writes.
     queueMicrotask(() => this.#deliver());
   }

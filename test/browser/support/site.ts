@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import path from 'node:path';
 import type { Page } from 'playwright-core';
 import { build, type Rolldown } from 'vite';
@@ -27,6 +28,8 @@ export interface SiteOptions {
   readonly scripts?: Readonly<Record<string, string>>;
   readonly define?: Readonly<Record<string, string>>;
   readonly handler?: Handler;
+  /** Takes WebSockets. */
+  readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
 
 /** The one page of the site. */
@@ -56,6 +59,7 @@ export async function openSite(options: SiteOptions): Promise<Site> {
     if (body === undefined) return void response.writeHead(404).end();
     response.writeHead(200, { 'content-type': TYPES[path.extname(pathname)] ?? 'text/html; charset=utf-8' }).end(body);
   });
+  if (options.upgrade !== undefined) server.on('upgrade', options.upgrade);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

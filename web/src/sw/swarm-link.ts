@@ -29,7 +29,7 @@ export async function openLink(ports: readonly MessagePort[], clock: Clock): Pro
 }
 
 async function opening(link: Link): Promise<{ link: Link; sizeBytes: number; type: string }> {
-  const reply = await link.next();
+  const reply = await link.nextWord();
   if (reply.kind !== 'opened') throw new Unavailable('this tab does not have the torrent');
   return { link, sizeBytes: reply.sizeBytes, type: reply.type };
 }
@@ -65,14 +65,11 @@ class SwarmLink implements OpenLink {
 
   async #pull(wantedBytes: number): Promise<Uint8Array<ArrayBuffer>> {
     this.#link.tell({ kind: 'pull' });
-    for (;;) {
-      const reply = await this.#link.next();
-      if (reply.kind === 'waiting') continue;
-      if (reply.kind !== 'bytes') throw new Unavailable('the swarm cannot deliver');
-      const { byteLength } = reply.bytes;
-      if (byteLength === 0 || byteLength > wantedBytes) throw new Unavailable('the swarm worker broke its protocol');
-      return new Uint8Array(reply.bytes);
-    }
+    const reply = await this.#link.nextWord();
+    if (reply.kind !== 'bytes') throw new Unavailable('the swarm cannot deliver');
+    const { byteLength } = reply.bytes;
+    if (byteLength === 0 || byteLength > wantedBytes) throw new Unavailable('the swarm worker broke its protocol');
+    return new Uint8Array(reply.bytes);
   }
 }
 
@@ -104,11 +101,13 @@ class Link {
     this.#wake?.();
   }
 
-  /** @throws Unavailable after SILENCE_MS, or once closed */
-  async next(): Promise<StreamReply> {
-    const reply = this.#arrived.shift() ?? (await this.#await());
-    if (reply === undefined) throw new Unavailable('the swarm worker is silent');
-    return reply;
+  /** The next message that says something. @throws Unavailable after SILENCE_MS without any, or once closed */
+  async nextWord(): Promise<StreamReply> {
+    for (;;) {
+      const reply = this.#arrived.shift() ?? (await this.#await());
+      if (reply === undefined) throw new Unavailable('the swarm worker is silent');
+      if (reply.kind !== 'waiting') return reply;
+    }
   }
 
   #await(): Promise<StreamReply | undefined> {

@@ -8,6 +8,7 @@ import type { SwarmKey } from '../../../src/base/ids.ts';
 import type { Log } from '../../../src/base/log.ts';
 import type { IceCandidate, LatinId, WsOffer } from '../../../src/codec/tracker-ws.ts';
 import { type ExistingLink, onAnswer, onOffer } from './glare.ts';
+import type { LinkId } from './page-protocol.ts';
 import type { LinkEvents, RtcLink } from './rtc-link.ts';
 
 export const MAX_LINKS_PER_TORRENT = 10;
@@ -16,9 +17,6 @@ export const MAX_LINKS = 40;
 const OFFER_LIFE_MS = 50_000;
 const OPEN_TIMEOUT_MS = 15_000;
 const MAX_EARLY_CANDIDATES = 64;
-
-/** Names one link towards the worker. */
-export type LinkId = number;
 
 export interface PeerLinksPorts {
   readonly clock: Clock;

@@ -3,7 +3,8 @@ import { utf8 } from '../../../src/base/bytes.ts';
 import { parseSwarmKey } from '../../../src/base/ids.ts';
 import { latinIdOf, type WsClientMessage } from '../../../src/codec/tracker-ws.ts';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
-import { nextAnnounceMs, Rendezvous, type SwarmWish } from './rendezvous.ts';
+import type { SwarmWish } from './page-protocol.ts';
+import { nextAnnounceMs, Rendezvous } from './rendezvous.ts';
 
 const film = parseSwarmKey('ab'.repeat(20));
 const id = (name: string): ReturnType<typeof latinIdOf> => latinIdOf(utf8(name));
@@ -65,10 +66,10 @@ describe('meeting peers at the tracker', () => {
     const { rendezvous, clock, said, peers } = setUp();
     rendezvous.wish(film, wanting);
     rendezvous.receive({ type: 'announced', swarmKey: film, intervalSec: 60, seeders: 0, leechers: 1 });
-    await clock.advanceAsync(4_000 + 8_000 + 16_000);
+    await clock.advanceAsync(2_000 + 4_000 + 8_000);
     expect(said).toHaveLength(4);
     peers.live = 1;
-    await clock.advanceAsync(32_000);
+    await clock.advanceAsync(16_000);
     expect(said).toHaveLength(5);
     await clock.advanceAsync(59_999);
     expect(said).toHaveLength(5);
@@ -86,6 +87,19 @@ describe('meeting peers at the tracker', () => {
     expect(said).toHaveLength(2);
     await clock.advanceAsync(1);
     expect(said).toHaveLength(3);
+  });
+
+  test('a torrent that the tracker does not know yet is announced again, soon and then less often', async () => {
+    const { rendezvous, clock, said } = setUp();
+    rendezvous.wish(film, seeding);
+    for (const pauseMs of [2_000, 4_000, 8_000]) {
+      rendezvous.receive({ type: 'failed', reason: 'unknown torrent', swarmKey: film });
+      const before = said.length;
+      await clock.advanceAsync(pauseMs - 1);
+      expect(said).toHaveLength(before);
+      await clock.advanceAsync(1);
+      expect(said).toHaveLength(before + 1);
+    }
   });
 
   test('after a lost connection every torrent is announced anew', () => {
@@ -107,8 +121,8 @@ describe('meeting peers at the tracker', () => {
 });
 
 test.each([
-  [0, true, 4_000],
-  [3, true, 32_000],
+  [0, true, 2_000],
+  [3, true, 16_000],
   [9, true, 120_000],
   [0, false, 120_000],
 ])(

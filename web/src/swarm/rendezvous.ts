@@ -7,24 +7,15 @@ import type { SwarmKey } from '../../../src/base/ids.ts';
 import { MINUTE_MS, SECOND_MS } from '../../../src/base/units.ts';
 import type { AnnounceEvent } from '../../../src/codec/announce.ts';
 import type { LatinId, WsClientMessage, WsOffer, WsServerMessage } from '../../../src/codec/tracker-ws.ts';
+import type { SwarmWish } from './page-protocol.ts';
 import type { PeerLinks } from './peer-links.ts';
 
 /** Enough for the server's own seeder and a few browsers; every offer costs the page a connection object. */
 const OFFERS_PER_ANNOUNCE = 4;
-const FIRST_RETRY_MS = 4 * SECOND_MS;
+const FIRST_RETRY_MS = 2 * SECOND_MS;
 const MIN_INTERVAL_MS = 15 * SECOND_MS;
 const MAX_INTERVAL_MS = 15 * MINUTE_MS;
 const DEFAULT_INTERVAL_MS = 2 * MINUTE_MS;
-
-/** What the engine says of a torrent it has joined. */
-export interface SwarmWish {
-  /** Pieces are missing and somebody wants them. */
-  readonly wantsPeers: boolean;
-  /** Undefined before the metadata are known. */
-  readonly leftBytes: number | undefined;
-  readonly downloadedBytes: number;
-  readonly uploadedBytes: number;
-}
 
 export interface RendezvousPorts {
   readonly clock: Clock;
@@ -43,6 +34,8 @@ interface Joined {
   intervalMs: number;
   /** Announces in a row that brought nobody. */
   attempts: number;
+  /** Announces in a row that the tracker refused. */
+  refusals: number;
   cancel: Cancel;
 }
 
@@ -72,7 +65,13 @@ export class Rendezvous {
   wish(key: SwarmKey, wish: SwarmWish): void {
     const joined = this.#joined.get(key);
     if (joined === undefined) {
-      this.#joined.set(key, { wish, intervalMs: DEFAULT_INTERVAL_MS, attempts: 0, cancel: () => undefined });
+      this.#joined.set(key, {
+        wish,
+        intervalMs: DEFAULT_INTERVAL_MS,
+        attempts: 0,
+        refusals: 0,
+        cancel: () => undefined,
+      });
       return this.#announce(key, 'started');
     }
     const before = joined.wish;
@@ -115,6 +114,7 @@ export class Rendezvous {
       case 'candidate':
         return links.takeCandidate(message.swarmKey, message.peerId, message.offerId, message.candidate);
       case 'failed':
+        return message.swarmKey === undefined ? undefined : this.#refused(message.swarmKey);
       case 'scraped':
         return;
     }
@@ -122,7 +122,20 @@ export class Rendezvous {
 
   #announced(key: SwarmKey, intervalMs: number): void {
     const joined = this.#joined.get(key);
-    if (joined !== undefined) joined.intervalMs = Math.min(MAX_INTERVAL_MS, Math.max(MIN_INTERVAL_MS, intervalMs));
+    if (joined === undefined) return;
+    joined.intervalMs = Math.min(MAX_INTERVAL_MS, Math.max(MIN_INTERVAL_MS, intervalMs));
+    joined.refusals = 0;
+  }
+
+  /** The tracker may learn of a torrent a moment after us: an upload that has just begun. */
+  #refused(key: SwarmKey): void {
+    const joined = this.#joined.get(key);
+    if (joined === undefined) return;
+    joined.cancel();
+    const { intervalMs, refusals } = joined;
+    const pauseMs = nextAnnounceMs({ intervalMs, attempts: refusals }, true, this.#ports.random());
+    joined.refusals++;
+    joined.cancel = this.#ports.clock.after(pauseMs, () => this.#announce(key, 'started'));
   }
 
   #announce(key: SwarmKey, event: AnnounceEvent): void {

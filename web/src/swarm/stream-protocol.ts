@@ -4,7 +4,7 @@
  *
  *     service worker                      swarm worker
  *     ── offer (port) ───▶ tabs ───▶
- *                          ◀── opened {sizeBytes, type} | unknown
+ *                          ◀── waiting … opened {sizeBytes, type} | unknown
  *     ── read [start, endExclusive) ──▶
  *     ── pull ──▶          ◀── waiting … bytes        once per pull; waiting at least every HEARTBEAT_MS
  *     ── cancel ──▶                                   or ◀── failed

@@ -2,12 +2,15 @@
  * What the pages see of the swarm: one `SwarmClient` per tab, the same in every tab. Which tab leads, where the engine
  * runs and how bytes reach the disk stays behind it. Sizes are bytes, rates bytes per second, times ms since 1970.
  */
-import type { MediumInfo } from '../../../src/base/api.ts';
+import type { MediumInfo, ServerInfo } from '../../../src/base/api.ts';
 import type { Cancel } from '../../../src/base/clock.ts';
 import type { InfoHashV1, Sha256 } from '../../../src/base/ids.ts';
 
 /** What the swarm must know of a medium; every `MediumInfo` fits. */
 export type SwarmMedium = Pick<MediumInfo, 'sha256' | 'sizeBytes' | 'type' | 'name' | 'url' | 'state' | 'torrent'>;
+
+/** What the swarm must know of the server; every `ServerInfo` fits. */
+export type SwarmServer = Pick<ServerInfo, 'trackerUrl' | 'iceServers'>;
 
 export interface SeedProgress {
   readonly hashedBytes: number;
@@ -127,7 +130,7 @@ export interface SwarmClient {
   start(): Promise<void>;
   /** Hashes `file` in a worker, then seeds it from where it lies. @throws Cancelled, InvalidInput, StorageFailed */
   seedFile(file: File, options?: SeedOptions): Promise<SeededFile>;
-  /** Joins the medium's swarm until closed. Never waits longer than a few hundred ms: HTTP is the fallback. */
+  /** Joins the medium's swarm until closed. Never fails; waits at most about 2 s, on a first visit: HTTP is the fallback. */
   open(medium: SwarmMedium): Promise<OpenMedium>;
   /** The address `open` would give now. */
   streamUrl(medium: SwarmMedium): string;

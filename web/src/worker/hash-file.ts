@@ -4,21 +4,17 @@
  */
 import { subtleHasher } from '../../../src/adapters/browser/subtle-hasher.ts';
 import { type AppError, StorageFailed, throwIfAborted } from '../../../src/base/errors.ts';
-import { parseSha256, type Sha256 } from '../../../src/base/ids.ts';
+import { parseSha256 } from '../../../src/base/ids.ts';
 import { MIB } from '../../../src/base/units.ts';
-import { canonicalPieceLength } from '../../../src/codec/canonical.ts';
+import { canonicalInfo, canonicalPieceLength } from '../../../src/codec/canonical.ts';
+import { infoHashV1Of } from '../../../src/codec/metainfo.ts';
 import { SHA1_BYTES } from '../../../src/codec/torrent-info.ts';
+import type { HashedFile } from '../swarm/tab-protocol.ts';
 import type { Sha256Reply, Sha256Request } from './sha256-worker.ts';
 
 /** Bytes read and not yet hashed. */
 const IN_FLIGHT_BYTES = 32 * MIB;
 const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
-
-export interface HashedFile {
-  readonly sha256: Sha256;
-  /** SHA-1 of each canonical piece, back to back; empty for the empty file. */
-  readonly pieces: Uint8Array;
-}
 
 /** @throws Cancelled, StorageFailed when the file cannot be read (any more) */
 export async function hashFile(
@@ -26,7 +22,7 @@ export async function hashFile(
   onProgress: (hashedBytes: number) => void,
   signal: AbortSignal,
 ): Promise<HashedFile> {
-  if (file.size === 0) return { sha256: parseSha256(EMPTY_SHA256), pieces: new Uint8Array(0) };
+  if (file.size === 0) return { sha256: parseSha256(EMPTY_SHA256), infoHash: undefined, pieces: new Uint8Array(0) };
   using flat = new FlatHash();
   const pieceLengthBytes = canonicalPieceLength(file.size);
   const sha1s: Promise<Uint8Array>[] = [];
@@ -41,7 +37,9 @@ export async function hashFile(
   }
   const pieces = new Uint8Array(sha1s.length * SHA1_BYTES);
   for (const [index, sha1] of (await Promise.all(sha1s)).entries()) pieces.set(sha1, index * SHA1_BYTES);
-  return { sha256: parseSha256(await flat.digest()), pieces };
+  const sha256 = parseSha256(await flat.digest());
+  const rawInfo = canonicalInfo({ sha256, sizeBytes: file.size, pieces });
+  return { sha256, infoHash: await infoHashV1Of(rawInfo), pieces };
 }
 
 async function read(file: Blob, start: number, endExclusive: number): Promise<ArrayBuffer> {

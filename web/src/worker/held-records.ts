@@ -11,8 +11,6 @@ export interface HeldRecord {
   readonly name: string;
   /** MIME type. */
   readonly type: string;
-  /** The server's URL of the same bytes, for web seeding. */
-  readonly url: string;
   readonly sizeBytes: number;
   readonly pieceLengthBytes: number;
   /** The raw info dictionary; its SHA-1 is the info hash. */

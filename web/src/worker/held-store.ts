@@ -70,10 +70,10 @@ export class HeldStore {
     return Math.min(wishedBytes, Math.floor(quota * GRANT_SHARE));
   }
 
-  /** Begins to hold a medium; others make room for it. @throws NoSpace when it cannot fit, Conflict, StorageFailed */
+  /** Begins to hold a medium; others, not open, make room for it. @throws NoSpace when it cannot fit, Conflict, StorageFailed */
   async create(record: HeldRecord, quotaBytes: number): Promise<OpenStorage> {
     await this.shrink(quotaBytes, record.sizeBytes);
-    await this.#put(record);
+    await this.#put({ ...record, lastUsedMs: this.#clock.nowMs() });
     return this.openStorage(record.infoHash);
   }
 
@@ -83,7 +83,6 @@ export class HeldStore {
     if (record === undefined) throw new NoSpace('the medium was evicted meanwhile', { infoHash });
     const { storage, storedBytes } = await this.#openFile(record);
     this.#open.set(infoHash, storage);
-    await this.#put({ ...record, lastUsedMs: this.#clock.nowMs() });
     return { storage, have: heldPieces(record, storedBytes) };
   }
 
@@ -91,9 +90,16 @@ export class HeldStore {
   async save(infoHash: InfoHashV1, have: Uint8Array, uploadedBytes: number): Promise<void> {
     await this.#open.get(infoHash)?.sync();
     const record = this.#records.get(infoHash);
-    if (record !== undefined) await this.#put({ ...record, have, uploadedBytes, lastUsedMs: this.#clock.nowMs() });
+    if (record !== undefined) await this.#put({ ...record, have, uploadedBytes });
   }
 
+  /** Somebody used it now: it goes last. */
+  async touch(infoHash: InfoHashV1): Promise<void> {
+    const record = this.#records.get(infoHash);
+    if (record !== undefined) await this.#put({ ...record, lastUsedMs: this.#clock.nowMs() });
+  }
+
+  /** Lets go of the file. In memory that is the end of it. */
   async close(infoHash: InfoHashV1): Promise<void> {
     const storage = this.#open.get(infoHash);
     this.#open.delete(infoHash);

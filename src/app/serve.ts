@@ -1,6 +1,7 @@
 /** `seedbed serve`: settings in, a server until a signal ends it, an exit code out. */
 import process from 'node:process';
 import { AppError } from '../base/errors.ts';
+import { SECOND_MS } from '../base/units.ts';
 import { banner } from './banner.ts';
 import { describeConfig, readConfig, type Config } from './config.ts';
 import { jsonLog, terminalLog } from './log.ts';
@@ -11,6 +12,7 @@ const EXIT_OK = 0;
 const EXIT_FAILED = 1;
 const EXIT_BAD_SETTING = 2;
 const FORCED = 130;
+const SAME_REQUEST_MS = SECOND_MS;
 
 export const SERVE_HELP = `Usage: seedbed serve [--print-config] [--json] [--help]
 
@@ -72,7 +74,6 @@ export async function serve(flags: ServeFlags): Promise<number> {
     }
     const signal = await stopSignal();
     log.info('server.stopping', { signal });
-    forceOnSecondSignal();
     await server.stop();
     log.info('server.stopped', {});
     return EXIT_OK;
@@ -100,13 +101,19 @@ function complain(error: unknown, code: number): number {
   return code;
 }
 
+/**
+ * Resolves at the first signal. Whoever asks again does not want to wait: the process ends, and recovery at the next
+ * start completes what was acknowledged. A repetition at once is the same request: a terminal signals the whole process
+ * group, and npm and the bootstrap pass signals on as well.
+ */
 function stopSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve(signal));
+    let askedAtMs: number | undefined;
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      process.on(signal, () => {
+        askedAtMs ??= performance.now();
+        if (performance.now() - askedAtMs >= SAME_REQUEST_MS) process.exit(FORCED);
+        resolve(signal);
+      });
   });
-}
-
-/** Whoever asks twice does not want to wait; recovery at the next start completes what was acknowledged. */
-function forceOnSecondSignal(): void {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(FORCED));
 }

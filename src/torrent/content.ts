@@ -98,6 +98,7 @@ export class Content {
       policy: { fetchesAll: parts.mode === 'all' },
       reclaimMemory: () => host.reclaimMemory(),
       hasBackup: () => this.#hasIdleWebSeed(),
+      shareBackup: (peer) => [...this.#webSeeds.values()].some((seed) => seed.share((piece) => peer.serves(piece))),
     });
     this.#webSeeding = new WebSeeding({
       ...limits,
@@ -165,7 +166,7 @@ export class Content {
         this.downloader.received(from, { blockKey, piece, otherAskers, isNew: true });
       },
       idle: () => this.#employWebSeeds(),
-      released: (from, blockKeys) => this.downloader.released(from, blockKeys, true),
+      released: (from, blockKeys) => this.downloader.released(from, blockKeys, from.current === undefined),
       failed: (from, error) => shared.ports.log.info('webseed.failed', { source: from.source.label, error }),
     });
     this.#webSeeds.set(source.label, seed);

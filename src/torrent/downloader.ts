@@ -42,6 +42,8 @@ export interface DownloaderParts {
   charge(sizeBytes: number): void;
   /** A web seed is idle and could take blocks that come too late. */
   hasBackup(): boolean;
+  /** A web seed gives part of its run back to an idle peer; false when none has much left. */
+  shareBackup(peer: Peer): boolean;
   /** Memory is short and a reader waits: another torrent may give some up. True when it did. */
   reclaimMemory(): boolean;
 }
@@ -242,13 +244,18 @@ export class Downloader {
 
   #pick(peer: Peer, room: number): number[] {
     const blockKeys: number[] = [];
-    this.#pickWindow(peer, room, blockKeys);
-    if (this.#parts.policy.fetchesAll) {
-      this.#pickBegun(peer, room, blockKeys);
-      this.#pickRarest(peer, room, blockKeys);
-      if (blockKeys.length === 0 && peer.ledger.size === 0) this.#pickEndgame(peer, room, blockKeys);
-    }
+    this.#pickFree(peer, room, blockKeys);
+    if (blockKeys.length > 0 || peer.ledger.size > 0) return blockKeys;
+    if (this.#parts.shareBackup(peer)) this.#pickFree(peer, room, blockKeys);
+    if (blockKeys.length === 0 && this.#parts.policy.fetchesAll) this.#pickEndgame(peer, room, blockKeys);
     return blockKeys;
+  }
+
+  #pickFree(peer: Peer, room: number, into: number[]): void {
+    this.#pickWindow(peer, room, into);
+    if (!this.#parts.policy.fetchesAll) return;
+    this.#pickBegun(peer, room, into);
+    this.#pickRarest(peer, room, into);
   }
 
   #pickWindow(peer: Peer, room: number, into: number[]): void {

@@ -17,8 +17,11 @@ export interface BlockRun {
 }
 
 interface Run {
-  readonly range: BlockRun;
+  readonly start: number;
+  /** Moves back when the tail is given away. */
+  endExclusive: number;
   readonly abort: AbortController;
+  /** The next byte to come. */
   position: number;
 }
 
@@ -26,6 +29,8 @@ const UNKNOWN_BYTES_PER_MS = 1_000;
 const UNKNOWN_DELAY_MS = 100;
 const MIN_RUN_BYTES = 256 * KIB;
 const MAX_RUN_BYTES = 8 * MIB;
+/** What is left of a run must be worth two such parts to be shared. */
+const MIN_SHARE_BYTES = 128 * KIB;
 /** A run should last about this long. */
 const RUN_MS = SECOND_MS;
 const FIRST_RETRY_MS = 2 * SECOND_MS;
@@ -72,7 +77,7 @@ export class WebSeed implements BlockSource {
 
   /** What is being fetched, from the next byte on. */
   get current(): BlockRun | undefined {
-    return this.#run && { start: this.#run.position, endExclusive: this.#run.range.endExclusive };
+    return this.#run && { start: this.#run.position, endExclusive: this.#run.endExclusive };
   }
 
   /** When `sizeBytes` asked for now would be here, ms from now; a hopeful guess before the first run. */
@@ -87,7 +92,7 @@ export class WebSeed implements BlockSource {
 
   /** Begins a run whose blocks the caller has marked as asked. */
   start(range: BlockRun): void {
-    const run = { range, abort: new AbortController(), position: range.start };
+    const run: Run = { ...range, abort: new AbortController(), position: range.start };
     this.#run = run;
     this.#startedAtMs = this.#host.nowMs();
     this.#lastByteAtMs = this.#startedAtMs;
@@ -95,6 +100,18 @@ export class WebSeed implements BlockSource {
       .then(() => this.#succeeded())
       .catch((error: unknown) => this.#stumbled(error, run.abort.signal))
       .finally(() => this.#ended());
+  }
+
+  /** Gives the second half of a long run back for an idle peer that serves the last piece; false when it is short. */
+  share(serves: (piece: number) => boolean): boolean {
+    const run = this.#run;
+    if (run === undefined || run.endExclusive - run.position < 2 * MIN_SHARE_BYTES) return false;
+    if (!serves(this.#host.store.geometry.pieceAt(run.endExclusive - 1))) return false;
+    const middle = this.#blockStart(run.position + (run.endExclusive - run.position) / 2);
+    const { endExclusive } = run;
+    run.endExclusive = middle;
+    this.#host.released(this, this.#blocksOf(middle, endExclusive));
+    return true;
   }
 
   /** Stops the run; its remaining blocks are released. */
@@ -125,21 +142,22 @@ export class WebSeed implements BlockSource {
   async #fetch(signal: AbortSignal): Promise<void> {
     const run = this.#run;
     if (run === undefined) return;
-    for await (const chunk of this.source.fetch(run.range.start, run.range.endExclusive, signal)) {
+    for await (const chunk of this.source.fetch(run.start, run.endExclusive, signal)) {
       if (signal.aborted) return;
       this.#noteSpeed(run, chunk.length);
-      this.#take(chunk.subarray(0, run.range.endExclusive - run.position));
+      this.#take(chunk.subarray(0, run.endExclusive - run.position));
+      if (run.position >= run.endExclusive) return;
     }
-    if (run.position < run.range.endExclusive) throw new ProtocolError('the source sent too little');
+    if (run.position < run.endExclusive) throw new ProtocolError('the source sent too little');
   }
 
   /** Speed within the run, smoothed over runs; the time to the first byte apart from it. */
   #noteSpeed(run: Run, sizeBytes: number): void {
     const nowMs = this.#host.nowMs();
-    if (run.position === run.range.start) this.#delayMs = nowMs - this.#startedAtMs;
+    if (run.position === run.start) this.#delayMs = nowMs - this.#startedAtMs;
     else {
       const spanMs = Math.max(1, nowMs - this.#startedAtMs - this.#delayMs);
-      const bytesPerMs = (run.position + sizeBytes - run.range.start) / spanMs;
+      const bytesPerMs = (run.position + sizeBytes - run.start) / spanMs;
       this.#bytesPerMs = this.#bytesPerMs === 0 ? bytesPerMs : 0.8 * this.#bytesPerMs + 0.2 * bytesPerMs;
     }
     this.#lastByteAtMs = nowMs;
@@ -193,17 +211,34 @@ export class WebSeed implements BlockSource {
     const run = this.#run;
     this.#run = undefined;
     if (run === undefined) return;
+    const missing = this.#blocksOf(run.position, run.endExclusive);
     const { geometry, active } = this.#host.store;
-    const missing: number[] = [];
-    let position = run.position;
-    while (position < run.range.endExclusive) {
-      const pieceIndex = geometry.pieceAt(position);
-      const block = Math.floor((position - geometry.pieceStart(pieceIndex)) / BLOCK_BYTES);
-      active.get(pieceIndex)?.abandonWrite(block, this);
-      missing.push(geometry.blockKey(pieceIndex, block));
-      position = geometry.pieceStart(pieceIndex) + block * BLOCK_BYTES + geometry.blockBytes(pieceIndex, block);
+    for (const blockKey of missing.slice(0, 1)) {
+      const piece = geometry.pieceOf(blockKey);
+      active.get(piece)?.abandonWrite(blockKey - geometry.blockKey(piece, 0), this);
     }
     if (missing.length > 0) this.#host.released(this, missing);
     this.#host.idle(this);
+  }
+
+  /** The start of the block that holds the byte. */
+  #blockStart(position: number): number {
+    const { geometry } = this.#host.store;
+    const start = geometry.pieceStart(geometry.pieceAt(position));
+    return start + Math.floor((position - start) / BLOCK_BYTES) * BLOCK_BYTES;
+  }
+
+  /** Keys of the blocks that overlap [start, endExclusive). */
+  #blocksOf(start: number, endExclusive: number): number[] {
+    const { geometry } = this.#host.store;
+    const blockKeys: number[] = [];
+    let position = start;
+    while (position < endExclusive) {
+      const piece = geometry.pieceAt(position);
+      const block = Math.floor((position - geometry.pieceStart(piece)) / BLOCK_BYTES);
+      blockKeys.push(geometry.blockKey(piece, block));
+      position = geometry.pieceStart(piece) + block * BLOCK_BYTES + geometry.blockBytes(piece, block);
+    }
+    return blockKeys;
   }
 }

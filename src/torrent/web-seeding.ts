@@ -17,6 +17,9 @@ export const COLD_SWARM_MS = 5 * SECOND_MS;
 /** A piece should be here this long before its reader. */
 const MARGIN_MS = 500;
 
+/** HTTP fetches no further ahead of a reader: until then peers may still turn up, and the reader may leave. */
+const HORIZON_MS = 1.5 * SECOND_MS;
+
 /** Whether HTTP should take a piece that a reader will need in `dueInMs`: only where it beats a swarm that is late. */
 export function httpIsNeeded(need: {
   readonly use: WebSeedUse;
@@ -25,6 +28,7 @@ export function httpIsNeeded(need: {
   readonly dueInMs: number;
 }): boolean {
   if (need.use === 'always') return true;
+  if (need.dueInMs > HORIZON_MS) return false;
   return need.swarmArrivalMs > Math.max(need.dueInMs - MARGIN_MS, need.httpArrivalMs);
 }
 
@@ -32,6 +36,8 @@ export function httpIsNeeded(need: {
 export function httpMayFill(swarm: { readonly use: WebSeedUse; readonly silentMs: number }): boolean {
   return swarm.use === 'always' || swarm.silentMs >= COLD_SWARM_MS;
 }
+
+const MAX_RUN_PIECES = 512;
 
 export interface WebSeedingParts {
   readonly store: PieceStore;
@@ -54,9 +60,9 @@ export class WebSeeding {
   /** Starts the next run of an idle seed when there is something for it. */
   employ(seed: WebSeed, nowMs: number): void {
     if (!seed.isReady(nowMs) || this.#parts.allowance() <= 0) return;
-    const first = this.#firstPiece(seed, nowMs);
-    if (first === undefined) return;
-    const run = this.#claim(seed, first);
+    const pieces = this.#neededPieces(seed);
+    if (pieces.length === 0 && this.#mayFill(nowMs)) pieces.push(...this.#fillablePieces());
+    const run = this.#claim(seed, pieces);
     if (run === undefined) return;
     this.#parts.charge(run.endExclusive - run.start);
     seed.start(run);
@@ -74,8 +80,10 @@ export class WebSeeding {
     if (!isWanted) seed.abort();
   }
 
-  #firstPiece(seed: WebSeed, nowMs: number): number | undefined {
-    const { store, downloader, use, fetchesAll } = this.#parts;
+  /** The first pieces in a row that readers wait for and that the swarm would bring too late. */
+  #neededPieces(seed: WebSeed): number[] {
+    const { store, downloader, use } = this.#parts;
+    const needed: number[] = [];
     let missingBytes = 0;
     for (const { piece, dueInMs } of downloader.window) {
       if (!store.isMissing(piece)) continue;
@@ -84,37 +92,47 @@ export class WebSeeding {
       if (active?.freeBlocks === 0) continue;
       const swarmArrivalMs = downloader.swarmArrivalMs(piece, missingBytes);
       const httpArrivalMs = seed.arrivalMs(store.geometry.pieceBytes(piece));
-      if (httpIsNeeded({ use, dueInMs, swarmArrivalMs, httpArrivalMs })) return piece;
+      const isNeeded = httpIsNeeded({ use, dueInMs, swarmArrivalMs, httpArrivalMs });
+      const last = needed.at(-1);
+      if (isNeeded && (last === undefined || piece === last + 1)) needed.push(piece);
+      else if (last !== undefined) break;
     }
-    if (!fetchesAll || !httpMayFill({ use, silentMs: this.#parts.swarmSilentMs(nowMs) })) return undefined;
-    return this.#firstUnwantedByReaders();
+    return needed;
   }
 
-  #firstUnwantedByReaders(): number | undefined {
+  #mayFill(nowMs: number): boolean {
+    const { fetchesAll, use } = this.#parts;
+    return fetchesAll && httpMayFill({ use, silentMs: this.#parts.swarmSilentMs(nowMs) });
+  }
+
+  /** Where nobody reads: a piece already begun, or the first missing ones in a row. */
+  #fillablePieces(): number[] {
     const { store } = this.#parts;
-    for (const active of store.active.values()) if (active.freeBlocks > 0) return active.index;
-    let found: number | undefined;
+    for (const active of store.active.values()) if (active.freeBlocks > 0) return [active.index];
+    const missing: number[] = [];
     store.have.forEachMissing((piece) => {
-      if (!store.isMissing(piece) || store.active.has(piece)) return true;
-      found = piece;
-      return false;
+      const isFree = store.isMissing(piece) && !store.active.has(piece);
+      const last = missing.at(-1);
+      if (isFree && (last === undefined || piece === last + 1)) missing.push(piece);
+      else if (last !== undefined) return false;
+      return missing.length < MAX_RUN_PIECES;
     });
-    return found;
+    return missing;
   }
 
-  /** Marks the longest run of free blocks from the piece's first free block on, as asked. */
-  #claim(seed: WebSeed, firstPiece: number): BlockRun | undefined {
-    const { store, downloader } = this.#parts;
+  /** Marks the longest run of free blocks in these neighbouring pieces as asked. */
+  #claim(seed: WebSeed, pieces: readonly number[]): BlockRun | undefined {
+    const { geometry } = this.#parts.store;
     const limitBytes = Math.min(seed.runBytes, Math.max(BLOCK_BYTES, this.#parts.allowance()));
     let start: number | undefined;
     let end = 0;
-    for (let piece = firstPiece; piece < store.geometry.pieceCount; piece++) {
-      if (start !== undefined && (end - start >= limitBytes || !downloader.wants(piece))) break;
-      const claimed = this.#claimIn(seed, piece, start === undefined ? limitBytes : limitBytes - (end - start), start);
+    for (const piece of pieces) {
+      const leftBytes = start === undefined ? limitBytes : limitBytes - (end - start);
+      const claimed = leftBytes > 0 ? this.#claimIn(seed, piece, leftBytes, start) : undefined;
       if (claimed === undefined) break;
       start ??= claimed.start;
       end = claimed.endExclusive;
-      if (end < store.geometry.pieceStart(piece) + store.geometry.pieceBytes(piece)) break;
+      if (end < geometry.pieceStart(piece) + geometry.pieceBytes(piece)) break;
     }
     return start === undefined ? undefined : { start, endExclusive: end };
   }

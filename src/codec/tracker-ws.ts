@@ -73,7 +73,8 @@ export type WsServerMessage =
       readonly seeders: number;
       readonly leechers: number;
     }
-  | (Signal & { readonly type: 'offer' | 'answer'; readonly sdp: string; readonly trickle: boolean })
+  | (Signal & { readonly type: 'offer'; readonly sdp: string; readonly trickle: boolean })
+  | (Signal & { readonly type: 'answer'; readonly sdp: string; readonly trickle: boolean })
   | (Signal & { readonly type: 'candidate'; readonly candidate: IceCandidate })
   | { readonly type: 'scraped'; readonly files: ReadonlyMap<SwarmKey, SwarmCounts> }
   | { readonly type: 'failed'; readonly reason: string; readonly swarmKey?: SwarmKey };

@@ -1,0 +1,291 @@
+/**
+ * Who is in which swarm. HTTP, UDP and WebSocket trackers share this one registry. Invariants: no swarm exists that was
+ * not admitted, every swarm with peers is scheduled in exactly one bucket of the wheel, and a swarm without peers is gone.
+ */
+import { decodeCompactPeer, encodeCompactPeer } from '../codec/compact-peers.ts';
+import type { AnnounceEvent, SwarmCounts } from '../codec/announce.ts';
+import type { Cancel, Clock } from '../base/clock.ts';
+import { Emitter } from '../base/emitter.ts';
+import type { SwarmKey } from '../base/ids.ts';
+import { MINUTE_MS } from '../base/units.ts';
+import { isLocalAddress } from './local-address.ts';
+import type { PeerTable } from './peer-table.ts';
+import type { Admission, OwnSeed } from './ports.ts';
+import { Swarm } from './swarm.ts';
+
+/** The grain of expiry. */
+export const TICK_MS = MINUTE_MS;
+/** What every protocol says about torrents that are not ours. */
+export const NOT_TRACKED = 'this torrent is not tracked here';
+/** Swarms looked through in one turn of the event loop. */
+const SWEEP_BATCH = 1_000;
+
+export interface RegistryLimits {
+  /** Most peers in one answer. */
+  readonly maxPeersPerAnswer: number;
+  readonly maxSwarms: number;
+  readonly maxPeersPerSwarm: number;
+  /** Peers of one IPv4 address or IPv6 /48 in one swarm: neighbours behind one NAT, not a flood. */
+  readonly maxPeersPerAddress: number;
+  /** How often HTTP and UDP peers are asked to announce. */
+  readonly intervalSec: number;
+  /** How often WebSocket peers are asked to announce. */
+  readonly webIntervalSec: number;
+  /** A peer silent for so long is forgotten. */
+  readonly peerLifetimeMs: number;
+}
+
+export const DEFAULT_LIMITS: RegistryLimits = {
+  maxPeersPerAnswer: 10,
+  maxSwarms: 1_000_000,
+  maxPeersPerSwarm: 20_000,
+  maxPeersPerAddress: 32,
+  intervalSec: 900,
+  webIntervalSec: 120,
+  peerLifetimeMs: 32 * MINUTE_MS,
+};
+
+export interface RegistryOptions {
+  readonly clock: Clock;
+  readonly admission: Admission;
+  readonly ownSeed: OwnSeed;
+  /** Uniform in [0, 1). */
+  readonly random?: () => number;
+  readonly limits?: Partial<RegistryLimits>;
+}
+
+/** An announce over HTTP or UDP, the address taken from the connection. */
+export interface PeerAnnounce {
+  readonly swarmKey: SwarmKey;
+  /** Compact address, 6 or 18 bytes. */
+  readonly peer: Uint8Array;
+  /** The same address's IP as a literal. */
+  readonly remoteHost: string;
+  readonly isSeeder: boolean;
+  readonly event: AnnounceEvent;
+  readonly numWant: number | undefined;
+}
+
+export interface PeerList extends SwarmCounts {
+  /** Compact peers (BEP 23). */
+  readonly v4: Uint8Array;
+  /** Compact peers (BEP 7). */
+  readonly v6: Uint8Array;
+}
+
+export interface RegistryEvents {
+  /** Somebody wants this torrent: a leecher has announced or offered. */
+  readonly interest: { readonly swarmKey: SwarmKey };
+}
+
+export class SwarmRegistry {
+  readonly events = new Emitter<RegistryEvents>();
+  readonly limits: RegistryLimits;
+  readonly #clock: Clock;
+  readonly #admission: Admission;
+  readonly #ownSeed: OwnSeed;
+  readonly #random: () => number;
+  readonly #swarms = new Map<SwarmKey, Swarm>();
+  /** Tick → swarms to look through then. */
+  readonly #wheel = new Map<number, Set<SwarmKey>>();
+  readonly #startMs: number;
+  #sweptTick = 0;
+  #cancelTimer: Cancel = () => undefined;
+
+  constructor(options: RegistryOptions) {
+    this.#clock = options.clock;
+    this.#admission = options.admission;
+    this.#ownSeed = options.ownSeed;
+    this.#random = options.random ?? Math.random;
+    this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#startMs = options.clock.monotonicMs();
+  }
+
+  /** Starts forgetting silent peers; `stop` ends it. */
+  start(): void {
+    this.#cancelTimer();
+    this.#cancelTimer = this.#clock.after(TICK_MS, () => this.#sweep());
+  }
+
+  stop(): void {
+    this.#cancelTimer();
+    this.events.removeAll();
+  }
+
+  /** Swarms with at least one peer. */
+  get swarmCount(): number {
+    return this.#swarms.size;
+  }
+
+  /** The server's own seed is not counted. */
+  counts(key: SwarmKey): SwarmCounts {
+    return this.#swarms.get(key)?.counts() ?? { seeders: 0, leechers: 0, completed: 0 };
+  }
+
+  /** As scrapes and announces tell it: our own seed counts as one. `remoteHost` is who asks. */
+  publicCounts(key: SwarmKey, remoteHost: string): SwarmCounts {
+    const counts = this.counts(key);
+    const isSeeded = this.#ownSeed.addressFor(key, remoteHost) !== undefined;
+    return isSeeded ? { ...counts, seeders: counts.seeders + 1 } : counts;
+  }
+
+  /** The live swarm, or undefined. */
+  get(key: SwarmKey): Swarm | undefined {
+    return this.#swarms.get(key);
+  }
+
+  /** The swarm, brought to life where admitted; undefined when it is not, or when there are too many. */
+  admit(key: SwarmKey): Swarm | undefined {
+    const known = this.#swarms.get(key);
+    if (known !== undefined) return known;
+    if (this.#swarms.size >= this.limits.maxSwarms || !this.#admission.admits(key)) return undefined;
+    const swarm = new Swarm();
+    this.#swarms.set(key, swarm);
+    return swarm;
+  }
+
+  /** Lets a swarm go at once, for torrents that are no longer admitted; WebSocket members find out when they announce. */
+  drop(key: SwarmKey): void {
+    const swarm = this.#swarms.get(key);
+    if (swarm === undefined) return;
+    swarm.members?.expire(Number.POSITIVE_INFINITY);
+    this.#forget(key, swarm);
+  }
+
+  /** The tick at which a peer that announces now is forgotten. */
+  expiryTick(): number {
+    return this.#tick() + Math.ceil(this.limits.peerLifetimeMs / TICK_MS) + 1;
+  }
+
+  /** To be called after a swarm's peers have changed: schedules its next look-through, or lets it go when empty. */
+  settle(key: SwarmKey, swarm: Swarm): void {
+    if (swarm.size === 0) this.#forget(key, swarm);
+    else if (swarm.sweepTick === undefined) this.#schedule(key, swarm, this.expiryTick());
+  }
+
+  /** Takes an announce and answers with peers; undefined when the torrent is not tracked here. */
+  announce(announce: PeerAnnounce): PeerList | undefined {
+    const { swarmKey, event } = announce;
+    const swarm = this.admit(swarmKey);
+    if (swarm === undefined) return undefined;
+    const entry = this.#record(swarm, announce);
+    const list = event === 'stopped' ? { v4: NONE, v6: NONE } : this.#pick(swarm, announce, entry);
+    this.settle(swarmKey, swarm);
+    if (!announce.isSeeder && event !== 'stopped') this.events.emit('interest', { swarmKey });
+    return { ...this.publicCounts(swarmKey, announce.remoteHost), ...list };
+  }
+
+  /** Puts the peer into the swarm, renews or removes it; returns its entry. */
+  #record(swarm: Swarm, announce: PeerAnnounce): number | undefined {
+    const { peer, isSeeder, event } = announce;
+    const table = swarm.tableFor(peer);
+    const { entry, sharing } = table.find(peer);
+    if (event === 'stopped') {
+      if (entry !== undefined) table.remove(entry);
+      return undefined;
+    }
+    const flags = { isSeeder, isLocal: isLocalAddress(peer.subarray(0, -2)) };
+    if (entry !== undefined) {
+      // Only who was seen leeching has completed here: nobody raises the count by repeating the event.
+      if (event === 'completed' && !table.isSeeder(entry)) swarm.completed++;
+      table.update(entry, flags, this.expiryTick());
+      return entry;
+    }
+    if (sharing >= this.limits.maxPeersPerAddress || swarm.size >= this.limits.maxPeersPerSwarm) return undefined;
+    table.add(peer, flags, this.expiryTick());
+    return table.size - 1;
+  }
+
+  #pick(swarm: Swarm, announce: PeerAnnounce, entry: number | undefined): Pick<PeerList, 'v4' | 'v6'> {
+    const { peer, isSeeder, numWant, swarmKey, remoteHost } = announce;
+    const limit = this.limits.maxPeersPerAnswer;
+    const wanted = Math.max(0, Math.min(numWant ?? limit, limit));
+    const own = wanted === 0 || isSeeder ? undefined : this.#ownSeed.addressFor(swarmKey, remoteHost);
+    const ownBytes = own === undefined ? NONE : encodeCompactPeer(own);
+    const withLocal = isLocalAddress(peer.subarray(0, -2));
+    const pickFrom = (table: PeerTable | undefined, count: number, family: 6 | 18): Uint8Array => {
+      if (table === undefined || table.size === 0 || count <= 0) return NONE;
+      const start = Math.floor(this.#random() * table.size);
+      const except = peer.length === family ? entry : undefined;
+      return table.pick({ wanted: count, start, except, onlyLeechers: isSeeder, withLocal });
+    };
+    // The asker's own family first; the rest of the answer goes to the other.
+    const isV4 = peer.length === 6;
+    const room = wanted - Number(own !== undefined);
+    const first = pickFrom(isV4 ? swarm.v4 : swarm.v6, room, isV4 ? 6 : 18);
+    const left = room - first.length / peer.length;
+    const second = pickFrom(isV4 ? swarm.v6 : swarm.v4, left, isV4 ? 18 : 6);
+    const [v4, v6] = isV4 ? [first, second] : [second, first];
+    return { v4: prepend(ownBytes, v4, 6), v6: prepend(ownBytes, v6, 18) };
+  }
+
+  #tick(): number {
+    return Math.floor((this.#clock.monotonicMs() - this.#startMs) / TICK_MS);
+  }
+
+  #schedule(key: SwarmKey, swarm: Swarm, tick: number): void {
+    swarm.sweepTick = tick;
+    const bucket = this.#wheel.get(tick);
+    if (bucket === undefined) this.#wheel.set(tick, new Set([key]));
+    else bucket.add(key);
+  }
+
+  #forget(key: SwarmKey, swarm: Swarm): void {
+    this.#swarms.delete(key);
+    if (swarm.sweepTick !== undefined) this.#wheel.get(swarm.sweepTick)?.delete(key);
+  }
+
+  /** Looks through the swarms whose bucket is due, a batch a turn. */
+  #sweep(): void {
+    const nowTick = this.#tick();
+    let budget = SWEEP_BATCH;
+    while (this.#sweptTick < nowTick && budget > 0) {
+      const tick = this.#sweptTick + 1;
+      budget = this.#sweepBucket(tick, nowTick, budget);
+      if (budget > 0) this.#sweptTick = tick;
+    }
+    this.#cancelTimer = this.#clock.after(budget > 0 ? TICK_MS : 0, () => this.#sweep());
+  }
+
+  /** Returns the budget that is left; 0 when the bucket is not finished. */
+  #sweepBucket(tick: number, nowTick: number, budget: number): number {
+    const bucket = this.#wheel.get(tick);
+    if (bucket === undefined) return budget;
+    let left = budget;
+    for (const key of bucket) {
+      if (left-- <= 0) return 0;
+      bucket.delete(key);
+      this.#sweepSwarm(key, nowTick);
+    }
+    this.#wheel.delete(tick);
+    return left;
+  }
+
+  #sweepSwarm(key: SwarmKey, nowTick: number): void {
+    const swarm = this.#swarms.get(key);
+    if (swarm === undefined) return;
+    swarm.sweepTick = undefined;
+    const next = swarm.expire(nowTick);
+    if (next === undefined) this.#swarms.delete(key);
+    else this.#schedule(key, swarm, next);
+  }
+}
+
+const NONE = new Uint8Array(0);
+
+function prepend(own: Uint8Array, peers: Uint8Array, family: 6 | 18): Uint8Array {
+  if (own.length !== family) return peers;
+  const joined = new Uint8Array(own.length + peers.length);
+  joined.set(own);
+  joined.set(peers, own.length);
+  return joined;
+}
+
+/** For dictionary answers: compact bytes of both families as addresses. */
+export function addressesOf(list: Pick<PeerList, 'v4' | 'v6'>): ReturnType<typeof decodeCompactPeer>[] {
+  const split = (bytes: Uint8Array, size: number): ReturnType<typeof decodeCompactPeer>[] =>
+    Array.from({ length: bytes.length / size }, (_, at) =>
+      decodeCompactPeer(bytes.subarray(at * size, (at + 1) * size)),
+    );
+  return [...split(list.v4, 6), ...split(list.v6, 18)];
+}

@@ -1,0 +1,316 @@
+import { writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import path from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { eventually } from '../../test/support/eventually.ts';
+import { FakeClock } from '../../test/support/fake-clock.ts';
+import { seededBytes } from '../../test/support/random-bytes.ts';
+import { testFolder } from '../../test/support/temp-dir.ts';
+import { subtleHasher } from '../adapters/browser/subtle-hasher.ts';
+import { FsBlobStore } from '../adapters/fs/blob-store.ts';
+import { nodeDisk } from '../adapters/fs/disk.ts';
+import { FilePieceStorage } from '../adapters/fs/piece-storage.ts';
+import { Volume } from '../adapters/fs/volume.ts';
+import { TcpDialer } from '../adapters/tcp/dialer.ts';
+import { ConnectionLimits } from '../adapters/tcp/limits.ts';
+import { TcpListener } from '../adapters/tcp/listener.ts';
+import { systemClock } from '../base/clock.ts';
+import { Emitter } from '../base/emitter.ts';
+import { Unavailable } from '../base/errors.ts';
+import { parseSha256, parseSwarmKey, parseUploadId, type Sha256, type SwarmKey, swarmKeyOf } from '../base/ids.ts';
+import { silentLog } from '../base/log.ts';
+import { canonicalInfo, canonicalPieceLength } from '../codec/canonical.ts';
+import { infoHashV1Of } from '../codec/metainfo.ts';
+import { parseTorrentInfo } from '../codec/torrent-info.ts';
+import { Engine, type EnginePorts, type Torrent, type TorrentMode } from '../torrent/index.ts';
+import type { MediaEvents, TorrentRow } from './medium.ts';
+import { type OfferAnswerer, type SeedCatalogue, Seeding, type SeedingOptions } from './seeding.ts';
+
+const OURS = { host: '127.0.0.1', port: 24244 };
+const UNKNOWN = parseSwarmKey('00'.repeat(20));
+
+const cleanups: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
+});
+
+const portsWith = (dialers: EnginePorts['dialers'] = []): EnginePorts => ({
+  clock: systemClock,
+  hasher: subtleHasher,
+  log: silentLog,
+  random: Math.random,
+  dialers,
+});
+
+/** Real blobs on the disk, and rows about them as Media keeps them. */
+class Catalogue implements SeedCatalogue {
+  readonly events = new Emitter<MediaEvents>();
+  readonly rows = new Map<SwarmKey, TorrentRow>();
+  readonly verified: Sha256[] = [];
+  openReaders = 0;
+  readonly root: string;
+  readonly #store: FsBlobStore;
+
+  constructor(root: string, store: FsBlobStore) {
+    this.root = root;
+    this.#store = store;
+  }
+
+  static async open(): Promise<Catalogue> {
+    const root = await testFolder('seeding');
+    return new Catalogue(root, await FsBlobStore.open({ root }));
+  }
+
+  async store(seed: string, sizeBytes: number): Promise<TorrentRow> {
+    const bytes = seededBytes(seed, sizeBytes);
+    const sha256 = parseSha256(createHash('sha256').update(bytes).digest('hex'));
+    const part = await this.#store.openPart(parseUploadId(sha256.slice(0, 32)));
+    await part.write([bytes], 0);
+    await part.commit(sha256);
+    const pieceLengthBytes = canonicalPieceLength(sizeBytes);
+    const digests: Uint8Array[] = [];
+    for (let at = 0; at < sizeBytes; at += pieceLengthBytes)
+      digests.push(await subtleHasher.sha1(bytes.slice(at, at + pieceLengthBytes)));
+    const pieces = new Uint8Array(Buffer.concat(digests));
+    const infoHash = await infoHashV1Of(canonicalInfo({ sha256, sizeBytes, pieces }));
+    const row = { sha256, infoHash, sizeBytes, pieceLengthBytes, pieces };
+    this.rows.set(swarmKeyOf(infoHash), row);
+    return row;
+  }
+
+  torrentByKey(key: SwarmKey): TorrentRow | undefined {
+    return this.rows.get(key);
+  }
+
+  async openBlob(sha256: Sha256): ReturnType<SeedCatalogue['openBlob']> {
+    const reader = await this.#store.open(sha256);
+    if (reader === undefined) return undefined;
+    this.openReaders++;
+    const close = reader.close.bind(reader);
+    reader.close = () => {
+      this.openReaders--;
+      return close();
+    };
+    return Object.assign(reader, { [Symbol.asyncDispose]: () => reader.close() });
+  }
+
+  verify(sha256: Sha256): ReturnType<SeedCatalogue['verify']> {
+    this.verified.push(sha256);
+    return Promise.resolve('damaged');
+  }
+}
+
+function seedingOf(media: SeedCatalogue, options: Partial<SeedingOptions> = {}): Seeding {
+  const seeding = new Seeding({
+    media,
+    hasher: subtleHasher,
+    clock: systemClock,
+    log: silentLog,
+    random: () => 0.5,
+    createEngine: (wake) => new Engine({ ports: portsWith(), wake }),
+    peerAddressFor: () => OURS,
+    ...options,
+  });
+  cleanups.push(() => seeding.stop());
+  return seeding;
+}
+
+/** Connects to the seeder over TCP; `sha256` is that of what came. */
+async function download(
+  seeding: Seeding,
+  row: TorrentRow,
+  mode: TorrentMode = 'all',
+): Promise<{ torrent: Torrent; sha256: () => Promise<string> }> {
+  const limits = new ConnectionLimits({ maxPerAddress: 100 });
+  const listener = await TcpListener.open({
+    host: '127.0.0.1',
+    port: 0,
+    limits,
+    log: silentLog,
+    accept: (socket) => seeding.engine.accept(socket),
+  });
+  const engine = new Engine({ ports: portsWith([new TcpDialer({ limits })]) });
+  cleanups.push(
+    () => listener.close(),
+    () => engine.stop(),
+  );
+  const file = path.join(await testFolder('leech'), 'file');
+  const placed = [{ file, lengthBytes: row.sizeBytes, offsetBytes: 0 }];
+  const storage = new FilePieceStorage(new Volume(nodeDisk, silentLog), placed, 'write');
+  await storage.prepare();
+  const info = parseTorrentInfo(canonicalInfo(row));
+  const torrent = engine.add({ v1: row.infoHash, info, storage, have: 'none', mode, peers: [listener.address] });
+  const sha256 = async (): Promise<string> => {
+    const bytes = new Uint8Array(row.sizeBytes);
+    await storage.read([bytes], 0);
+    return createHash('sha256').update(bytes).digest('hex');
+  };
+  return { torrent, sha256 };
+}
+
+describe('the seeder', () => {
+  test('wakes for a handshake and serves the stored bytes', async () => {
+    const media = await Catalogue.open();
+    const row = await media.store('wakes', 3_000_000);
+    const seeding = seedingOf(media);
+    expect(seeding.stats.awake).toBe(0);
+    const { torrent, sha256 } = await download(seeding, row);
+    await eventually('downloaded', () => torrent.isComplete);
+    expect(await sha256()).toBe(row.sha256);
+    expect(seeding.stats.awake).toBe(1);
+    expect(seeding.stats.uploadedBytes).toBeGreaterThanOrEqual(3_000_000);
+  });
+
+  test('wakes a torrent once, however many ask at once', async () => {
+    const media = await Catalogue.open();
+    const row = await media.store('once', 500_000);
+    const seeding = seedingOf(media);
+    const torrents = await Promise.all(Array.from({ length: 20 }, () => seeding.wake(swarmKeyOf(row.infoHash))));
+    expect(new Set(torrents).size).toBe(1);
+    expect(seeding.engine.torrents).toHaveLength(1);
+  });
+
+  test('knows nothing of torrents without a row, or whose bytes are gone', async () => {
+    const media = await Catalogue.open();
+    const row = await media.store('gone', 500_000);
+    const seeding = seedingOf({
+      events: media.events,
+      torrentByKey: (key) => media.torrentByKey(key),
+      openBlob: () => Promise.resolve(undefined),
+      verify: (sha256) => media.verify(sha256),
+    });
+    expect(await seeding.wake(UNKNOWN)).toBeUndefined();
+    expect(await seeding.wake(swarmKeyOf(row.infoHash))).toBeUndefined();
+    expect(seeding.engine.torrents).toEqual([]);
+  });
+
+  test('puts an idle torrent to sleep, closes its file and wakes it again; one with peers stays', async () => {
+    const media = await Catalogue.open();
+    const [idle, busy] = [await media.store('idle', 400_000), await media.store('busy', 400_000)];
+    const clock = new FakeClock();
+    const seeding = seedingOf(media, { clock, idleMs: 60_000 });
+    await seeding.wake(swarmKeyOf(idle.infoHash));
+    const { torrent } = await download(seeding, busy, 'on-demand'); // connected, wanting nothing
+    await eventually('connected, and sampled', () => torrent.peerCount === 1 && media.openReaders === 2);
+    await clock.advanceAsync(90_000);
+    await eventually('asleep', () => seeding.stats.awake === 1);
+    expect(seeding.engine.get(swarmKeyOf(busy.infoHash))).toBeDefined();
+    expect(media.openReaders).toBe(1);
+    expect(await seeding.wake(swarmKeyOf(idle.infoHash))).toBeDefined();
+  });
+
+  test('makes room for a new torrent by putting the longest idle one to sleep', async () => {
+    const media = await Catalogue.open();
+    const keys: SwarmKey[] = [];
+    for (const seed of ['a', 'b', 'c']) keys.push(swarmKeyOf((await media.store(seed, 300_000)).infoHash));
+    const clock = new FakeClock();
+    const seeding = seedingOf(media, { clock, maxAwake: 2 });
+    for (const key of keys) {
+      await seeding.wake(key);
+      clock.advance(1_000);
+    }
+    expect(keys.map((key) => seeding.engine.get(key) !== undefined)).toEqual([false, true, true]);
+  });
+
+  test('drops a torrent whose blob was removed, with its peers', async () => {
+    const media = await Catalogue.open();
+    const row = await media.store('removed', 400_000);
+    const seeding = seedingOf(media);
+    const { torrent } = await download(seeding, row, 'on-demand');
+    await eventually('connected', () => torrent.peerCount === 1);
+    media.rows.clear();
+    media.events.emit('removed', { sha256: row.sha256, infoHash: row.infoHash });
+    await eventually('dropped', () => seeding.stats.awake === 0 && torrent.peerCount === 0);
+    expect(seeding.addressFor(swarmKeyOf(row.infoHash), '127.0.0.1')).toBeUndefined();
+  });
+
+  test('finds changed bytes by a sample, stops serving them and has them checked', async () => {
+    const media = await Catalogue.open();
+    const row = await media.store('rotten', 400_000);
+    const { sha256 } = row;
+    await writeFile(
+      path.join(media.root, 'blobs', sha256.slice(0, 2), sha256.slice(2, 4), sha256),
+      seededBytes('x', 400_000),
+    );
+    const seeding = seedingOf(media);
+    await seeding.wake(swarmKeyOf(row.infoHash));
+    await eventually('quarantined', () => media.verified.length > 0 && seeding.stats.awake === 0);
+    expect(media.verified).toEqual([sha256]);
+  });
+
+  test('leaves intact bytes alone', async () => {
+    const media = await Catalogue.open();
+    const row = await media.store('sound', 400_000);
+    const seeding = seedingOf(media);
+    await seeding.wake(swarmKeyOf(row.infoHash));
+    await eventually('sampled', () => media.openReaders === 1);
+    expect(media.verified).toEqual([]);
+    expect(seeding.stats.awake).toBe(1);
+  });
+
+  test('after stop nothing is open and nothing wakes', async () => {
+    const media = await Catalogue.open();
+    const row = await media.store('stop', 400_000);
+    const clock = new FakeClock();
+    const seeding = seedingOf(media, { clock });
+    await seeding.wake(swarmKeyOf(row.infoHash));
+    await seeding.stop();
+    expect(media.openReaders).toBe(0);
+    expect(clock.pending).toBe(0);
+    expect(await seeding.wake(swarmKeyOf(row.infoHash))).toBeUndefined();
+  });
+});
+
+describe('the seeder at our tracker', () => {
+  const sink = { answer: () => undefined, candidate: () => undefined };
+
+  function answering(): { answerer: OfferAnswerer; offers: string[]; end: (() => void)[] } {
+    const offers: string[] = [];
+    const end: (() => void)[] = [];
+    const answerer: OfferAnswerer = {
+      answer: (offer, way) => {
+        if (offer.sdp === 'full') throw new Unavailable('no room');
+        offers.push(offer.sdp);
+        end.push(() => way.closed());
+        return { addCandidate: () => undefined };
+      },
+    };
+    return { answerer, offers, end };
+  }
+
+  test('is named for what it holds, where the peer can reach it', async () => {
+    const media = await Catalogue.open();
+    const row = await media.store('address', 300_000);
+    const seeding = seedingOf(media, { peerAddressFor: (host) => (host === '192.0.2.1' ? OURS : undefined) });
+    const key = swarmKeyOf(row.infoHash);
+    expect(seeding.addressFor(key, '192.0.2.1')).toEqual(OURS);
+    expect(seeding.addressFor(key, '203.0.113.9')).toBeUndefined();
+    expect(seeding.addressFor(UNKNOWN, '192.0.2.1')).toBeUndefined();
+  });
+
+  test('answers a browser once while it is connected, and wakes the torrent meanwhile', async () => {
+    const media = await Catalogue.open();
+    const row = await media.store('offer', 300_000);
+    const { answerer, offers, end } = answering();
+    const seeding = seedingOf(media, { answerer });
+    const offer = { swarmKey: swarmKeyOf(row.infoHash), peerId: 'alice', sdp: 'one', trickle: true };
+    expect(seeding.answer(offer, sink)).toBeDefined();
+    expect(seeding.answer({ ...offer, sdp: 'two' }, sink)).toBeUndefined();
+    expect(seeding.answer({ ...offer, sdp: 'other', peerId: 'bob' }, sink)).toBeDefined();
+    end[0]?.();
+    expect(seeding.answer({ ...offer, sdp: 'three' }, sink)).toBeDefined();
+    expect(offers).toEqual(['one', 'other', 'three']);
+    await eventually('awake', () => seeding.stats.awake === 1);
+  });
+
+  test.each([
+    ['for a torrent it does not hold', { swarmKey: UNKNOWN, sdp: 'one' }],
+    ['when WebRTC has no room', { sdp: 'full' }],
+  ])('does not answer %s', async (_why, change) => {
+    const media = await Catalogue.open();
+    const row = await media.store('no', 300_000);
+    const seeding = seedingOf(media, { answerer: answering().answerer });
+    const offer = { swarmKey: swarmKeyOf(row.infoHash), peerId: 'alice', sdp: 'one', trickle: true };
+    expect(seeding.answer({ ...offer, ...change }, sink)).toBeUndefined();
+  });
+});

@@ -1,0 +1,253 @@
+/**
+ * The server's own seeder: stored blobs as torrents, awake only while somebody wants them. A torrent is a row until a
+ * handshake or an offer asks for it; it is then served straight from the blob store, without hashing, and goes back to
+ * sleep when it has been idle. Invariants: nothing is served whose row or bytes are gone; bytes that were found wrong are
+ * reported and stay unserved; after `stop` nothing runs.
+ */
+import type { PeerAddress } from '../base/address.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Emitter } from '../base/emitter.ts';
+import { AppError, Unavailable } from '../base/errors.ts';
+import type { Sha256, SwarmKey } from '../base/ids.ts';
+import { swarmKeyOf } from '../base/ids.ts';
+import type { Log } from '../base/log.ts';
+import { TaskGroup } from '../base/tasks.ts';
+import { MINUTE_MS, SECOND_MS } from '../base/units.ts';
+import { canonicalInfo } from '../codec/canonical.ts';
+import { parseTorrentInfo } from '../codec/torrent-info.ts';
+import type { BlobReader } from '../store/blobs.ts';
+import type { Engine, Hasher, Torrent } from '../torrent/index.ts';
+import type { AnswerSink, Answering, OwnAnswerer, OwnSeed, RemoteOffer } from '../tracker/ports.ts';
+import { BlobStorage } from './blob-storage.ts';
+import type { MediaEvents, TorrentRow, Verification } from './medium.ts';
+import { samplePieces } from './sampling.ts';
+
+const IDLE_MS = 5 * MINUTE_MS;
+const SWEEP_MS = 30 * SECOND_MS;
+const MAX_AWAKE = 2_000;
+
+/** What the seeder reads of `Media`. */
+export interface SeedCatalogue {
+  readonly events: Emitter<MediaEvents>;
+  torrentByKey(key: SwarmKey): TorrentRow | undefined;
+  openBlob(sha256: Sha256): Promise<BlobReader | undefined>;
+  /** Reads everything; a damaged blob is not served any more. */
+  verify(sha256: Sha256, signal: AbortSignal): Promise<Verification>;
+}
+
+/** Answers WebRTC offers and hands the open streams to the engine; `closed` is called once, at the end of each. */
+export interface OfferAnswerer {
+  answer(offer: Pick<RemoteOffer, 'sdp' | 'trickle'>, sink: AnswerSink & { closed(): void }): Answering;
+}
+
+export interface SeedingOptions {
+  readonly media: SeedCatalogue;
+  readonly hasher: Hasher;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Uniform in [0, 1): which pieces are sampled. */
+  readonly random: () => number;
+  /** Makes the engine that asks `wake` for torrents it does not run. */
+  readonly createEngine: (wake: (key: SwarmKey) => Promise<Torrent | undefined>) => Engine;
+  /** Absent where WebRTC cannot be used. */
+  readonly answerer?: OfferAnswerer;
+  /** Where a peer at `remoteHost` reaches our peer port; undefined when it cannot. */
+  readonly peerAddressFor: (remoteHost: string) => PeerAddress | undefined;
+  /** Default 5 min. */
+  readonly idleMs?: number;
+  /** Torrents awake at once; default 2,000. */
+  readonly maxAwake?: number;
+}
+
+interface Awake {
+  readonly torrent: Torrent;
+  readonly sha256: Sha256;
+  /** Monotonic; moves on while peers are connected. */
+  usedAtMs: number;
+}
+
+export interface SeedingStats {
+  /** Torrents the engine runs now. */
+  readonly awake: number;
+  readonly peers: number;
+  /** Since the start. */
+  readonly uploadedBytes: number;
+  readonly uploadBytesPerSecond: number;
+}
+
+export class Seeding implements OwnSeed, OwnAnswerer {
+  readonly engine: Engine;
+  readonly #options: SeedingOptions;
+  readonly #tasks: TaskGroup;
+  readonly #awake = new Map<SwarmKey, Awake>();
+  readonly #waking = new Map<SwarmKey, Promise<Torrent | undefined>>();
+  /** `key peerId` of browsers we are connected to or about to be. */
+  readonly #browsers = new Set<string>();
+  readonly #unsampled = new Set<SwarmKey>();
+  #finishedUploadBytes = 0;
+  #isStopped = false;
+
+  constructor(options: SeedingOptions) {
+    this.#options = options;
+    this.#tasks = new TaskGroup(options.log);
+    this.engine = options.createEngine((key) => this.wake(key));
+    options.media.events.on('removed', ({ infoHash }) => {
+      if (infoHash !== undefined) this.#drop(swarmKeyOf(infoHash));
+    });
+    this.#tasks.every('seeding.sweep', SWEEP_MS, options.clock, () => this.#sweep());
+  }
+
+  get stats(): SeedingStats {
+    let [peers, uploadedBytes, uploadBytesPerSecond] = [0, this.#finishedUploadBytes, 0];
+    for (const { torrent } of this.#awake.values()) {
+      const stats = torrent.stats();
+      peers += stats.peers;
+      uploadedBytes += stats.uploadedBytes;
+      uploadBytesPerSecond += stats.uploadBytesPerSecond;
+    }
+    return { awake: this.#awake.size, peers, uploadedBytes, uploadBytesPerSecond };
+  }
+
+  /** The running torrent of a stored blob; undefined when there is none, or its bytes are gone or wrong. @throws StorageFailed */
+  wake(key: SwarmKey): Promise<Torrent | undefined> {
+    const awake = this.#awake.get(key);
+    if (awake !== undefined) return Promise.resolve(awake.torrent);
+    const waking = this.#waking.get(key) ?? this.#wake(key).finally(() => this.#waking.delete(key));
+    this.#waking.set(key, waking);
+    return waking;
+  }
+
+  addressFor(key: SwarmKey, remoteHost: string): PeerAddress | undefined {
+    return this.#seeds(key) ? this.#options.peerAddressFor(remoteHost) : undefined;
+  }
+
+  answer(offer: RemoteOffer, sink: AnswerSink): Answering | undefined {
+    const { answerer, log } = this.#options;
+    const browser = `${offer.swarmKey} ${offer.peerId}`;
+    if (answerer === undefined || this.#browsers.has(browser) || !this.#seeds(offer.swarmKey)) return undefined;
+    try {
+      const answering = answerer.answer(offer, {
+        answer: (sdp) => sink.answer(sdp),
+        candidate: (candidate) => sink.candidate(candidate),
+        closed: () => this.#browsers.delete(browser),
+      });
+      this.#browsers.add(browser);
+      // Ready before the channel is.
+      this.#tasks.run('seeding.wake', async () => void (await this.wake(offer.swarmKey)));
+      return answering;
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      log.debug('seeding.offer_refused', { swarmKey: offer.swarmKey, code: error.code });
+      return undefined;
+    }
+  }
+
+  /** Stops the engine and every torrent, closing what they read from. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#tasks.stop();
+    await Promise.allSettled(this.#waking.values());
+    await this.engine.stop();
+    await Promise.all(Array.from(this.#awake.keys(), (key) => this.#sleep(key)));
+  }
+
+  #seeds(key: SwarmKey): boolean {
+    if (this.#isStopped) return false;
+    return this.#awake.has(key) || this.#options.media.torrentByKey(key) !== undefined;
+  }
+
+  async #wake(key: SwarmKey): Promise<Torrent | undefined> {
+    const row = this.#isStopped ? undefined : this.#options.media.torrentByKey(key);
+    if (row === undefined) return undefined;
+    if (this.#awake.size >= (this.#options.maxAwake ?? MAX_AWAKE) && !(await this.#makeRoom())) {
+      this.#options.log.warn('seeding.full', { awake: this.#awake.size });
+      return undefined;
+    }
+    const reader = await this.#options.media.openBlob(row.sha256);
+    if (reader === undefined) return undefined;
+    if (this.#isStopped) {
+      await reader.close();
+      return undefined;
+    }
+    return this.#run(key, row, reader);
+  }
+
+  #run(key: SwarmKey, row: TorrentRow, reader: BlobReader): Torrent {
+    const info = parseTorrentInfo(canonicalInfo(row));
+    const storage = new BlobStorage(reader);
+    const torrent = this.engine.add({ v1: row.infoHash, info, storage, have: 'all', mode: 'seed-only' });
+    this.#awake.set(key, { torrent, sha256: row.sha256, usedAtMs: this.#nowMs() });
+    torrent.events.on('error', (error) => this.#doubt(row, error));
+    this.#options.log.debug('seeding.awake', { infoHash: row.infoHash });
+    this.#unsampled.add(key);
+    if (this.#unsampled.size === 1) this.#tasks.run('seeding.sample', (signal) => this.#sampleAll(signal));
+    return torrent;
+  }
+
+  /** Hashes a few pieces of each torrent that woke, one torrent at a time, while it is already served. */
+  async #sampleAll(signal: AbortSignal): Promise<void> {
+    for (const key of this.#unsampled) {
+      const row = this.#options.media.torrentByKey(key);
+      try {
+        if (row !== undefined) await this.#sample(row, signal);
+      } finally {
+        this.#unsampled.delete(key);
+      }
+    }
+  }
+
+  async #sample(row: TorrentRow, signal: AbortSignal): Promise<void> {
+    await using reader = await this.#options.media.openBlob(row.sha256);
+    if (reader === undefined) return;
+    const bad = await samplePieces(row, reader, this.#options, signal);
+    if (bad !== undefined) this.#doubt(row, new Unavailable('a stored piece is not what it was', { piece: bad }));
+  }
+
+  /** Serves the torrent no more, and has every byte checked. */
+  #doubt(row: TorrentRow, error: Error): void {
+    const { log, media } = this.#options;
+    log.error('seeding.quarantined', { sha256: row.sha256, infoHash: row.infoHash, error });
+    this.#drop(swarmKeyOf(row.infoHash));
+    this.#tasks.run('seeding.verify', async (signal) => {
+      log.warn('seeding.verified', { sha256: row.sha256, found: await media.verify(row.sha256, signal) });
+    });
+  }
+
+  #drop(key: SwarmKey): void {
+    if (this.#awake.has(key)) this.#tasks.run('seeding.drop', () => this.#sleep(key));
+  }
+
+  async #sleep(key: SwarmKey): Promise<void> {
+    const awake = this.#awake.get(key);
+    if (awake === undefined) return;
+    this.#awake.delete(key);
+    this.#finishedUploadBytes += awake.torrent.stats().uploadedBytes;
+    await awake.torrent.stop();
+    this.#options.log.debug('seeding.asleep', { key });
+  }
+
+  /** Puts to sleep what nobody has used for a while. */
+  async #sweep(): Promise<void> {
+    const nowMs = this.#nowMs();
+    const idleMs = this.#options.idleMs ?? IDLE_MS;
+    for (const [key, awake] of this.#awake) {
+      if (awake.torrent.peerCount > 0) awake.usedAtMs = nowMs;
+      else if (nowMs - awake.usedAtMs >= idleMs) await this.#sleep(key);
+    }
+  }
+
+  /** Puts the longest idle torrent to sleep; false when all have peers. */
+  async #makeRoom(): Promise<boolean> {
+    let oldest: [SwarmKey, Awake] | undefined;
+    for (const [key, awake] of this.#awake)
+      if (awake.torrent.peerCount === 0 && (oldest === undefined || awake.usedAtMs < oldest[1].usedAtMs))
+        oldest = [key, awake];
+    if (oldest === undefined) return false;
+    await this.#sleep(oldest[0]);
+    return true;
+  }
+
+  #nowMs(): number {
+    return this.#options.clock.monotonicMs();
+  }
+}

@@ -5,8 +5,8 @@ import { useSwarmSettings, useSwarmStatus } from './swarm.ts';
 
 export function SwarmPill() {
   const { t } = useTranslation();
-  const status = useSwarmStatus();
-  const { settings } = useSwarmSettings();
+  const status = useSwarmStatus('idle');
+  const { settings } = useSwarmSettings('idle');
   if (status === undefined || status.state === 'waiting') return null;
   const isAlive = status.state === 'running' && settings?.httpOnly !== true;
   const words = status.connections > 0 ? t('app.sharing', { count: status.connections }) : t('app.sharingIdle');

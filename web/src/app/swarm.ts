@@ -3,7 +3,7 @@
  * browser cannot take part, hooks give undefined and the page plays over HTTP.
  */
 import { useEffect, useEffectEvent, useState } from 'react';
-import type { MediumInfo, ServerInfo } from '../../../src/base/api.ts';
+import type { MediumInfo } from '../../../src/base/api.ts';
 import { systemClock } from '../../../src/base/clock.ts';
 import { Unavailable } from '../../../src/base/errors.ts';
 import type { InfoHashV1 } from '../../../src/base/ids.ts';
@@ -17,11 +17,10 @@ import type {
   SwarmStats,
   SwarmStatus,
 } from '../swarm/index.ts';
-import { queryClient, serverQuery } from '../api/queries.ts';
 import { inBackground } from './problems.ts';
 
-/** Loads the client and what it needs; the app's entry says how. */
-export type SwarmLoader = (server: ServerInfo) => Promise<SwarmClient>;
+/** Loads the client and everything behind it; the app's entry says how. */
+export type SwarmLoader = () => Promise<SwarmClient>;
 
 let loader: SwarmLoader | undefined;
 let loading: Promise<SwarmClient> | undefined;
@@ -33,7 +32,7 @@ export function connectSwarm(swarmLoader: SwarmLoader): void {
 
 async function load(): Promise<SwarmClient> {
   if (loader === undefined) throw new Unavailable('this browser cannot join the swarm');
-  const client = await loader(await queryClient.ensureQueryData(serverQuery));
+  const client = await loader();
   inBackground(client.start());
   return client;
 }
@@ -55,12 +54,27 @@ export async function seedFile(file: File, options: SeedOptions): Promise<Seeded
   return await client.seedFile(file, options);
 }
 
+/** Where nobody waits for the swarm it must not hold the first paint up. */
+export type LoadMoment = 'now' | 'idle';
+
+const IDLE_TIMEOUT_MS = 3_000;
+
+async function moment(when: LoadMoment): Promise<void> {
+  if (when === 'now') return;
+  await new Promise<void>((resolve) => {
+    if (typeof requestIdleCallback === 'function') requestIdleCallback(() => resolve(), { timeout: IDLE_TIMEOUT_MS });
+    else setTimeout(resolve, 0);
+  });
+}
+
 /** The client once it is loaded; undefined for good where it cannot be: pages then play over HTTP and say so. */
-export function useSwarm(): SwarmClient | undefined {
+export function useSwarm(when: LoadMoment = 'now'): SwarmClient | undefined {
   const [client, setClient] = useState<SwarmClient>();
   useEffect(() => {
-    swarmClient().then(setClient, () => setClient(undefined));
-  }, []);
+    moment(when)
+      .then(swarmClient)
+      .then(setClient, () => setClient(undefined));
+  }, [when]);
   return client;
 }
 
@@ -72,8 +86,8 @@ export function useSwarmStats(infoHash: InfoHashV1 | undefined): SwarmStats | un
   return stats?.infoHash === infoHash ? stats : undefined;
 }
 
-export function useSwarmStatus(): SwarmStatus | undefined {
-  const client = useSwarm();
+export function useSwarmStatus(when: LoadMoment = 'now'): SwarmStatus | undefined {
+  const client = useSwarm(when);
   const [status, setStatus] = useState<SwarmStatus>();
   useEffect(() => client?.watchStatus(setStatus), [client]);
   return status;
@@ -85,8 +99,8 @@ export interface SwarmSettingsHandle {
   readonly change: (change: Partial<SwarmSettings>) => void;
 }
 
-export function useSwarmSettings(): SwarmSettingsHandle {
-  const client = useSwarm();
+export function useSwarmSettings(when: LoadMoment = 'now'): SwarmSettingsHandle {
+  const client = useSwarm(when);
   const [settings, setSettings] = useState<SwarmSettings>();
   useEffect(() => {
     if (client === undefined) return undefined;

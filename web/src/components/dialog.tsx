@@ -1,7 +1,7 @@
 /** Dialogs on radix: focus is kept inside and given back. `Confirm` asks before anything that cannot be undone. */
 import { X } from 'lucide-react';
 import { AlertDialog, Dialog } from 'radix-ui';
-import type { ReactNode } from 'react';
+import { useState, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Button, IconButton } from './button.tsx';
 
@@ -18,22 +18,43 @@ interface ModalProps {
   readonly children: ReactNode;
 }
 
-export function Modal({ isOpen, onClose, title, lead, children }: ModalProps) {
+/** Gives the focus back to what had it when the dialog opened; where that is gone, to the page's content. */
+function useFocusReturn(): (event: Event) => void {
+  const [opener] = useState(() => document.activeElement);
+  return (event) => {
+    event.preventDefault();
+    const target = opener?.isConnected === true ? opener : document.querySelector('#content');
+    if (target instanceof HTMLElement) target.focus();
+  };
+}
+
+function ModalPanel({ title, lead, children }: Pick<ModalProps, 'title' | 'lead' | 'children'>) {
   const { t } = useTranslation();
+  const giveFocusBack = useFocusReturn();
+  return (
+    <Dialog.Content
+      className={PANEL}
+      onCloseAutoFocus={giveFocusBack}
+      {...(lead === undefined ? { 'aria-describedby': undefined } : {})}
+    >
+      <div className="flex items-start gap-3">
+        <Dialog.Title className="flex-1 text-lg font-semibold">{title}</Dialog.Title>
+        <Dialog.Close asChild>
+          <IconButton label={t('app.close')} icon={X} className="-me-2 -mt-2" />
+        </Dialog.Close>
+      </div>
+      {lead !== undefined && <Dialog.Description className="mt-1 text-sm text-muted">{lead}</Dialog.Description>}
+      <div className="mt-5 flex flex-col gap-4">{children}</div>
+    </Dialog.Content>
+  );
+}
+
+export function Modal({ isOpen, onClose, ...panel }: ModalProps) {
   return (
     <Dialog.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
       <Dialog.Portal>
         <Dialog.Overlay className={SCRIM} />
-        <Dialog.Content className={PANEL} {...(lead === undefined ? { 'aria-describedby': undefined } : {})}>
-          <div className="flex items-start gap-3">
-            <Dialog.Title className="flex-1 text-lg font-semibold">{title}</Dialog.Title>
-            <Dialog.Close asChild>
-              <IconButton label={t('app.close')} icon={X} className="-me-2 -mt-2" />
-            </Dialog.Close>
-          </div>
-          {lead !== undefined && <Dialog.Description className="mt-1 text-sm text-muted">{lead}</Dialog.Description>}
-          <div className="mt-5 flex flex-col gap-4">{children}</div>
-        </Dialog.Content>
+        <ModalPanel {...panel} />
       </Dialog.Portal>
     </Dialog.Root>
   );
@@ -49,25 +70,32 @@ interface ConfirmProps {
   readonly no: string;
 }
 
-export function Confirm({ isOpen, onClose, onConfirm, title, body, yes, no }: ConfirmProps) {
+function ConfirmPanel({ onConfirm, title, body, yes, no }: Omit<ConfirmProps, 'isOpen' | 'onClose'>) {
+  const giveFocusBack = useFocusReturn();
+  return (
+    <AlertDialog.Content className={PANEL} onCloseAutoFocus={giveFocusBack}>
+      <AlertDialog.Title className="text-lg font-semibold">{title}</AlertDialog.Title>
+      <AlertDialog.Description className="mt-2 text-sm wrap-anywhere text-muted">{body}</AlertDialog.Description>
+      <div className="mt-6 flex flex-wrap justify-end gap-3">
+        <AlertDialog.Cancel asChild>
+          <Button>{no}</Button>
+        </AlertDialog.Cancel>
+        <AlertDialog.Action asChild>
+          <Button weight="danger" onClick={onConfirm}>
+            {yes}
+          </Button>
+        </AlertDialog.Action>
+      </div>
+    </AlertDialog.Content>
+  );
+}
+
+export function Confirm({ isOpen, onClose, ...panel }: ConfirmProps) {
   return (
     <AlertDialog.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
       <AlertDialog.Portal>
         <AlertDialog.Overlay className={SCRIM} />
-        <AlertDialog.Content className={PANEL}>
-          <AlertDialog.Title className="text-lg font-semibold">{title}</AlertDialog.Title>
-          <AlertDialog.Description className="mt-2 text-sm wrap-anywhere text-muted">{body}</AlertDialog.Description>
-          <div className="mt-6 flex flex-wrap justify-end gap-3">
-            <AlertDialog.Cancel asChild>
-              <Button>{no}</Button>
-            </AlertDialog.Cancel>
-            <AlertDialog.Action asChild>
-              <Button weight="danger" onClick={onConfirm}>
-                {yes}
-              </Button>
-            </AlertDialog.Action>
-          </div>
-        </AlertDialog.Content>
+        <ConfirmPanel {...panel} />
       </AlertDialog.Portal>
     </AlertDialog.Root>
   );

@@ -53,6 +53,13 @@ test('the server accepts what signs a POST, for that address and body alone (NIP
   expect(() => checkHttpAuth(event, { ...facts, method: 'DELETE' })).toThrow('another method');
 });
 
+test('two sign-ins within one second are two events: a server takes each only once', async () => {
+  const identity = createIdentity();
+  const signIn = (): Promise<string> => authorizePost(identity, server, '/api/v1/session', undefined, NOW_MS);
+  const [first, second] = [eventFromAuthorization(await signIn()), eventFromAuthorization(await signIn())];
+  expect(first.id).not.toBe(second.id);
+});
+
 test('the private key is in nothing that is sent', async () => {
   const identity = createIdentity();
   const header = await authorizePost(identity, server, '/api/v1/session', undefined, NOW_MS);

@@ -3,7 +3,7 @@
  * server's public one, which is what it checks against.
  */
 import type { ServerInfo, SessionInfo } from '../../../src/base/api.ts';
-import { utf8 } from '../../../src/base/bytes.ts';
+import { randomBytes, toHex, utf8 } from '../../../src/base/bytes.ts';
 import { authorizationOf, httpAuthEvent, sha256Of } from '../../../src/nostr/auth.ts';
 import { generateSecretKey, publicKeyOf } from '../../../src/nostr/event.ts';
 import { callApi } from '../api/http.ts';
@@ -12,6 +12,9 @@ import { readSession } from '../api/read.ts';
 import { parseSecretKey } from './keys.ts';
 import { extensionPubkey, signAs } from './signer.ts';
 import { saveIdentity, type Identity, type LocalIdentity } from './vault.ts';
+
+/** Keeps two sign-ins within one second apart: a server takes each event once. */
+const NONCE_BYTES = 8;
 
 /** The Authorization value of one POST. `body` is what is sent, byte for byte. */
 export async function authorizePost(
@@ -27,7 +30,9 @@ export async function authorizePost(
     nowSec: Math.floor(nowMs / 1000),
     ...(body === undefined ? {} : { bodySha256: await sha256Of(utf8(body)) }),
   };
-  return authorizationOf(await signAs(identity, httpAuthEvent(facts)));
+  const event = httpAuthEvent(facts);
+  const tags = [...event.tags, ['nonce', toHex(randomBytes(NONCE_BYTES))]];
+  return authorizationOf(await signAs(identity, { ...event, tags }));
 }
 
 async function postSigned(identity: Identity, path: string, body?: string): Promise<SessionInfo> {

@@ -30,7 +30,6 @@ function world(
     random: () => 0,
     ...(options.limits && { limits: options.limits }),
   });
-  registry.start();
   const interests: SwarmKey[] = [];
   registry.events.on('interest', ({ swarmKey }) => interests.push(swarmKey));
   return { registry, clock, interests };
@@ -131,6 +130,7 @@ describe('counts', () => {
     const { registry } = world();
     registry.announce(from('192.0.2.1'));
     registry.announce(from('192.0.2.2', { isSeeder: true }));
+    registry.announce(from('192.0.2.1', { event: 'completed' }));
     expect(registry.counts(KNOWN)).toEqual({ seeders: 1, leechers: 1, completed: 0 });
     registry.announce(from('192.0.2.1', { isSeeder: true, event: 'completed' }));
     expect(registry.counts(KNOWN)).toEqual({ seeders: 2, leechers: 0, completed: 1 });
@@ -192,11 +192,20 @@ describe('silent peers', () => {
     expect(registry.swarmCount).toBe(0);
   });
 
-  test('are looked for by one timer, which stops with the registry', () => {
+  test('are looked for by one timer, which lives while there are peers and stops with the registry', () => {
     const { registry, clock } = world();
+    expect(clock.pending).toBe(0);
     registry.announce(from('192.0.2.1'));
+    registry.announce(from('192.0.2.2'));
     expect(clock.pending).toBe(1);
+    clock.advance(lifetimeMs + 3 * MINUTE_MS);
+    expect(clock.pending).toBe(0);
+    registry.announce(from('192.0.2.1'));
+    clock.advance(lifetimeMs + 3 * MINUTE_MS);
+    expect(registry.swarmCount).toBe(0);
+    registry.announce(from('192.0.2.1'));
     registry.stop();
+    registry.announce(from('192.0.2.2'));
     expect(clock.pending).toBe(0);
   });
 });

@@ -90,7 +90,9 @@ export class SwarmRegistry {
   readonly #wheel = new Map<number, Set<SwarmKey>>();
   readonly #startMs: number;
   #sweptTick = 0;
-  #cancelTimer: Cancel = () => undefined;
+  /** Set while a sweep is due. */
+  #cancelTimer: Cancel | undefined;
+  #isStopped = false;
 
   constructor(options: RegistryOptions) {
     this.#clock = options.clock;
@@ -101,14 +103,11 @@ export class SwarmRegistry {
     this.#startMs = options.clock.monotonicMs();
   }
 
-  /** Starts forgetting silent peers; `stop` ends it. */
-  start(): void {
-    this.#cancelTimer();
-    this.#cancelTimer = this.#clock.after(TICK_MS, () => this.#sweep());
-  }
-
+  /** Ends the forgetting of silent peers, which starts by itself with the first. */
   stop(): void {
-    this.#cancelTimer();
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#isStopped = true;
     this.events.removeAll();
   }
 
@@ -187,7 +186,7 @@ export class SwarmRegistry {
     const flags = { isSeeder, isLocal: isLocalAddress(peer.subarray(0, -2)) };
     if (entry !== undefined) {
       // Only who was seen leeching has completed here: nobody raises the count by repeating the event.
-      if (event === 'completed' && !table.isSeeder(entry)) swarm.completed++;
+      if (event === 'completed' && isSeeder && !table.isSeeder(entry)) swarm.completed++;
       table.update(entry, flags, this.expiryTick());
       return entry;
     }
@@ -228,6 +227,11 @@ export class SwarmRegistry {
     const bucket = this.#wheel.get(tick);
     if (bucket === undefined) this.#wheel.set(tick, new Set([key]));
     else bucket.add(key);
+    if (this.#cancelTimer === undefined) this.#arm(TICK_MS);
+  }
+
+  #arm(delayMs: number): void {
+    if (!this.#isStopped) this.#cancelTimer = this.#clock.after(delayMs, () => this.#sweep());
   }
 
   #forget(key: SwarmKey, swarm: Swarm): void {
@@ -244,7 +248,8 @@ export class SwarmRegistry {
       budget = this.#sweepBucket(tick, nowTick, budget);
       if (budget > 0) this.#sweptTick = tick;
     }
-    this.#cancelTimer = this.#clock.after(budget > 0 ? TICK_MS : 0, () => this.#sweep());
+    this.#cancelTimer = undefined;
+    if (this.#wheel.size > 0) this.#arm(budget > 0 ? TICK_MS : 0);
   }
 
   /** Returns the budget that is left; 0 when the bucket is not finished. */

@@ -142,7 +142,7 @@ export class SignalSession {
     const membership = this.#memberships.get(swarmKey);
     if (membership === undefined) return this.#enter(swarmKey, peerId, isSeeder, trickle);
     const { swarm, member } = membership;
-    if (message.event === 'completed' && !member.isSeeder) swarm.completed++;
+    if (message.event === 'completed' && isSeeder && !member.isSeeder) swarm.completed++;
     swarm.ensureMembers().setSeeder(member, isSeeder);
     member.trickle = trickle;
     member.expiryTick = this.#hub.registry.expiryTick();

@@ -110,7 +110,6 @@ function world(
   const admission = { admits: options.admits ?? ((key: SwarmKey) => key === KEY) };
   const ownSeed = { addressFor: () => undefined };
   const registry = new SwarmRegistry({ clock, admission, ownSeed, random: () => 0, limits: options.registry ?? {} });
-  registry.start();
   const { answerer, limits = {} } = options;
   const hub = new SignalHub({
     registry,

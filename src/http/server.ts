@@ -3,6 +3,7 @@
  * without the framework; the rest of `/api` goes to Fastify. Which host serves blobs is decided here.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { Accounts } from '../accounts/accounts.ts';
@@ -10,6 +11,8 @@ import type { ServerInfo } from '../base/api.ts';
 import type { Clock } from '../base/clock.ts';
 import { Cancelled, InvalidInput, NotFound } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { HttpTracker } from '../tracker/http.ts';
+import type { SignalHub } from '../tracker/signal-hub.ts';
 import { createApi } from './api/app.ts';
 import { BlossomDoor } from './blossom/door.ts';
 import { inviteBody, openBody } from './body.ts';
@@ -25,7 +28,9 @@ import { HttpMetrics } from './metrics.ts';
 import { MultipartDoor } from './multipart/door.ts';
 import type { MediaPort } from './ports.ts';
 import { joinTarget, routeOf, splitTarget, type Route, type Target } from './target.ts';
+import { answerTracker } from './torrent/announce.ts';
 import { answerMetainfo } from './torrent/metainfo.ts';
+import { SignallingDoor } from './torrent/signalling.ts';
 import { TusDoor } from './tus/door.ts';
 import type { Assets } from './web/assets.ts';
 import { WebDoor } from './web/door.ts';
@@ -40,13 +45,19 @@ export interface HttpSettings {
   readonly version: string;
   readonly maxUploadBytes: number;
   readonly iceServers: ServerInfo['iceServers'];
+  /** Believe `X-Forwarded-For` of a reverse proxy on loopback. */
+  readonly trustProxy?: boolean;
   readonly limits?: Partial<HttpLimits>;
 }
 
 export interface HttpDeps {
   readonly media: MediaPort;
   readonly accounts: Accounts;
+  /** What the tracker knows of swarms: the registry. */
   readonly swarms: SwarmCounter;
+  /** Absent where another process tracks. */
+  readonly tracker?: HttpTracker;
+  readonly hub?: SignalHub;
   readonly clock: Clock;
   readonly log: Log;
   readonly registry: Registry;
@@ -73,6 +84,7 @@ class HttpServer implements Http {
   readonly #stopping = new AbortController();
   readonly #metrics: HttpMetrics;
   readonly #doors: Doors;
+  readonly #signalling: SignallingDoor | undefined;
   readonly #mediaHost: string | undefined;
 
   constructor(deps: HttpDeps) {
@@ -85,18 +97,22 @@ class HttpServer implements Http {
     this.#server = boundedServer(
       this.#limits,
       (request, response) => this.#dispatch({ request, response }),
-      (_request, socket) => refuseUpgrade(socket),
+      (request, socket, head) => this.#upgrade(request, socket, head),
     );
+    const { hub, clock, log } = deps;
+    this.#signalling = hub && new SignallingDoor({ hub, clock, log, trustProxy: settings.trustProxy ?? false });
     this.#doors = this.#openDoors();
   }
 
   async listen(): Promise<number> {
     await this.#doors.api.app.ready();
+    this.#signalling?.start();
     const { host, port } = this.#deps.settings;
     return await listen(this.#server, host, port);
   }
 
   async close(): Promise<void> {
+    this.#signalling?.close();
     await stopListening(this.#server, this.#limits.graceMs, this.#deps.clock);
     this.#stopping.abort(new Cancelled('the server stops'));
     await this.#doors.api.app.close();
@@ -152,6 +168,12 @@ class HttpServer implements Http {
     });
   }
 
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const isSignalling = splitTarget(request.url)?.path === '/announce' && !this.#isMediaHost(request);
+    if (isSignalling && this.#signalling) this.#signalling.upgrade(request, socket, head);
+    else refuseUpgrade(socket);
+  }
+
   async #answer(exchange: Exchange, target: Target, route: Route): Promise<void> {
     const doors = this.#doors;
     if (route.kind !== 'blob' && this.#isMediaHost(exchange.request)) throw new NotFound('this host serves blobs only');
@@ -173,7 +195,7 @@ class HttpServer implements Http {
         return answerMetainfo({ ...this.#deps, ...this.#deps.settings }, exchange, route.infoHash);
       case 'announce':
       case 'scrape':
-        throw new NotFound('there is no tracker here');
+        return this.#answerTracker(exchange, route.kind, target.query);
       case 'api':
         return this.#answerApi(exchange);
       case 'web':
@@ -198,6 +220,12 @@ class HttpServer implements Http {
       default:
         throw new MethodNotAllowed(request.method, ['GET', 'HEAD', 'DELETE', 'OPTIONS']);
     }
+  }
+
+  #answerTracker(exchange: Exchange, kind: 'announce' | 'scrape', query: string): void {
+    const { tracker, settings } = this.#deps;
+    if (tracker === undefined) throw new NotFound('there is no tracker here');
+    answerTracker({ tracker, trustProxy: settings.trustProxy ?? false }, exchange, kind, query);
   }
 
   /** JSON bodies are small: one that has not arrived in time loses its connection. */

@@ -25,6 +25,10 @@ import type { MediaLimits } from '../../src/media/context.ts';
 import { Media } from '../../src/media/media.ts';
 import { mediaMigrations, type MediaTables } from '../../src/media/tables.ts';
 import type { MediaList, Medium } from '../../src/media/medium.ts';
+import type { LatinId } from '../../src/codec/tracker-ws.ts';
+import { HttpTracker } from '../../src/tracker/http.ts';
+import { SwarmRegistry } from '../../src/tracker/registry.ts';
+import { SignalHub } from '../../src/tracker/signal-hub.ts';
 import type { BlobReader } from '../../src/store/blobs.ts';
 import { freePort } from '../support/free-port.ts';
 import { testFolder } from '../support/temp-dir.ts';
@@ -55,14 +59,21 @@ export async function openWorld(options: WorldOptions): Promise<HttpWorld> {
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
   const accounts = await openAccounts(origin, options.uploads ?? 'anyone');
-  const registry = new Registry();
+  const metrics = new Registry();
+  const registry = new SwarmRegistry({
+    clock: systemClock,
+    admission: { admits: (key) => options.media.torrentByKey(key) !== undefined },
+    ownSeed: { addressFor: () => undefined },
+  });
   const http = createHttp({
     media: options.media,
     accounts,
-    swarms: { counts: () => ({ seeders: 2, leechers: 1 }) },
+    swarms: registry,
+    tracker: new HttpTracker(registry),
+    hub: new SignalHub({ registry, clock: systemClock, ownPeerId: '-SB0001-the-own-seed' as LatinId }),
     clock: systemClock,
     log: silentLog,
-    registry,
+    registry: metrics,
     assets: options.webFolder === undefined ? new Map() : await loadAssets(options.webFolder),
     settings: {
       host: '127.0.0.1',
@@ -76,6 +87,7 @@ export async function openWorld(options: WorldOptions): Promise<HttpWorld> {
       version: '0.0.0-test',
       maxUploadBytes: TOO_LARGE_BYTES,
       iceServers: [],
+      trustProxy: false,
       limits: { graceMs: 0, ...options.limits },
     },
   });
@@ -83,7 +95,7 @@ export async function openWorld(options: WorldOptions): Promise<HttpWorld> {
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => (closing ??= http.close());
   onTestFinished(close);
-  return { port, origin, accounts, registry, url: (target) => origin + target, close };
+  return { port, origin, accounts, registry: metrics, url: (target) => origin + target, close };
 }
 
 /** What is kept and how, on this machine's disk: the real thing, as `app` puts it together. */

@@ -5,10 +5,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Forbidden, NotFound } from '../../base/errors.ts';
 import type { Sha256 } from '../../base/ids.ts';
-import { rangeLength } from '../../base/range.ts';
+import { rangeLength, type ByteRange } from '../../base/range.ts';
+import type { Medium } from '../../media/medium.ts';
+import type { BlobReader } from '../../store/blobs.ts';
 import type { StoredMedia } from '../ports.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { planDelivery, prepareBlob, type DeliveryPlan, type PreparedBlob } from './plan.ts';
+import { SMALL_BLOB_BYTES, SmallBlobs } from './small-blobs.ts';
 import { sendRange, type Exchange } from './sender.ts';
 
 export interface DeliveryDeps {
@@ -35,6 +38,8 @@ const CODE_DESTINATIONS = new Set([
 
 export class DeliveryDoor {
   readonly #deps: DeliveryDeps;
+  readonly #small = new SmallBlobs();
+  readonly #prepared = new WeakMap<Medium, PreparedBlob>();
 
   constructor(deps: DeliveryDeps) {
     this.#deps = deps;
@@ -46,25 +51,49 @@ export class DeliveryDoor {
     refuseCode(request);
     const medium = this.#deps.media.find(blob);
     if (medium === undefined) throw new NotFound('this server has no such blob');
-    const prepared = prepareBlob(medium);
+    const prepared = this.#prepare(medium);
     const plan = planDelivery(prepared, {
       method: request.method === 'HEAD' ? 'HEAD' : 'GET',
       headers: request.headers,
       isDownload: query !== '' && isDownload(query),
     });
-    if (plan.body === undefined || rangeLength(plan.body) === 0) answerHead(response, plan);
-    else await this.#sendBody(exchange, prepared, plan);
+    if (plan.body === undefined || rangeLength(plan.body) === 0) return answerHead(response, plan);
+    this.#deps.onBytes?.(rangeLength(plan.body));
+    if (medium.sizeBytes <= SMALL_BLOB_BYTES) await this.#sendSmall(response, medium, plan, plan.body);
+    else await this.#stream(exchange, medium, plan, plan.body);
   }
 
-  async #sendBody(exchange: Exchange, blob: PreparedBlob, plan: DeliveryPlan): Promise<void> {
-    const { media, pool, onBytes } = this.#deps;
-    const { sha256, sizeBytes } = blob.facts;
-    await using reader = await media.openBlob(sha256);
-    if (reader === undefined) throw new NotFound('this server has no such blob');
-    const range = plan.body ?? { start: 0, endExclusive: sizeBytes };
+  /** Media hands out the same object for a blob until something about it changes. */
+  #prepare(medium: Medium): PreparedBlob {
+    const known = this.#prepared.get(medium);
+    if (known !== undefined) return known;
+    const prepared = prepareBlob(medium);
+    this.#prepared.set(medium, prepared);
+    return prepared;
+  }
+
+  async #sendSmall(response: ServerResponse, medium: Medium, plan: DeliveryPlan, range: ByteRange): Promise<void> {
+    const bytes = this.#small.get(medium.sha256) ?? (await this.#readSmall(medium));
+    const isWhole = rangeLength(range) === bytes.length;
+    response.writeHead(plan.status, plan.headers);
+    response.end(isWhole ? bytes : bytes.subarray(range.start, range.endExclusive));
+  }
+
+  async #readSmall({ sha256, sizeBytes }: Medium): Promise<Uint8Array> {
+    await using reader = await this.#open(sha256);
+    return await this.#small.read(sha256, reader, sizeBytes);
+  }
+
+  async #stream(exchange: Exchange, { sha256 }: Medium, plan: DeliveryPlan, range: ByteRange): Promise<void> {
+    await using reader = await this.#open(sha256);
     exchange.response.writeHead(plan.status, plan.headers);
-    onBytes?.(rangeLength(range));
-    await sendRange(exchange, reader, range, pool);
+    await sendRange(exchange, reader, range, this.#deps.pool);
+  }
+
+  async #open(sha256: Sha256): Promise<BlobReader> {
+    const reader = await this.#deps.media.openBlob(sha256);
+    if (reader === undefined) throw new NotFound('this server has no such blob');
+    return reader;
   }
 }
 

@@ -29,9 +29,9 @@ export async function sendRange(
   try {
     for (let position = range.start; position < range.endExclusive && !body.isGone;) {
       const lease = pool.take(range.endExclusive - position);
-      const count = await readInto(lease, reader, position, range.endExclusive);
-      position += count;
-      await body.write(lease, count, position >= range.endExclusive);
+      const chunk = await readInto(lease, reader, position, range.endExclusive);
+      position += chunk.length;
+      await body.write(lease, chunk, position >= range.endExclusive);
     }
     body.end();
   } catch (error) {
@@ -40,21 +40,26 @@ export async function sendRange(
   }
 }
 
+/** The bytes read; at least one. */
 async function readInto(
   lease: BufferLease,
   reader: BlobReader,
   position: number,
   endExclusive: number,
-): Promise<number> {
+): Promise<Uint8Array> {
   try {
-    const wanted = Math.min(lease.bytes.length, endExclusive - position);
-    const count = await reader.read([lease.bytes.subarray(0, wanted)], position);
+    const wanted = firstBytes(lease.bytes, endExclusive - position);
+    const count = await reader.read([wanted], position);
     if (count === 0) throw new StorageFailed('the blob on disk is shorter than recorded', { position });
-    return count;
+    return firstBytes(wanted, count);
   } catch (error) {
     lease.drop();
     throw error;
   }
+}
+
+function firstBytes(bytes: Uint8Array, count: number): Uint8Array {
+  return count >= bytes.length ? bytes : bytes.subarray(0, count);
 }
 
 /** One response body and the leases that are on their way out through it. */
@@ -73,12 +78,11 @@ class BodyWriter {
   }
 
   /** Resolves when the next chunk may be read. The last chunk leaves together with the end of the message. */
-  async write(lease: BufferLease, count: number, isLast: boolean): Promise<void> {
+  async write(lease: BufferLease, chunk: Uint8Array, isLast: boolean): Promise<void> {
     if (this.isGone) {
       lease.drop();
       return;
     }
-    const chunk = count === lease.bytes.length ? lease.bytes : lease.bytes.subarray(0, count);
     this.#underway.add(lease);
     if (isLast) {
       this.#isEnded = true;

@@ -12,7 +12,7 @@ const EXIT_OK = 0;
 const EXIT_FAILED = 1;
 const EXIT_BAD_SETTING = 2;
 const FORCED = 130;
-const SAME_REQUEST_MS = SECOND_MS;
+const SAME_REQUEST_MS = 2 * SECOND_MS;
 
 export const SERVE_HELP = `Usage: seedbed serve [--print-config] [--json] [--help]
 
@@ -56,6 +56,8 @@ export async function serve(flags: ServeFlags): Promise<number> {
     ? terminalLog(config.logLevel === 'info' ? 'warn' : config.logLevel, (line) => process.stderr.write(line))
     : jsonLog(config.logLevel);
   try {
+    // Before the start: whoever sees that the server is ready may already ask it to stop.
+    const asked = stopSignal();
     const server = await startServer(config, log);
     const startedInMs = performance.now() - startedAtMs;
     const { setupUrl, torrents } = server;
@@ -72,7 +74,7 @@ export async function serve(flags: ServeFlags): Promise<number> {
         torrents,
       });
     }
-    const signal = await stopSignal();
+    const signal = await asked;
     log.info('server.stopping', { signal });
     await server.stop();
     log.info('server.stopped', {});

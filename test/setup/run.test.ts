@@ -19,6 +19,14 @@ test('a signal to the whole process group lets the command stop in its own way',
   expect(await program.ended).toEqual({ code: 3, signal: null });
 });
 
+test('a signal to the script alone reaches the command', async () => {
+  const script = `process.on('SIGTERM', () => process.exit(4)); setInterval(() => {}, 1e6); console.log('on')`;
+  await using program = startProgram(process.execPath, [RUN, 'exec', 'node', '-e', script]);
+  await program.line(/on/);
+  program.signal('SIGTERM');
+  expect(await program.ended).toEqual({ code: 4, signal: null });
+});
+
 test('a command that a signal ends is reported as shells do, 128 + the number', async () => {
   await using program = run('exec', 'sh', '-c', 'kill -KILL $$');
   expect(await program.ended).toEqual({ code: 137, signal: null });

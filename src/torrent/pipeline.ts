@@ -8,6 +8,8 @@ import { BLOCK_BYTES } from '../codec/wire.ts';
 /** Window before anything was measured. */
 const START_BLOCKS = 8;
 const MIN_BLOCKS = 4;
+/** Queue while the delay is measured anew. */
+const DRAINED_BLOCKS = 2;
 /** Above this a longer queue gains nothing, even on loopback (measured: 256 blocks saturate it). */
 const MAX_BLOCKS = 512;
 const BANDWIDTH_MEMORY_MS = 3_000;
@@ -98,7 +100,7 @@ export class RequestPipeline {
   /** Blocks to keep outstanding. `interactive` while a reader waits on this torrent. */
   windowBlocks(interactive: boolean): number {
     if (!this.isMeasured) return START_BLOCKS;
-    if (this.#draining) return MIN_BLOCKS;
+    if (this.#draining) return DRAINED_BLOCKS;
     const slackMs = interactive ? INTERACTIVE_SLACK_MS : BULK_SLACK_MS;
     const horizonMs = Math.max(2 * this.delayMs, this.delayMs + slackMs);
     const blocks = Math.ceil((this.bytesPerMs * horizonMs) / BLOCK_BYTES);
@@ -134,7 +136,7 @@ export class RequestPipeline {
 
   #learnDelay(request: SentRequest, nowMs: number): void {
     const known = this.#delay.value;
-    if (this.#draining && request.queuedBlocks <= MIN_BLOCKS) this.#draining = false;
+    if (this.#draining && request.queuedBlocks <= DRAINED_BLOCKS) this.#draining = false;
     this.#delay.add(nowMs - request.sentAtMs);
     if (!this.#delay.isDue(nowMs)) return;
     // Only samples with a queue in front of them came: drain once, so that the queue is not taken for distance.

@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import { Candidates } from './candidates.ts';
+
+const address = { host: '192.0.2.1', port: 1 };
+
+test('an address is dialled once, again after 1, 10, 60 and 300 s, then forgotten', () => {
+  const candidates = new Candidates();
+  candidates.add(address, 0);
+  let nowMs = 0;
+  for (const pauseSec of [1, 10, 60, 300]) {
+    expect(candidates.next(nowMs)).toEqual(address);
+    expect(candidates.next(nowMs)).toBeUndefined();
+    candidates.ended(address, false, nowMs);
+    nowMs += pauseSec * 1000;
+    expect(candidates.next(nowMs - 1)).toBeUndefined();
+  }
+  expect(candidates.next(nowMs)).toEqual(address);
+  candidates.ended(address, false, nowMs);
+  expect(candidates.size).toBe(0);
+});
+
+test('a peer that was useful is tried again after ten seconds, with all its chances', () => {
+  const candidates = new Candidates();
+  candidates.add(address, 0);
+  for (const nowMs of [0, 1_000, 11_000]) {
+    candidates.next(nowMs);
+    candidates.ended(address, false, nowMs);
+  }
+  candidates.next(71_000);
+  candidates.ended(address, true, 71_000);
+  expect(candidates.next(80_999)).toBeUndefined();
+  expect(candidates.next(81_000)).toEqual(address);
+});
+
+test('the same address is taken once, and no more than 500 are', () => {
+  const candidates = new Candidates();
+  expect(candidates.add(address, 0)).toBe(true);
+  expect(candidates.add({ ...address }, 0)).toBe(false);
+  for (let port = 2; port < 1_000; port++) candidates.add({ host: '::1', port }, 0);
+  expect(candidates.size).toBe(500);
+});
+
+test('one that could not be dialled just now stays in line; one forgotten does not come back', () => {
+  const candidates = new Candidates();
+  candidates.add(address, 0);
+  candidates.next(0);
+  candidates.postpone(address);
+  expect(candidates.next(0)).toEqual(address);
+  candidates.forget(address);
+  candidates.ended(address, true, 0);
+  expect(candidates.hasWaiting).toBe(false);
+});

@@ -1,0 +1,50 @@
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { KIB } from '../base/units.ts';
+import { BLOCK_BYTES } from '../codec/wire.ts';
+import { Geometry } from './geometry.ts';
+
+test('pieces and blocks tile the torrent exactly, and every block key leads back to its block', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 2_000_000 }), fc.integer({ min: 1, max: 300_000 }), (total, pieceLength) => {
+      const geometry = new Geometry(total, pieceLength);
+      let position = 0;
+      for (let piece = 0; piece < Math.min(geometry.pieceCount, 50); piece++) {
+        expect(geometry.pieceStart(piece)).toBe(position);
+        let inPiece = 0;
+        for (let block = 0; block < geometry.blockCount(piece); block++) {
+          const size = geometry.blockBytes(piece, block);
+          expect(size > 0 && size <= BLOCK_BYTES).toBe(true);
+          const ref = geometry.blockRef(geometry.blockKey(piece, block));
+          expect(ref).toEqual({ piece, offsetBytes: inPiece, lengthBytes: size });
+          expect(geometry.keyOf(piece, inPiece, size)).toBe(geometry.blockKey(piece, block));
+          inPiece += size;
+        }
+        expect(inPiece).toBe(geometry.pieceBytes(piece));
+        position += inPiece;
+      }
+      if (geometry.pieceCount <= 50) expect(position).toBe(total);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test.each([
+  { what: 'not at a block border', piece: 0, offset: 1, length: BLOCK_BYTES },
+  { what: 'longer than the block', piece: 0, offset: 0, length: BLOCK_BYTES + 1 },
+  { what: 'the short last block asked whole', piece: 1, offset: 2 * BLOCK_BYTES, length: BLOCK_BYTES },
+  { what: 'beyond the last block', piece: 1, offset: 3 * BLOCK_BYTES, length: 1 },
+  { what: 'beyond the last piece', piece: 2, offset: 0, length: BLOCK_BYTES },
+])('a block $what is none of ours', ({ piece, offset, length }) => {
+  expect(new Geometry(100 * KIB, 64 * KIB).keyOf(piece, offset, length)).toBeUndefined();
+});
+
+test.each([
+  [0, 1],
+  [1, 0],
+  [-1, 4],
+  [1.5, 4],
+  [Number.NaN, 4],
+])('%d bytes in pieces of %d are refused', (total, length) => {
+  expect(() => new Geometry(total, length)).toThrow(/at least one byte/);
+});

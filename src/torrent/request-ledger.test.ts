@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest';
+import { RequestLedger, type OpenRequest } from './request-ledger.ts';
+
+const request = (sentAtMs: number): OpenRequest => ({
+  sentAtMs,
+  deliveredBytes: 0,
+  deliveredAtMs: 0,
+  queuedBlocks: 1,
+  expectedAtMs: sentAtMs + 100,
+});
+
+test('a block settles its request once; a second copy was not asked for', () => {
+  const ledger = new RequestLedger();
+  ledger.add(7, request(1));
+  expect(ledger.settleBlock(7)).toMatchObject({ wasOpen: true });
+  expect(ledger.isExpected(7)).toBe(false);
+  expect(ledger.settleBlock(7)).toBeUndefined();
+});
+
+test('a cancelled request may still be answered, by a block or a reject, once', () => {
+  const ledger = new RequestLedger();
+  for (const key of [1, 2]) ledger.add(key, request(key));
+  expect(ledger.cancelAll()).toEqual([1, 2]);
+  expect(ledger.size).toBe(0);
+  expect(ledger.settleBlock(1)).toMatchObject({ wasOpen: false });
+  expect(ledger.settleReject(2)).toMatchObject({ wasOpen: false });
+  expect([ledger.isExpected(1), ledger.isExpected(2)]).toEqual([false, false]);
+});
+
+test('asked, cancelled and asked again: the reject belongs to the cancel, the block to the second request', () => {
+  const ledger = new RequestLedger();
+  ledger.add(5, request(1));
+  ledger.cancel(5);
+  ledger.add(5, request(2));
+  expect(ledger.settleReject(5)).toMatchObject({ wasOpen: false, request: { sentAtMs: 1 } });
+  expect(ledger.settleBlock(5)).toMatchObject({ wasOpen: true, request: { sentAtMs: 2 } });
+  expect(ledger.settleBlock(5)).toBeUndefined();
+});
+
+test('both answers may also be blocks: none of them looks unasked for', () => {
+  const ledger = new RequestLedger();
+  ledger.add(5, request(1));
+  ledger.cancel(5);
+  ledger.add(5, request(2));
+  expect(ledger.settleBlock(5)).toMatchObject({ wasOpen: true });
+  expect(ledger.isExpected(5)).toBe(true);
+  expect(ledger.settleBlock(5)).toMatchObject({ wasOpen: false });
+});
+
+test('of a peer that never answers cancels only the last 1,024 are remembered', () => {
+  const ledger = new RequestLedger();
+  for (let key = 0; key < 3_000; key++) {
+    ledger.add(key, request(key));
+    ledger.cancel(key);
+  }
+  expect(ledger.isExpected(3_000 - 1_024)).toBe(true);
+  expect(ledger.isExpected(3_000 - 1_025)).toBe(false);
+});

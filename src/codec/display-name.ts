@@ -8,11 +8,15 @@ const INVISIBLE =
   // eslint-disable-next-line no-control-regex -- these are what is removed
   /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ud800-\udfff]/gu;
 
+/** Most names: printable ASCII with nothing to remove. */
+const PLAIN = /^[!-.0-[\]-~](?:[ !-.0-[\]-~]{0,253}[!-.0-[\]-~])?$/;
+
 /**
  * One path element as text: invisible and direction-changing characters removed, slashes shown as `_`, at most 255 code
  * points. What would be empty, `.` or `..` becomes `_`. Different names may come out equal.
  */
 export function displayName(text: string): string {
+  if (PLAIN.test(text) && text !== '.' && text !== '..') return text;
   const visible = text
     .slice(0, 4 * MAX_NAME_LENGTH)
     .replaceAll(INVISIBLE, '')

@@ -2,7 +2,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Cancel } from '../base/clock.ts';
-import { Cancelled } from '../base/errors.ts';
 
 const waiting = new WeakMap<Duplex, Set<() => void>>();
 
@@ -26,11 +25,4 @@ function listenOnce(socket: Duplex): Set<() => void> {
     callbacks.clear();
   });
   return callbacks;
-}
-
-/** A signal that aborts when the client goes away. `release` it when the answer is done. */
-export function goneSignal(request: IncomingMessage): { readonly signal: AbortSignal; readonly release: Cancel } {
-  const controller = new AbortController();
-  const release = onGone(request, () => controller.abort(new Cancelled('the client went away')));
-  return { signal: controller.signal, release };
 }

@@ -239,6 +239,16 @@ test('an upload is cancelled for good', async () => {
   expect((await patch(url, 3, Buffer.from('d'))).status).toBe(404);
 });
 
+test('an upload nobody continued is gone after its end date', async () => {
+  const server = await openServer();
+  const { answer, url } = await create(server, { 'upload-length': '10' });
+  const endsAtMs = Date.parse(answer.headers.get('upload-expires') ?? '');
+  await server.media.expire(endsAtMs - 2_000);
+  expect(await offsetOf(url)).toBe(0);
+  await server.media.expire(endsAtMs + 2_000);
+  expect((await fetch(url, { method: 'HEAD', headers: VERSION })).status).toBe(404);
+});
+
 test.each([
   ['without a version', { 'upload-length': '3', 'tus-resumable': '' }, 412],
   ['of another version', { 'upload-length': '3', 'tus-resumable': '0.2.2' }, 412],

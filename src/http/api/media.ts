@@ -8,7 +8,7 @@ import type { Medium } from '../../media/medium.ts';
 import { claimOf, readerClaim, type ClaimSource } from '../credentials.ts';
 import { describeMedium, describePending, type PublicUrls, type SwarmCounter } from '../describe.ts';
 import type { MediaLists, PendingMedia, StoredMedia } from '../ports.ts';
-import { MEDIA_PAGE, MEDIA_QUERY, MEDIUM_INFO, SHA256_PARAMS } from './schemas.ts';
+import { answers, DONE, MEDIA_PAGE, MEDIA_QUERY, MEDIUM_INFO, SHA256_PARAMS } from './schemas.ts';
 
 export interface MediaRouteDeps {
   readonly accounts: ClaimSource;
@@ -28,7 +28,7 @@ export function registerMedia(api: FastifyInstance, deps: MediaRouteDeps): void 
   const describe = (medium: Medium, claim: Claim): MediumInfo =>
     describeMedium(medium, urls, swarms, { claim, owners: media.ownersOf(medium.sha256) });
 
-  const list = { summary: 'Media, newest first', querystring: MEDIA_QUERY, response: { 200: MEDIA_PAGE } };
+  const list = { summary: 'Media, newest first', querystring: MEDIA_QUERY, response: answers(MEDIA_PAGE) };
   api.get<{ Querystring: ListQuery }>('/media', { schema: list }, async (request): Promise<MediaPage> => {
     const { claim } = await readerClaim(accounts, request.raw);
     const { cursor, limit, owner } = request.query;
@@ -39,7 +39,7 @@ export function registerMedia(api: FastifyInstance, deps: MediaRouteDeps): void 
     };
   });
 
-  const one = { summary: 'One medium', params: SHA256_PARAMS, response: { 200: MEDIUM_INFO } };
+  const one = { summary: 'One medium', params: SHA256_PARAMS, response: answers(MEDIUM_INFO) };
   api.get<{ Params: { sha256: Sha256 } }>('/media/:sha256', { schema: one }, async (request): Promise<MediumInfo> => {
     const { claim } = await readerClaim(accounts, request.raw);
     const { sha256 } = request.params;
@@ -53,7 +53,7 @@ export function registerMedia(api: FastifyInstance, deps: MediaRouteDeps): void 
   const removal = {
     summary: "Drop the caller's hold on a medium",
     params: SHA256_PARAMS,
-    response: { 204: { type: 'null' } },
+    response: DONE,
   };
   api.delete<{ Params: { sha256: Sha256 } }>('/media/:sha256', { schema: removal }, async (request, reply) => {
     const claim = await claimOf(accounts, request.raw);

@@ -3,20 +3,18 @@ import type { FastifyInstance } from 'fastify';
 import type { Accounts } from '../../accounts/accounts.ts';
 import type { Pubkey } from '../../base/ids.ts';
 import { claimOf } from '../credentials.ts';
-import { MEMBER_BODY, MEMBERS, PUBKEY_PARAMS } from './schemas.ts';
+import { answers, DONE, MEMBER_BODY, MEMBERS, PUBKEY_PARAMS } from './schemas.ts';
 
 export interface MemberDeps {
   readonly accounts: Pick<Accounts, 'claimFor' | 'listMembers' | 'putMember' | 'removeMember'>;
 }
 
-const EMPTY = { 204: { type: 'null' } } as const;
-
 export function registerMembers(api: FastifyInstance, { accounts }: MemberDeps): void {
-  api.get('/members', { schema: { summary: 'Members', response: { 200: MEMBERS } } }, async (request) =>
+  api.get('/members', { schema: { summary: 'Members', response: answers(MEMBERS) } }, async (request) =>
     accounts.listMembers(await claimOf(accounts, request.raw)),
   );
 
-  const put = { summary: 'Add a member or change its room', params: PUBKEY_PARAMS, body: MEMBER_BODY, response: EMPTY };
+  const put = { summary: 'Add a member or change its room', params: PUBKEY_PARAMS, body: MEMBER_BODY, response: DONE };
   api.put<{ Params: { pubkey: Pubkey }; Body: { quotaBytes?: number } }>(
     '/members/:pubkey',
     { schema: put },
@@ -27,7 +25,7 @@ export function registerMembers(api: FastifyInstance, { accounts }: MemberDeps):
     },
   );
 
-  const removal = { summary: 'Remove a member; its files stay', params: PUBKEY_PARAMS, response: EMPTY };
+  const removal = { summary: 'Remove a member; its files stay', params: PUBKEY_PARAMS, response: DONE };
   api.delete<{ Params: { pubkey: Pubkey } }>(
     '/members/:pubkey',
     { schema: removal },

@@ -7,7 +7,7 @@ import { isShownInline, servedType } from '../delivery/content-type.ts';
 import { blobUrl, pageUrl, type PublicUrls } from '../describe.ts';
 import type { StoredMedia } from '../ports.ts';
 import { embedUrl, escapeHtml } from '../web/page.ts';
-import { OEMBED_QUERY } from './schemas.ts';
+import { answers, OEMBED_QUERY } from './schemas.ts';
 
 export interface OembedDeps {
   readonly media: Pick<StoredMedia, 'find'>;
@@ -28,7 +28,7 @@ export function registerOembed(api: FastifyInstance, { media, urls, siteName }: 
   const schema = {
     summary: 'oEmbed',
     querystring: OEMBED_QUERY,
-    response: { 200: { type: 'object', additionalProperties: true } },
+    response: answers({ type: 'object', additionalProperties: true }),
   };
   api.get<{ Querystring: OembedQuery }>('/oembed', { schema }, async ({ query }) => {
     const sha256 = blobOfPage(query.url, urls);

@@ -8,7 +8,7 @@ const hex = (digits: number, description: string) =>
 export const SHA256 = hex(64, 'SHA-256 of the bytes');
 export const PUBKEY = hex(64, 'x-only secp256k1 public key (NIP-01)');
 
-export const API_ERROR = {
+const API_ERROR = {
   type: 'object',
   required: ['code', 'message'],
   properties: {
@@ -160,3 +160,14 @@ export const OEMBED_QUERY = {
     format: { type: 'string', enum: ['json'] },
   },
 } as const;
+
+const EMPTY = { type: 'null', description: 'done' } as const;
+const REFUSALS = { '4xx': API_ERROR, '5xx': API_ERROR } as const;
+
+/** Responses of an operation that answers with JSON. */
+export function answers(schema: object): object {
+  return { 200: schema, ...REFUSALS };
+}
+
+/** Responses of an operation that answers with nothing. */
+export const DONE = { 204: EMPTY, ...REFUSALS } as const;

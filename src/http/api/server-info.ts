@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Accounts } from '../../accounts/accounts.ts';
 import type { ServerInfo } from '../../base/api.ts';
 import type { PublicUrls } from '../describe.ts';
-import { SERVER_INFO } from './schemas.ts';
+import { answers, SERVER_INFO } from './schemas.ts';
 
 export interface ServerInfoDeps {
   readonly accounts: Pick<Accounts, 'hasOwner' | 'uploads'>;
@@ -16,7 +16,7 @@ export interface ServerInfoDeps {
 }
 
 export function registerServerInfo(api: FastifyInstance, deps: ServerInfoDeps): void {
-  const schema = { summary: 'This server', response: { 200: SERVER_INFO } };
+  const schema = { summary: 'This server', response: answers(SERVER_INFO) };
   api.get('/server', { schema }, async (): Promise<ServerInfo> => {
     const { accounts, urls, siteName, version, maxUploadBytes, trackerUrl, iceServers } = deps;
     return {

@@ -8,7 +8,7 @@ import { credentialsOf, endedSessionCookie, readerClaim, SESSION_COOKIE, session
 import type { PublicUrls } from '../describe.ts';
 import { cookieValue } from '../headers.ts';
 import type { MediaUsage } from '../ports.ts';
-import { SESSION_INFO, SETUP_BODY } from './schemas.ts';
+import { answers, DONE, SESSION_INFO, SETUP_BODY } from './schemas.ts';
 
 export interface SessionDeps {
   readonly accounts: Pick<Accounts, 'claimFor' | 'openSession' | 'closeSession' | 'becomeOwner' | 'uploads'>;
@@ -18,7 +18,7 @@ export interface SessionDeps {
 
 export function registerSession(api: FastifyInstance, deps: SessionDeps): void {
   const { accounts, urls } = deps;
-  const response = { 200: SESSION_INFO };
+  const response = answers(SESSION_INFO);
 
   api.get('/session', { schema: { summary: 'Who the caller is', response } }, async (request, reply) => {
     const { claim, isStale } = await readerClaim(accounts, request.raw);
@@ -30,15 +30,11 @@ export function registerSession(api: FastifyInstance, deps: SessionDeps): void {
     signedIn(deps, reply, await accounts.openSession(signedCredentials(request))),
   );
 
-  api.delete(
-    '/session',
-    { schema: { summary: 'Sign out', response: { 204: { type: 'null' } } } },
-    async (request, reply) => {
-      const token = cookieValue(request.headers.cookie, SESSION_COOKIE);
-      if (token !== undefined) await accounts.closeSession(token);
-      return await reply.header('set-cookie', endedSessionCookie(urls.publicUrl)).code(204).send();
-    },
-  );
+  api.delete('/session', { schema: { summary: 'Sign out', response: DONE } }, async (request, reply) => {
+    const token = cookieValue(request.headers.cookie, SESSION_COOKIE);
+    if (token !== undefined) await accounts.closeSession(token);
+    return await reply.header('set-cookie', endedSessionCookie(urls.publicUrl)).code(204).send();
+  });
 
   const setup = { summary: 'Become the owner, with the set-up link and NIP-98', body: SETUP_BODY, response };
   api.post<{ Body: { token: string } }>('/setup', { schema: setup }, async (request, reply) =>

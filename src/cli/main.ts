@@ -1,22 +1,47 @@
-/** The command line: picks the command, prints its help, turns its result into an exit code. */
+/** The command line: picks the command, prints help, turns what happened into an exit code. */
 import process from 'node:process';
-import { parseArgs } from 'node:util';
+import { type Command, complain, EXIT, WrongUsage } from './command.ts';
+import { doctorCommand } from './doctor.ts';
+import { getCommand } from './get.ts';
+import { seedCommand } from './seed.ts';
+import { serveCommand } from './serve.ts';
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  serve: serveCommand,
+  get: getCommand,
+  seed: seedCommand,
+  doctor: doctorCommand,
+};
+
+const HELP = `Usage: seedbed <command> [options]
+
+${Object.entries(COMMANDS)
+  .map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`)
+  .join('\n')}
+
+seedbed <command> --help tells more.
+`;
 
 process.exitCode = await main(process.argv.slice(2));
 
-async function main([command, ...args]: readonly string[]): Promise<number> {
-  if (command !== 'serve') {
-    process.stderr.write('usage: seedbed serve\n');
-    return 2;
+async function main([name = '--help', ...args]: readonly string[]): Promise<number> {
+  if (name === '--help' || name === '-h' || name === 'help') {
+    process.stdout.write(HELP);
+    return EXIT.done;
   }
-  const { serve, SERVE_HELP } = await import('../app/serve.ts');
-  const { values } = parseArgs({
-    args: [...args],
-    options: { help: { type: 'boolean', short: 'h' }, 'print-config': { type: 'boolean' }, json: { type: 'boolean' } },
-  });
-  if (values.help) {
-    process.stdout.write(SERVE_HELP);
-    return 0;
+  if (name === '--version') {
+    const { VERSION } = await import('../app/version.ts');
+    process.stdout.write(`${VERSION}\n`);
+    return EXIT.done;
   }
-  return await serve({ printConfig: values['print-config'] ?? false, json: values.json ?? false });
+  try {
+    const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+    if (command === undefined) throw new WrongUsage(`there is no command ${name}`);
+    return await command.run(args);
+  } catch (error) {
+    const code = complain(error, args.includes('--json'));
+    if (error instanceof WrongUsage)
+      process.stderr.write(`Try: seedbed ${Object.hasOwn(COMMANDS, name) ? `${name} ` : ''}--help\n`);
+    return code;
+  }
 }

@@ -1,0 +1,242 @@
+/**
+ * One download from source to finished files. It is written to `<target>.part` and gets its name when every piece is
+ * verified, synced and, for a canonical torrent, the whole has the sha256 it is named by. Invariant: what stands under the
+ * final name is complete and right; what was interrupted goes on where it stopped.
+ */
+import { createHash } from 'node:crypto';
+import { rename, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { nodeDisk } from '../../adapters/fs/disk.ts';
+import { FilePieceStorage } from '../../adapters/fs/piece-storage.ts';
+import { placeFiles, safeSegment } from '../../adapters/fs/placement.ts';
+import { ResumeFile } from '../../adapters/fs/resume-file.ts';
+import { Volume } from '../../adapters/fs/volume.ts';
+import { HttpRangeSource } from '../../adapters/webseed/http-source.ts';
+import { allowOrigins } from '../../adapters/webseed/url.ts';
+import { systemClock } from '../../base/clock.ts';
+import { AppError, Conflict, HashMismatch, throwIfAborted } from '../../base/errors.ts';
+import type { SwarmKey } from '../../base/ids.ts';
+import type { Log } from '../../base/log.ts';
+import { TaskGroup } from '../../base/tasks.ts';
+import { MIB, SECOND_MS } from '../../base/units.ts';
+import { Bitfield } from '../../codec/bitfield.ts';
+import { canonicalSha256Of } from '../../codec/canonical.ts';
+import type { TorrentInfo } from '../../codec/torrent-info.ts';
+import type { PeerAddress, Torrent } from '../../torrent/index.ts';
+import { checkPieces } from './check-pieces.ts';
+import type { SwarmNode } from './swarm-node.ts';
+import type { TorrentSource } from './torrent-source.ts';
+
+const SAVE_MS = 5 * SECOND_MS;
+
+export interface DownloadOptions {
+  readonly source: TorrentSource;
+  /** File or folder to make; undefined: the torrent's name in the working folder. */
+  readonly target?: string;
+  /** Further peers to dial. */
+  readonly peers: readonly PeerAddress[];
+  /** Whether web seeds are used. */
+  readonly useWebSeeds: boolean;
+  readonly log: Log;
+}
+
+export type DownloadPhase = 'metadata' | 'checking' | 'downloading' | 'finishing' | 'done';
+
+export interface DownloadProgress {
+  readonly phase: DownloadPhase;
+  readonly name: string | undefined;
+  /** Undefined before the metadata is known. */
+  readonly totalBytes: number | undefined;
+  readonly doneBytes: number;
+  readonly bytesPerSecond: number;
+  readonly peers: number;
+  readonly bytesFromPeers: number;
+  readonly bytesFromHttp: number;
+}
+
+export interface DownloadResult {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly bytesFromPeers: number;
+  readonly bytesFromHttp: number;
+}
+
+/** Files of a download on their way. */
+interface Workplace {
+  readonly target: string;
+  readonly part: string;
+  readonly storage: FilePieceStorage;
+  readonly resume: ResumeFile;
+}
+
+export class Download {
+  readonly #options: DownloadOptions;
+  readonly #node: SwarmNode;
+  readonly #volume: Volume;
+  readonly #tasks: TaskGroup;
+  #phase: DownloadPhase = 'metadata';
+  #torrent: Torrent | undefined;
+  #workplace: Workplace | undefined;
+  #checkedBytes = 0;
+
+  constructor(node: SwarmNode, options: DownloadOptions) {
+    this.#node = node;
+    this.#options = options;
+    this.#volume = new Volume(nodeDisk, options.log);
+    this.#tasks = new TaskGroup(options.log);
+  }
+
+  progress(): DownloadProgress {
+    const stats = this.#torrent?.stats();
+    const totalBytes = this.#torrent?.info?.totalBytes ?? this.#options.source.info?.totalBytes;
+    const heldBytes = Math.round((stats?.progress ?? 0) * (totalBytes ?? 0));
+    return {
+      phase: this.#phase,
+      name: this.#options.source.name ?? this.#torrent?.info?.name,
+      totalBytes,
+      doneBytes: this.#phase === 'checking' ? this.#checkedBytes : heldBytes,
+      bytesPerSecond: stats?.downloadBytesPerSecond ?? 0,
+      peers: stats?.peers ?? 0,
+      bytesFromPeers: stats?.bytesFromPeers ?? 0,
+      bytesFromHttp: stats?.bytesFromHttp ?? 0,
+    };
+  }
+
+  /**
+   * Resolves when the files stand under their name. Aborted, it keeps what it has for the next time.
+   * @throws Cancelled, Conflict when something else has the name, HashMismatch, NoSpace, StorageFailed
+   */
+  async run(signal: AbortSignal): Promise<DownloadResult> {
+    const torrent = await this.#start(signal);
+    try {
+      const info = await torrent.ready(signal);
+      await this.#untilDone(torrent, signal);
+      return await this.#finish(torrent, info, signal);
+    } finally {
+      await this.#tasks.stop();
+      await torrent.stop();
+      await this.#save(torrent.have);
+      await this.#workplace?.storage.close();
+    }
+  }
+
+  async #start(signal: AbortSignal): Promise<Torrent> {
+    const { source, peers } = this.#options;
+    const { engine } = this.#node;
+    const opened = source.info && (await this.#open(source.info, signal));
+    const common = { ...source.hashes, peers: [...source.peers, ...peers], mode: 'all' as const };
+    const torrent =
+      source.info === undefined || opened === undefined
+        ? engine.addByHash({ ...common, openStorage: (info) => this.#open(info, signal) })
+        : engine.add({ ...common, ...opened, info: source.info });
+    this.#torrent = torrent;
+    torrent.events.on('metadata', (info) => this.#addWebSeeds(torrent, info));
+    if (torrent.info !== undefined) this.#addWebSeeds(torrent, torrent.info);
+    this.#node.announce(torrent, source.trackers);
+    this.#tasks.every('download.save', SAVE_MS, systemClock, () => this.#save(torrent.have));
+    return torrent;
+  }
+
+  async #open(info: TorrentInfo, signal: AbortSignal): Promise<{ storage: FilePieceStorage; have: Bitfield }> {
+    const target = path.resolve(this.#options.target ?? safeSegment(this.#options.source.name ?? info.name));
+    if (await exists(target)) throw new Conflict(`${target} is there already; choose another name with -o`, { target });
+    const part = `${target}.part`;
+    const files = placeFiles(info, part);
+    const key = (this.#options.source.hashes.v1 ?? this.#options.source.hashes.v2)?.slice(0, 40) as SwarmKey;
+    const resume = new ResumeFile(this.#volume, `${part}.resume`, key, files);
+    const known = await resume.load(info.pieceCount);
+    const wasThere = await exists(part);
+    const storage = new FilePieceStorage(this.#volume, files, 'write');
+    this.#workplace = { target, part, storage, resume };
+    await storage.prepare();
+    const have = known ?? (wasThere ? await this.#check(info, storage, signal) : new Bitfield(info.pieceCount));
+    this.#phase = 'downloading';
+    return { storage, have };
+  }
+
+  /** Bytes from an earlier run whose record does not hold: every piece is looked at. */
+  #check(info: TorrentInfo, storage: FilePieceStorage, signal: AbortSignal): Promise<Bitfield> {
+    this.#phase = 'checking';
+    return checkPieces(info, storage, signal, (checkedBytes) => (this.#checkedBytes = checkedBytes));
+  }
+
+  #addWebSeeds(torrent: Torrent, info: TorrentInfo): void {
+    const { source, useWebSeeds, log } = this.#options;
+    if (!useWebSeeds || !info.isSingleFile) return;
+    for (const url of source.webSeeds) {
+      try {
+        const allows = allowOrigins([new URL(url).origin]); // named by what the user handed us
+        const { totalBytes: sizeBytes, name: torrentName } = info;
+        torrent.addWebSeed(new HttpRangeSource({ url, torrentName, sizeBytes, allows }));
+      } catch (error) {
+        if (!(error instanceof AppError)) throw error;
+        log.info('web_seed.refused', { url, code: error.code });
+      }
+    }
+  }
+
+  #untilDone(torrent: Torrent, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const stop = [
+        torrent.events.on('done', () => settle(resolve)),
+        torrent.events.on('error', (error) => settle(() => reject(error))),
+      ];
+      const abort = (): void => settle(() => reject(signal.reason));
+      const settle = (then: () => void): void => {
+        for (const off of stop) off();
+        signal.removeEventListener('abort', abort);
+        then();
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      if (signal.aborted) abort();
+      else if (torrent.isComplete) settle(resolve);
+    });
+  }
+
+  async #finish(torrent: Torrent, info: TorrentInfo, signal: AbortSignal): Promise<DownloadResult> {
+    const workplace = this.#workplace;
+    if (workplace === undefined) throw new Conflict('the download has no place');
+    this.#phase = 'finishing';
+    await this.#checkWhole(info, workplace, signal);
+    await workplace.storage.close();
+    if (await exists(workplace.target)) throw new Conflict(`${workplace.target} appeared meanwhile`);
+    await rename(workplace.part, workplace.target);
+    await nodeDisk.syncDirectory(path.dirname(workplace.target));
+    await workplace.resume.remove();
+    this.#workplace = undefined;
+    this.#phase = 'done';
+    const { bytesFromPeers, bytesFromHttp } = torrent.stats();
+    return { path: workplace.target, sizeBytes: info.totalBytes, bytesFromPeers, bytesFromHttp };
+  }
+
+  /** A canonical torrent is named by the sha256 of its bytes; SHA-1 pieces alone are no proof of that. */
+  async #checkWhole(info: TorrentInfo, { storage }: Workplace, signal: AbortSignal): Promise<void> {
+    const wanted = canonicalSha256Of(info);
+    if (wanted === undefined) return;
+    const hash = createHash('sha256');
+    const buffer = new Uint8Array(MIB);
+    for (let at = 0; at < info.totalBytes; at += buffer.length) {
+      throwIfAborted(signal);
+      const view = buffer.subarray(0, Math.min(buffer.length, info.totalBytes - at));
+      await storage.read([view], at);
+      hash.update(view);
+    }
+    const found = hash.digest('hex');
+    if (found !== wanted) throw new HashMismatch('the bytes are not those the torrent is named by', { wanted, found });
+  }
+
+  async #save(have: Bitfield): Promise<void> {
+    const workplace = this.#workplace;
+    if (workplace === undefined || have.length === 0) return;
+    const certain = have.clone(); // pieces that come while we sync are not in it
+    await workplace.storage.sync();
+    await workplace.resume.save(certain);
+  }
+}
+
+async function exists(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,93 @@
+/** The `seed` use case: hashes files, writes their .torrent files where wanted, serves them until disposed of. */
+import { mkdir, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { safeSegment } from '../../adapters/fs/placement.ts';
+import type { Sha256 } from '../../base/ids.ts';
+import { type Log, silentLog } from '../../base/log.ts';
+import type { InfoHashes } from '../../codec/metainfo.ts';
+import { hashFile, seedFile, type SeededFile } from './seed-files.ts';
+import { SwarmNode } from './swarm-node.ts';
+
+export interface OfferOptions {
+  readonly files: readonly string[];
+  readonly trackers: readonly string[];
+  /** Where .torrent files go: a file for one, a folder for several; undefined: nowhere. */
+  readonly output: string | undefined;
+  readonly host: string | undefined;
+  /** 0 = any. */
+  readonly port: number;
+  readonly signal: AbortSignal;
+  readonly log?: Log;
+}
+
+export interface OfferedFile {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly sha256: Sha256;
+  readonly infoHash: InfoHashes['v1'];
+  readonly magnet: string;
+}
+
+export interface Offer extends AsyncDisposable {
+  readonly files: readonly OfferedFile[];
+  /** `host:port` for peers. */
+  readonly address: string;
+  traffic(): { readonly doneBytes: number; readonly bytesPerSecond: number; readonly peers: number };
+}
+
+/** `hashed` hears how far a file is read. @throws as `hashFile`, and Unavailable when the port is taken */
+export async function offerFiles(
+  options: OfferOptions,
+  hashed: (file: string, doneBytes: number, totalBytes: number) => void,
+): Promise<Offer> {
+  const { files, trackers, host, port, signal, log = silentLog } = options;
+  const ready = [];
+  for (const file of files)
+    ready.push(await hashFile(file, signal, (done, total) => hashed(path.basename(file), done, total)));
+  const node = await SwarmNode.open({ port, log, ...(host === undefined ? {} : { host }) });
+  try {
+    const seeded: SeededFile[] = [];
+    for (const file of ready) seeded.push(await seedFile(node, file, trackers, log));
+    if (options.output !== undefined) await writeMetainfos(seeded, options.output);
+    return describe(node, seeded);
+  } catch (error) {
+    await node.stop();
+    throw error;
+  }
+}
+
+async function writeMetainfos(files: readonly SeededFile[], output: string): Promise<void> {
+  const [only, second] = files;
+  const isFolder = second !== undefined || (await stat(output).catch(() => undefined))?.isDirectory() === true;
+  if (only !== undefined && !isFolder) {
+    await writeFile(output, only.metainfo);
+    return;
+  }
+  await mkdir(output, { recursive: true });
+  for (const { name, metainfo } of files) await writeFile(path.join(output, `${safeSegment(name)}.torrent`), metainfo);
+}
+
+function describe(node: SwarmNode, files: readonly SeededFile[]): Offer {
+  const { host, port } = node.address;
+  return {
+    files: files.map(({ name, info, torrent, magnet }) => ({
+      name,
+      sizeBytes: info.totalBytes,
+      sha256: info.name as Sha256, // canonical: the name is the hash
+      infoHash: torrent.hashes.v1,
+      magnet,
+    })),
+    address: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
+    traffic: () => {
+      let [doneBytes, bytesPerSecond, peers] = [0, 0, 0];
+      for (const { torrent } of files) {
+        const stats = torrent.stats();
+        doneBytes += stats.uploadedBytes;
+        bytesPerSecond += stats.uploadBytesPerSecond;
+        peers += stats.peers;
+      }
+      return { doneBytes, bytesPerSecond, peers };
+    },
+    [Symbol.asyncDispose]: () => node.stop(),
+  };
+}

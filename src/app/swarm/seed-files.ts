@@ -1,0 +1,113 @@
+/** Files of the user's as canonical torrents: read once for sha256 and pieces, then served from where they lie. */
+import { createHash } from 'node:crypto';
+import { open, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { nodeDisk } from '../../adapters/fs/disk.ts';
+import { FilePieceStorage } from '../../adapters/fs/piece-storage.ts';
+import { Volume } from '../../adapters/fs/volume.ts';
+import { Conflict, InvalidInput, throwIfAborted } from '../../base/errors.ts';
+import { parseSha256 } from '../../base/ids.ts';
+import type { Log } from '../../base/log.ts';
+import { SECOND_MS } from '../../base/units.ts';
+import { canonicalInfo, canonicalPieceCount, canonicalPieceLength } from '../../codec/canonical.ts';
+import { formatMagnet } from '../../codec/magnet.ts';
+import { infoHashV1Of, writeMetainfo } from '../../codec/metainfo.ts';
+import { parseTorrentInfo, SHA1_BYTES, type TorrentInfo } from '../../codec/torrent-info.ts';
+import type { Torrent } from '../../torrent/index.ts';
+import type { SwarmNode } from './swarm-node.ts';
+
+/** Pieces read ahead of the hashes; bounds memory to so many pieces. */
+const PIECES_IN_FLIGHT = 4;
+
+export interface HashedFile {
+  readonly file: string;
+  readonly name: string;
+  readonly info: TorrentInfo;
+}
+
+/** `hashed` hears the bytes read so far. @throws InvalidInput for folders, empty and missing files, Conflict when the file changes, Cancelled */
+export async function hashFile(
+  file: string,
+  signal: AbortSignal,
+  hashed: (hashedBytes: number, totalBytes: number) => void,
+): Promise<HashedFile> {
+  const found = await stat(file).catch((error: unknown) => {
+    throw new InvalidInput(`${file} cannot be read`, { file }, { cause: error });
+  });
+  if (!found.isFile()) throw new InvalidInput(`${file} is not a file`, { file });
+  if (found.size === 0) throw new InvalidInput(`${file} is empty; only a file with bytes has a torrent`, { file });
+  const { sha256, pieces } = await digest(file, found.size, signal, hashed);
+  const info = parseTorrentInfo(canonicalInfo({ sha256: parseSha256(sha256), sizeBytes: found.size, pieces }));
+  return { file: path.resolve(file), name: path.basename(file), info };
+}
+
+async function digest(
+  file: string,
+  sizeBytes: number,
+  signal: AbortSignal,
+  hashed: (hashedBytes: number, totalBytes: number) => void,
+): Promise<{ sha256: string; pieces: Uint8Array }> {
+  await using handle = await open(file, 'r');
+  const pieceBytes = canonicalPieceLength(sizeBytes);
+  const pieces = new Uint8Array(canonicalPieceCount(sizeBytes) * SHA1_BYTES);
+  const whole = createHash('sha256');
+  const buffers = Array.from({ length: PIECES_IN_FLIGHT }, () => new Uint8Array(pieceBytes));
+  const busy = buffers.map(() => Promise.resolve());
+  for (let piece = 0; piece * pieceBytes < sizeBytes; piece++) {
+    throwIfAborted(signal);
+    const slot = piece % PIECES_IN_FLIGHT;
+    await busy[slot];
+    const bytes = buffers[slot]?.subarray(0, Math.min(pieceBytes, sizeBytes - piece * pieceBytes)) ?? new Uint8Array();
+    await readFully(handle, bytes, piece * pieceBytes);
+    busy[slot] = crypto.subtle
+      .digest('SHA-1', bytes)
+      .then((sha1) => pieces.set(new Uint8Array(sha1), piece * SHA1_BYTES));
+    whole.update(bytes);
+    hashed(piece * pieceBytes + bytes.length, sizeBytes);
+  }
+  await Promise.all(busy);
+  return { sha256: whole.digest('hex'), pieces };
+}
+
+async function readFully(handle: Awaited<ReturnType<typeof open>>, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const { bytesRead } = await handle.read(bytes, done, bytes.length - done, position + done);
+    if (bytesRead === 0) throw new Conflict('the file became shorter while it was read');
+    done += bytesRead;
+  }
+}
+
+export interface SeededFile extends HashedFile {
+  readonly torrent: Torrent;
+  readonly magnet: string;
+  /** The .torrent file. */
+  readonly metainfo: Uint8Array;
+}
+
+/** Serves the file from now on and announces it. @throws Conflict when the same bytes are served already */
+export async function seedFile(
+  node: SwarmNode,
+  hashedFile: HashedFile,
+  trackers: readonly string[],
+  log: Log,
+): Promise<SeededFile> {
+  const { file, name, info } = hashedFile;
+  const v1 = await infoHashV1Of(info.rawInfo);
+  const placed = { file, lengthBytes: info.totalBytes, offsetBytes: 0 };
+  const storage = new FilePieceStorage(new Volume(nodeDisk, log), [placed], 'read');
+  const torrent = node.engine.add({ v1, info, storage, have: 'all', mode: 'seed-only' });
+  const tiers = trackers.map((tracker) => [tracker]);
+  node.announce(torrent, tiers);
+  return {
+    ...hashedFile,
+    torrent,
+    magnet: formatMagnet({ v1, name, sizeBytes: info.totalBytes, trackers }),
+    metainfo: writeMetainfo({
+      rawInfo: info.rawInfo,
+      trackers: tiers,
+      comment: name,
+      createdBy: 'Seedbed',
+      createdAtSec: Math.floor(Date.now() / SECOND_MS),
+    }),
+  };
+}

@@ -1,0 +1,162 @@
+/**
+ * A BitTorrent peer for the command line: engine, TCP both ways, WebRTC through WebSocket trackers, announces. Started and
+ * stopped as one; nothing of it is left after `stop`.
+ */
+import { subtleHasher } from '../../adapters/browser/subtle-hasher.ts';
+import { TcpDialer } from '../../adapters/tcp/dialer.ts';
+import { ConnectionLimits } from '../../adapters/tcp/limits.ts';
+import { TcpListener } from '../../adapters/tcp/listener.ts';
+import { Announcer } from '../../adapters/tracker-client/announcer.ts';
+import type { TrackerClient } from '../../adapters/tracker-client/client.ts';
+import { HttpTracker } from '../../adapters/tracker-client/http-tracker.ts';
+import { UdpTrackers } from '../../adapters/tracker-client/udp-trackers.ts';
+import { WebTracker } from '../../adapters/tracker-client/web-tracker.ts';
+import { RtcAnswerer } from '../../adapters/webrtc/answerer.ts';
+import { RtcOfferer } from '../../adapters/webrtc/offerer.ts';
+import { systemClock } from '../../base/clock.ts';
+import { AppError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import { Engine, type PeerAddress, type Torrent } from '../../torrent/index.ts';
+
+export interface SwarmNodeOptions {
+  /** IP literal to listen on; undefined = all. */
+  readonly host?: string;
+  /** 0 = any free port. */
+  readonly port: number;
+  readonly log: Log;
+}
+
+/** Peers one may be connected to; a single download needs few, and all may sit behind one address. */
+const LIMITS = { maxConnections: 200, maxPerAddress: 50 };
+
+export class SwarmNode {
+  readonly engine: Engine;
+  readonly #log: Log;
+  readonly #udp = new UdpTrackers();
+  readonly #answerer: RtcAnswerer;
+  readonly #offerer: RtcOfferer;
+  readonly #listener: TcpListener;
+  readonly #sessions = new Set<{ stop(): Promise<void> }>();
+
+  private constructor(engine: Engine, listener: TcpListener, log: Log) {
+    this.engine = engine;
+    this.#listener = listener;
+    this.#log = log;
+    const rtc = { iceServers: [], clock: systemClock, log };
+    this.#answerer = new RtcAnswerer({ ...rtc, accept: (socket) => engine.accept(socket) });
+    this.#offerer = new RtcOfferer(rtc);
+  }
+
+  /** @throws Unavailable when the port is taken. */
+  static async open({ host, port, log }: SwarmNodeOptions): Promise<SwarmNode> {
+    const limits = new ConnectionLimits(LIMITS);
+    const early: { engine?: Engine } = {};
+    const listener = await TcpListener.open({
+      port,
+      ...(host === undefined ? {} : { host }),
+      limits,
+      log,
+      accept: (socket) => (early.engine === undefined ? socket.close() : early.engine.accept(socket)),
+    });
+    const engine = new Engine({
+      listenPort: listener.address.port,
+      ports: {
+        clock: systemClock,
+        hasher: subtleHasher,
+        log,
+        random: Math.random,
+        dialers: [new TcpDialer({ limits })],
+      },
+    });
+    early.engine = engine;
+    return new SwarmNode(engine, listener, log);
+  }
+
+  /** Where peers reach us. */
+  get address(): PeerAddress {
+    return this.#listener.address;
+  }
+
+  /** Announces a torrent until `stop`; URLs of unknown kinds are left out. */
+  announce(torrent: Torrent, tiers: readonly (readonly string[])[]): void {
+    const clients = tiers.map((tier) => tier.flatMap((url) => this.#clientOf(url) ?? []));
+    const announcer = new Announcer({
+      tiers: clients.filter((tier) => tier.length > 0),
+      describe: () => this.#describe(torrent),
+      found: (peers) => torrent.addPeers(peers),
+      clock: systemClock,
+      log: this.#log,
+      random: Math.random,
+    });
+    const web = new Set(tiers.flat().filter((url) => /^wss?:/.test(url)));
+    const trackers = Array.from(web, (url) => this.#webTracker(url, torrent));
+    torrent.events.on('done', () => {
+      announcer.completed();
+      for (const tracker of trackers) for (const key of torrent.keys) tracker.completed(key);
+    });
+    for (const session of [announcer, ...trackers]) this.#sessions.add(session);
+  }
+
+  /** Says goodbye to trackers, then closes everything. */
+  async stop(): Promise<void> {
+    await Promise.all(Array.from(this.#sessions, (session) => session.stop()));
+    this.#udp.close();
+    await this.engine.stop();
+    await Promise.all([this.#listener.close(), this.#answerer.stop(), this.#offerer.stop()]);
+  }
+
+  #clientOf(url: string): TrackerClient | undefined {
+    try {
+      if (/^https?:/.test(url)) return new HttpTracker(url);
+      return url.startsWith('udp:') ? this.#udp.client(url) : undefined;
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      this.#log.warn('tracker.refused', { tracker: url, code: error.code });
+      return undefined;
+    }
+  }
+
+  #describe(torrent: Torrent): {
+    swarmKey: Torrent['keys'][number];
+    peerId: Uint8Array;
+    port: number;
+    uploadedBytes: number;
+    downloadedBytes: number;
+    leftBytes?: number;
+  } {
+    const [swarmKey] = torrent.keys;
+    if (swarmKey === undefined) throw new TypeError('a torrent has a key');
+    return { swarmKey, peerId: this.engine.peerId, port: this.address.port, ...transfer(torrent) };
+  }
+
+  #webTracker(url: string, torrent: Torrent): WebTracker {
+    return new WebTracker({
+      url,
+      peerId: this.engine.peerId,
+      rtc: {
+        offer: (signal) => this.#offerer.offer(signal),
+        answer: (offer, sink) => this.#answerer.answer(offer, sink),
+      },
+      swarms: torrent.keys.map((key) => ({
+        key,
+        describe: () => transfer(torrent),
+        wantsPeers: () => !torrent.isComplete && torrent.peerCount < 10,
+        connected: (socket) => torrent.attach(socket),
+      })),
+      clock: systemClock,
+      log: this.#log,
+      random: Math.random,
+    });
+  }
+}
+
+function transfer(torrent: Torrent): { uploadedBytes: number; downloadedBytes: number; leftBytes?: number } {
+  const stats = torrent.stats();
+  const downloadedBytes = stats.bytesFromPeers + stats.bytesFromHttp;
+  const { totalBytes } = stats;
+  return {
+    uploadedBytes: stats.uploadedBytes,
+    downloadedBytes,
+    ...(totalBytes === undefined ? {} : { leftBytes: Math.round(totalBytes * (1 - stats.progress)) }),
+  };
+}

@@ -87,6 +87,7 @@ test.each([
   { seeding: true, limit: Infinity, slots: 32 },
   { seeding: true, limit: 1_000_000, slots: 7 },
   { seeding: true, limit: 10_000, slots: 4 },
+  { seeding: true, limit: 0, slots: 0 },
 ])('seeding: $seeding with $limit bytes/s gives $slots slots', ({ seeding, limit, slots }) => {
   expect(uploadSlots(seeding, limit)).toBe(slots);
 });

@@ -10,8 +10,9 @@ const LEECHING_SLOTS = 4;
 const SEEDING_SLOTS = 32;
 const SEED_SLOT_BYTES_PER_SECOND = 128 * 1024;
 
-/** Regular upload slots for the situation; the optimistic one comes on top. */
+/** Regular upload slots for the situation; the optimistic one comes on top. None where nothing may be sent. */
 export function uploadSlots(seeding: boolean, uploadBytesPerSecond: number): number {
+  if (uploadBytesPerSecond === 0) return 0;
   if (!seeding) return LEECHING_SLOTS;
   const affordable = Math.floor(uploadBytesPerSecond / SEED_SLOT_BYTES_PER_SECOND);
   return Math.min(SEEDING_SLOTS, Math.max(LEECHING_SLOTS, affordable));
@@ -36,20 +37,22 @@ export class Choking {
 
   /** A peer became interested: it need not wait for the next round while slots are free. */
   interestChanged(peer: Peer): void {
-    if (!peer.isInterested || !peer.amChoking) return;
+    const slots = this.#slots();
+    if (!peer.isInterested || !peer.amChoking || slots === 0) return;
     let taken = 0;
     for (const other of this.#parts.peers) if (!other.amChoking && other.isInterested) taken++;
-    if (taken <= this.#slots()) peer.setChoking(false);
+    if (taken <= slots) peer.setChoking(false);
   }
 
   tick(nowMs: number): void {
     if (nowMs < this.#nextRoundAtMs) return;
     this.#nextRoundAtMs = nowMs + ROUND_MS;
-    const interested = [...this.#parts.peers].filter((peer) => peer.isInterested);
+    const slots = this.#slots();
+    const interested = slots === 0 ? [] : [...this.#parts.peers].filter((peer) => peer.isInterested);
     const verdict = chooseUnchoked(
       interested.map((peer) => describe(peer, nowMs)),
       {
-        slots: this.#slots(),
+        slots,
         seeding: this.#parts.isSeeding(),
         optimistic: this.#optimistic,
         rotate: this.#round++ % ROUNDS_PER_OPTIMIST === 0,

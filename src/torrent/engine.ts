@@ -20,7 +20,8 @@ import type { EnginePorts, PeerAddress, PeerSocket } from './ports.ts';
 import { TokenBucket } from './rate.ts';
 import { DEFAULT_LIMITS, type AddressFilter, type EngineLimits, type Shared } from './shared.ts';
 import type { RateLimits } from './traffic.ts';
-import { Torrent, type OpenedStorage, type TorrentHost, type TorrentOptions } from './torrent.ts';
+import { Torrent } from './torrent.ts';
+import type { OpenedStorage, TorrentHost, TorrentOptions } from './torrent-types.ts';
 
 const TICK_MS = 100;
 const HANDSHAKE_TIMEOUT_MS = 10 * SECOND_MS;
@@ -65,7 +66,7 @@ interface Greeting extends Origin {
 export class Engine {
   readonly #options: EngineOptions;
   readonly #shared: Shared;
-  readonly #host: TorrentHost;
+  readonly #host: TorrentHost<Torrent>;
   readonly #torrents = new Map<SwarmKey, Torrent>();
   readonly #active = new Set<Torrent>();
   readonly #greetings = new Set<Greeting>();
@@ -174,7 +175,7 @@ export class Engine {
     return this.#shared.ports.clock.monotonicMs();
   }
 
-  #createHost(): TorrentHost {
+  #createHost(): TorrentHost<Torrent> {
     return {
       shared: this.#shared,
       activate: (torrent) => {
@@ -276,10 +277,14 @@ export class Engine {
       return;
     }
     this.#tasks.run('engine.wake', async () => {
-      const woken = await wake(handshake.swarmKey);
-      if (greeting.connection.isClosed) return;
-      if (woken === undefined) greeting.connection.close(new NotFound('no such torrent'));
-      else this.#answer(greeting, woken, handshake);
+      try {
+        const woken = await wake(handshake.swarmKey);
+        if (greeting.connection.isClosed) return;
+        if (woken !== undefined) this.#answer(greeting, woken, handshake);
+      } finally {
+        // Nobody took it over: unknown, or waking failed (and is logged as the task's failure).
+        if (this.#greetings.has(greeting)) greeting.connection.close(new NotFound('no such torrent'));
+      }
     });
   }
 

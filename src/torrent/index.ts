@@ -21,7 +21,9 @@
  * `metadata-exchange`; `content` and `torrent` join them; `engine` owns torrents, handshakes, caps and the one timer.
  */
 export { Engine, type AddByHashOptions, type AddOptions, type EngineOptions } from './engine.ts';
-export { Torrent, type OpenedStorage, type TorrentEvents, type TorrentOptions } from './torrent.ts';
+export { Torrent } from './torrent.ts';
+export type { OpenedStorage, TorrentEvents, TorrentOptions } from './torrent-types.ts';
+export type { RateLimits } from './traffic.ts';
 export type { TorrentMode } from './content.ts';
 export type { ReadOptions } from './reader.ts';
 export { DEFAULT_LIMITS, type AddressFilter, type EngineLimits } from './shared.ts';

@@ -5,6 +5,10 @@
 import { ProtocolError } from '../base/errors.ts';
 import { Bitfield } from '../codec/bitfield.ts';
 
+/** A peer may let us have this many pieces while choked. */
+const MAX_ALLOWED_FAST = 32;
+/** A piece refused so often while unchoked is not there, whatever the bitfield says. */
+const MAX_REFUSALS = 3;
 /** HAVE messages remembered before metadata. */
 const MAX_EARLY_HAVES = 10_000;
 
@@ -16,6 +20,8 @@ type Early =
 export class PeerPieces {
   #early: Early = { kind: 'none' };
   #earlyHaves: number[] = [];
+  readonly #allowedFast = new Set<number>();
+  readonly #refusals = new Map<number, number>();
   #have: Bitfield | undefined;
 
   /** Undefined until `size` was called. */
@@ -25,6 +31,34 @@ export class PeerPieces {
 
   has(piece: number): boolean {
     return this.#have?.has(piece) ?? false;
+  }
+
+  /** Whether it may be asked for some pieces even while it chokes us (BEP 6). */
+  get servesChoked(): boolean {
+    return this.#allowedFast.size > 0;
+  }
+
+  /** Whether it may be asked for the piece. */
+  serves(piece: number, isChoking: boolean): boolean {
+    return this.has(piece) && (!isChoking || this.#allowedFast.has(piece));
+  }
+
+  isAllowedFast(piece: number): boolean {
+    return this.#allowedFast.has(piece);
+  }
+
+  /** It will serve the piece while choked; further ones than 32 are not needed. */
+  allowFast(piece: number): void {
+    if (this.#allowedFast.size < MAX_ALLOWED_FAST) this.#allowedFast.add(piece);
+  }
+
+  /** It refused a block of the piece; true when the piece counts as missing there from now on. */
+  refused(piece: number, isChoking: boolean): boolean {
+    this.#allowedFast.delete(piece);
+    if (isChoking) return false;
+    const refusals = (this.#refusals.get(piece) ?? 0) + 1;
+    this.#refusals.set(piece, refusals);
+    return refusals >= MAX_REFUSALS && this.remove(piece);
   }
 
   get isSeed(): boolean {

@@ -35,9 +35,6 @@ import { UploadQueue } from './upload-queue.ts';
 /** Requests a peer takes when it says nothing (`reqq`; the value of the oldest clients). */
 const DEFAULT_REQUEST_QUEUE = 250;
 
-/** A peer may let us have this many pieces while choked. */
-const MAX_ALLOWED_FAST = 32;
-const MAX_REFUSALS_PER_PIECE = 3;
 const MIN_QUEUE_LIMIT = 4;
 const MIN_BATCH_BYTES = 8 * BLOCK_BYTES;
 
@@ -100,8 +97,6 @@ export class Peer implements ConnectionOwner, BlockSource {
   lastSentAtMs: number;
   chokeChangedAtMs: number;
   readonly #host: PeerHost;
-  readonly #allowedFast = new Set<number>();
-  readonly #refusals = new Map<number, number>();
   #store: PieceStore | undefined;
   #intake: BlockIntake | undefined;
   #uploads: UploadQueue | undefined;
@@ -140,7 +135,7 @@ export class Peer implements ConnectionOwner, BlockSource {
 
   /** Whether requests make sense now, at least for some pieces. */
   get mayRequest(): boolean {
-    return this.amInterested && (!this.isChoking || this.#allowedFast.size > 0);
+    return this.amInterested && (!this.isChoking || this.pieces.servesChoked);
   }
 
   /** Bytes asked for and not yet here, roughly. */
@@ -150,7 +145,7 @@ export class Peer implements ConnectionOwner, BlockSource {
 
   /** Whether this very piece may be asked of it. */
   serves(piece: number): boolean {
-    return this.pieces.has(piece) && (!this.isChoking || this.#allowedFast.has(piece));
+    return this.pieces.serves(piece, this.isChoking);
   }
 
   /** The metadata is known: opens both directions. @throws ProtocolError when what it said before does not fit. */
@@ -367,7 +362,7 @@ export class Peer implements ConnectionOwner, BlockSource {
     this.isChoking = true;
     const current = this.#intake?.current;
     const lost = [...this.ledger.open.keys()].filter(
-      (blockKey) => blockKey !== current && !this.#allowedFast.has(this.#sized().geometry.pieceOf(blockKey)),
+      (blockKey) => blockKey !== current && !this.pieces.isAllowedFast(this.#sized().geometry.pieceOf(blockKey)),
     );
     for (const blockKey of lost) this.ledger.cancel(blockKey);
     if (lost.length > 0) this.#host.released(this, lost);
@@ -388,22 +383,14 @@ export class Peer implements ConnectionOwner, BlockSource {
     if (blockKey === undefined || settled === undefined)
       throw new ProtocolError('reject of something never asked for', { piece: block.piece });
     if (!settled.wasOpen) return;
-    this.#allowedFast.delete(block.piece);
-    if (!this.isChoking) this.#countRefusal(block.piece);
+    if (!this.isChoking)
+      this.requestQueueLimit = Math.max(MIN_QUEUE_LIMIT, Math.min(this.requestQueueLimit, this.ledger.size));
+    if (this.pieces.refused(block.piece, this.isChoking)) this.#host.lost(this, block.piece);
     this.#host.released(this, [blockKey]);
   }
 
-  /** A peer that refuses a piece again and again does not have it, whatever its bitfield says. */
-  #countRefusal(piece: number): void {
-    const refusals = (this.#refusals.get(piece) ?? 0) + 1;
-    this.#refusals.set(piece, refusals);
-    this.requestQueueLimit = Math.max(MIN_QUEUE_LIMIT, Math.min(this.requestQueueLimit, this.ledger.size));
-    if (refusals >= MAX_REFUSALS_PER_PIECE && this.pieces.remove(piece)) this.#host.lost(this, piece);
-  }
-
   #onAllowedFast(piece: number): void {
-    if (this.#allowedFast.size >= MAX_ALLOWED_FAST) return;
-    this.#allowedFast.add(piece);
+    this.pieces.allowFast(piece);
     if (this.isChoking && this.#store !== undefined) this.#host.unchoked(this);
   }
 }

@@ -60,3 +60,9 @@ test('without a limit everything passes; a limit set later holds from then on; l
   bucket.limit(Number.POSITIVE_INFINITY, 0);
   expect(bucket.available(0)).toBe(Number.POSITIVE_INFINITY);
 });
+
+test('a limit of 0 lets nothing pass, ever', () => {
+  const bucket = new TokenBucket(1_000_000, 0);
+  bucket.limit(0, 0);
+  expect([bucket.available(0), bucket.available(60_000)]).toEqual([0, 0]);
+});

@@ -51,7 +51,7 @@ const BURST_MS = 250;
 /** A bucket always holds at least one large request, or slow limits would never send any. */
 const MIN_BURST_BYTES = 32 * 1024;
 
-/** A rate limit in bytes per second; `Infinity` never limits. Debt is allowed, so one block may exceed what is left. */
+/** A rate limit in bytes per second; `Infinity` never limits, 0 lets nothing pass. Debt is allowed, so one block may exceed what is left. */
 export class TokenBucket {
   #bytesPerSecond = Number.POSITIVE_INFINITY;
   #tokens: number;
@@ -88,6 +88,7 @@ export class TokenBucket {
 
   #burstBytes(): number {
     if (this.#bytesPerSecond === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
+    if (this.#bytesPerSecond === 0) return 0;
     return Math.max(MIN_BURST_BYTES, (this.#bytesPerSecond * BURST_MS) / SECOND_MS);
   }
 

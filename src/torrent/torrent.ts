@@ -13,72 +13,24 @@ import type { InfoHashes } from '../codec/metainfo.ts';
 import { parseTorrentInfo, type TorrentInfo } from '../codec/torrent-info.ts';
 import type { BlockSource } from './active-piece.ts';
 import type { Connection } from './connection.ts';
-import { Content, type TorrentMode } from './content.ts';
+import { Content } from './content.ts';
 import { Crowd } from './crowd.ts';
 import { handleExtended, sayExtendedHandshake, type ExtensionHandlers } from './extensions.ts';
 import { MetadataFetch, MetadataServer } from './metadata-exchange.ts';
 import { Peer } from './peer.ts';
-import type { PeerAddress, PeerSocket, PieceStorage, RangeSource } from './ports.ts';
+import type { PeerAddress, PeerSocket, RangeSource } from './ports.ts';
 import type { ReadOptions } from './reader.ts';
-import type { Shared } from './shared.ts';
 import { describePeer, type PeerStats, type TorrentStats } from './stats.ts';
 import { Traffic, type RateLimits } from './traffic.ts';
 import { WebSeed } from './web-seed.ts';
-import type { WebSeedUse } from './web-seeding.ts';
+import type { OpenedStorage, TorrentEvents, TorrentHost, TorrentOptions } from './torrent-types.ts';
 
 const CHECK_MS = SECOND_MS;
-
-/** Where the pieces of a torrent live and which of them are there. */
-export interface OpenedStorage {
-  readonly storage: PieceStorage;
-  /** Trusted: pieces named here are served without hashing. A bitfield becomes the torrent's own and is updated. */
-  readonly have: 'all' | 'none' | Bitfield;
-}
-
-export interface TorrentOptions extends InfoHashes, RateLimits {
-  /** Default `all`. */
-  readonly mode?: TorrentMode;
-  /** Default `when-needed`. */
-  readonly webSeedUse?: WebSeedUse;
-  readonly webSeeds?: readonly RangeSource[];
-  /** Addresses to dial; they pass the engine's filter first. */
-  readonly peers?: readonly PeerAddress[];
-}
-
-export interface TorrentEvents {
-  /** The info dictionary is known and verified. */
-  metadata: TorrentInfo;
-  /** A piece is verified and in storage (not yet synced). */
-  verified: { readonly piece: number };
-  /** All pieces are in storage and synced. */
-  done: undefined;
-  peer: { readonly peer: PeerStats; readonly change: 'connected' | 'gone' };
-  /** Storage failed or the metadata cannot be used; nothing more is fetched. */
-  error: Error;
-}
-
-/** What a torrent needs of its engine. */
-export interface TorrentHost {
-  readonly shared: Shared;
-  /** Ticks are needed from now on. */
-  activate(torrent: Torrent): void;
-  /** Opens a connection to the address; failures come back through `dialEnded`. False when too many are being opened. */
-  dial(torrent: Torrent, address: PeerAddress): boolean;
-  /** Takes over a socket that is open already. */
-  greet(torrent: Torrent, socket: PeerSocket, isOutgoing: boolean): void;
-  /** Makes another torrent give up piece memory. */
-  reclaimMemory(forTorrent: Torrent): boolean;
-  connectionsChanged(by: 1 | -1): void;
-  /** Whether one more connection fits the global cap. */
-  hasRoom(): boolean;
-  openStorage(torrent: Torrent, info: TorrentInfo): Promise<OpenedStorage>;
-  stopped(torrent: Torrent): void;
-}
 
 export class Torrent {
   readonly hashes: InfoHashes;
   readonly events = new Emitter<TorrentEvents>();
-  readonly #host: TorrentHost;
+  readonly #host: TorrentHost<Torrent>;
   readonly #options: TorrentOptions;
   readonly #traffic: Traffic;
   readonly #crowd: Crowd;
@@ -94,7 +46,7 @@ export class Torrent {
   #isStopped = false;
   #stopping: Promise<void> | undefined;
 
-  constructor(host: TorrentHost, options: TorrentOptions) {
+  constructor(host: TorrentHost<Torrent>, options: TorrentOptions) {
     this.#host = host;
     this.#options = options;
     this.hashes = { ...(options.v1 && { v1: options.v1 }), ...(options.v2 && { v2: options.v2 }) };

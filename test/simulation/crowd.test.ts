@@ -204,6 +204,20 @@ test.each(['torrent', 'engine'] as const)('a download limit of the %s holds with
   expect(rate).toBeLessThan(1.1 * 512 * KIB);
 });
 
+test('an upload limit of 0 serves nobody, and says so by choking', async () => {
+  const swarm = new Swarm();
+  const source = await makeTorrent(MIB, PIECE);
+  const seed = swarm.addNode({ latencyMs: 5 });
+  const torrent = seedOn(seed, source, { uploadBytesPerSecond: 0 });
+  const leech = leechOn(swarm.addNode({ latencyMs: 5 }), source);
+  leech.addPeers([seed.address]);
+  await swarm.clock.advanceAsync(30_000);
+  expect(torrent.stats()).toMatchObject({ peers: 1, uploadedBytes: 0 });
+  expect(torrent.peers()[0]?.weUnchoke).toBe(false);
+  torrent.setLimits({ uploadBytesPerSecond: Number.POSITIVE_INFINITY });
+  await swarm.until(() => leech.isComplete, 15_000);
+});
+
 test('memory for pieces on their way stays within the budget', async () => {
   const swarm = new Swarm();
   const source = await makeTorrent(32 * MIB, MIB);

@@ -1,0 +1,58 @@
+/** What a torrent is made from, what it tells, and what it needs of its engine. */
+import type { Bitfield } from '../codec/bitfield.ts';
+import type { InfoHashes } from '../codec/metainfo.ts';
+import type { TorrentInfo } from '../codec/torrent-info.ts';
+import type { TorrentMode } from './content.ts';
+import type { PeerAddress, PeerSocket, PieceStorage, RangeSource } from './ports.ts';
+import type { Shared } from './shared.ts';
+import type { PeerStats } from './stats.ts';
+import type { RateLimits } from './traffic.ts';
+import type { WebSeedUse } from './web-seeding.ts';
+
+/** Where the pieces of a torrent live and which of them are there. */
+export interface OpenedStorage {
+  readonly storage: PieceStorage;
+  /** Trusted: pieces named here are served without hashing. A bitfield becomes the torrent's own and is updated. */
+  readonly have: 'all' | 'none' | Bitfield;
+}
+
+export interface TorrentOptions extends InfoHashes, RateLimits {
+  /** Default `all`. */
+  readonly mode?: TorrentMode;
+  /** Default `when-needed`. */
+  readonly webSeedUse?: WebSeedUse;
+  readonly webSeeds?: readonly RangeSource[];
+  /** Addresses to dial; they pass the engine's filter first. */
+  readonly peers?: readonly PeerAddress[];
+}
+
+export interface TorrentEvents {
+  /** The info dictionary is known and verified. */
+  metadata: TorrentInfo;
+  /** A piece is verified and in storage (not yet synced). */
+  verified: { readonly piece: number };
+  /** All pieces are in storage and synced. */
+  done: undefined;
+  peer: { readonly peer: PeerStats; readonly change: 'connected' | 'gone' };
+  /** Storage failed or the metadata cannot be used; nothing more is fetched. */
+  error: Error;
+}
+
+/** What a torrent needs of its engine. */
+/** @typeParam Torrent the torrent's own class, which this file does not import. */
+export interface TorrentHost<Torrent> {
+  readonly shared: Shared;
+  /** Ticks are needed from now on. */
+  activate(torrent: Torrent): void;
+  /** Opens a connection to the address; failures come back through `dialEnded`. False when too many are being opened. */
+  dial(torrent: Torrent, address: PeerAddress): boolean;
+  /** Takes over a socket that is open already. */
+  greet(torrent: Torrent, socket: PeerSocket, isOutgoing: boolean): void;
+  /** Makes another torrent give up piece memory. */
+  reclaimMemory(forTorrent: Torrent): boolean;
+  connectionsChanged(by: 1 | -1): void;
+  /** Whether one more connection fits the global cap. */
+  hasRoom(): boolean;
+  openStorage(torrent: Torrent, info: TorrentInfo): Promise<OpenedStorage>;
+  stopped(torrent: Torrent): void;
+}

@@ -117,6 +117,25 @@ describe('what is tracked', () => {
     expect(registry.swarmCount).toBe(0);
   });
 
+  test('is looked up for an address only so often while it asks for foreign torrents', () => {
+    const asked: SwarmKey[] = [];
+    const admits = (key: SwarmKey): boolean => asked.push(key) > 0 && key === KNOWN;
+    const { registry, clock } = world({ admits, limits: { maxRefusalsPerSecond: 5 } });
+    for (let at = 0; at < 9; at++) registry.announce(from('192.0.2.1', { swarmKey: FOREIGN }));
+    expect(asked).toHaveLength(5);
+    expect(registry.announce(from('192.0.2.1'))).toBeUndefined();
+    clock.advance(1_000);
+    expect(registry.announce(from('192.0.2.1'))).toBeDefined();
+  });
+
+  test('is looked up for honest peers as often as they like', () => {
+    const { registry } = world({ admits: () => true, limits: { maxRefusalsPerSecond: 1 } });
+    for (let at = 0; at < 1_000; at++)
+      expect(
+        registry.announce(from('192.0.2.1', { swarmKey: parseSwarmKey(at.toString(16).padStart(40, '0')) })),
+      ).toBeDefined();
+  });
+
   test('is at most so many swarms, and those that live go on', () => {
     const { registry } = world({ admits: () => true, limits: { maxSwarms: 1 } });
     registry.announce(from('192.0.2.1'));

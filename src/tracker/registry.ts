@@ -8,6 +8,7 @@ import type { Cancel, Clock } from '../base/clock.ts';
 import { Emitter } from '../base/emitter.ts';
 import type { SwarmKey } from '../base/ids.ts';
 import { MINUTE_MS } from '../base/units.ts';
+import { AddressBudget } from './address-budget.ts';
 import { isLocalAddress } from './local-address.ts';
 import type { PeerTable } from './peer-table.ts';
 import type { Admission, OwnSeed } from './ports.ts';
@@ -27,6 +28,8 @@ export interface RegistryLimits {
   readonly maxPeersPerSwarm: number;
   /** Peers of one IPv4 address or IPv6 /48 in one swarm: neighbours behind one NAT, not a flood. */
   readonly maxPeersPerAddress: number;
+  /** Foreign torrents one IPv4 address or IPv6 /48 may ask for in a second; more are refused unseen. */
+  readonly maxRefusalsPerSecond: number;
   /** How often HTTP and UDP peers are asked to announce. */
   readonly intervalSec: number;
   /** How often WebSocket peers are asked to announce. */
@@ -40,6 +43,7 @@ export const DEFAULT_LIMITS: RegistryLimits = {
   maxSwarms: 1_000_000,
   maxPeersPerSwarm: 20_000,
   maxPeersPerAddress: 32,
+  maxRefusalsPerSecond: 50,
   intervalSec: 900,
   webIntervalSec: 120,
   peerLifetimeMs: 32 * MINUTE_MS,
@@ -84,6 +88,7 @@ export class SwarmRegistry {
   readonly #clock: Clock;
   readonly #admission: Admission;
   readonly #ownSeed: OwnSeed;
+  readonly #refusals: AddressBudget;
   readonly #random: () => number;
   readonly #swarms = new Map<SwarmKey, Swarm>();
   /** Tick → swarms to look through then. */
@@ -100,6 +105,7 @@ export class SwarmRegistry {
     this.#ownSeed = options.ownSeed;
     this.#random = options.random ?? Math.random;
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#refusals = new AddressBudget(this.limits.maxRefusalsPerSecond, options.clock);
     this.#startMs = options.clock.monotonicMs();
   }
 
@@ -133,11 +139,18 @@ export class SwarmRegistry {
     return this.#swarms.get(key);
   }
 
-  /** The swarm, brought to life where admitted; undefined when it is not, or when there are too many. */
-  admit(key: SwarmKey): Swarm | undefined {
+  /**
+   * The swarm, brought to life where admitted; undefined when it is not, or when there are too many. `ip` (4 or 16 bytes)
+   * is who asks: only those who ask for foreign torrents run out of look-ups.
+   */
+  admit(key: SwarmKey, ip: Uint8Array): Swarm | undefined {
     const known = this.#swarms.get(key);
     if (known !== undefined) return known;
-    if (this.#swarms.size >= this.limits.maxSwarms || !this.#admission.admits(key)) return undefined;
+    if (this.#swarms.size >= this.limits.maxSwarms || !this.#refusals.hasLeft(ip)) return undefined;
+    if (!this.#admission.admits(key)) {
+      this.#refusals.spend(ip);
+      return undefined;
+    }
     const swarm = new Swarm();
     this.#swarms.set(key, swarm);
     return swarm;
@@ -165,7 +178,7 @@ export class SwarmRegistry {
   /** Takes an announce and answers with peers; undefined when the torrent is not tracked here. */
   announce(announce: PeerAnnounce): PeerList | undefined {
     const { swarmKey, event } = announce;
-    const swarm = this.admit(swarmKey);
+    const swarm = this.admit(swarmKey, announce.peer.subarray(0, -2));
     if (swarm === undefined) return undefined;
     const entry = this.#record(swarm, announce);
     const list = event === 'stopped' ? { v4: NONE, v6: NONE } : this.#pick(swarm, announce, entry);

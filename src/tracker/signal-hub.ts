@@ -64,14 +64,15 @@ export class SignalHub {
     return this.#sockets;
   }
 
-  /** Takes a socket that has just opened. @throws RateLimited when its address has too many. */
+  /** Takes a socket that has just opened. @throws RateLimited when its address has too many, InvalidInput for no address. */
   connect(socket: SignalSocket): SignalSession {
     const ofHost = this.#socketsByHost.get(socket.remoteHost) ?? 0;
     if (ofHost >= this.limits.maxSocketsPerAddress)
       throw new RateLimited('too many sockets from this address', { sockets: ofHost });
+    const session = new SignalSession(this, socket, () => this.#release(socket.remoteHost));
     this.#socketsByHost.set(socket.remoteHost, ofHost + 1);
     this.#sockets++;
-    return new SignalSession(this, socket, () => this.#release(socket.remoteHost));
+    return session;
   }
 
   #release(host: string): void {

@@ -3,6 +3,7 @@
  * relayed only to the peer whose offer was handed to the answerer, candidates only to peers that trickle, and after
  * `closed` it is in no swarm.
  */
+import { parseIp } from '../base/address.ts';
 import { InvalidInput } from '../base/errors.ts';
 import type { SwarmKey } from '../base/ids.ts';
 import {
@@ -46,6 +47,7 @@ export class SignalSession {
   readonly routes = new OfferRoutes();
   readonly #hub: SignalHub;
   readonly #socket: SignalSocket;
+  readonly #ip: Uint8Array;
   readonly #bucket: TokenBucket;
   readonly #released: () => void;
   readonly #memberships = new Map<SwarmKey, Membership>();
@@ -55,6 +57,7 @@ export class SignalSession {
   constructor(hub: SignalHub, socket: SignalSocket, released: () => void) {
     this.#hub = hub;
     this.#socket = socket;
+    this.#ip = parseIp(socket.remoteHost);
     this.#released = released;
     this.#bucket = new TokenBucket(hub.limits.messages, hub.clock);
   }
@@ -152,7 +155,7 @@ export class SignalSession {
   #enter(swarmKey: SwarmKey, peerId: LatinId, isSeeder: boolean, trickle: boolean): string | undefined {
     const { registry, limits } = this.#hub;
     if (this.#memberships.size >= limits.maxSwarmsPerSocket) return 'too many torrents on one socket';
-    const swarm = registry.admit(swarmKey);
+    const swarm = registry.admit(swarmKey, this.#ip);
     if (swarm === undefined) return NOT_TRACKED;
     const remoteHost = this.#socket.remoteHost;
     const holder = swarm.members?.get(peerId);

@@ -2,9 +2,11 @@
 export function overriding<Target extends object>(target: Target, members: Partial<Target>): Target {
   return new Proxy(target, {
     get(_, name) {
-      const own = name in members;
-      const member: unknown = own ? Reflect.get(members, name) : Reflect.get(target, name, target);
-      return !own && typeof member === 'function' ? member.bind(target) : member;
+      if (Object.hasOwn(members, name)) return Reflect.get(members, name);
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== 'function') return member;
+      // No bound function: V8 13.6 refuses those as disposers in `await using`.
+      return (...args: unknown[]): unknown => Reflect.apply(member, target, args);
     },
   });
 }

@@ -31,6 +31,7 @@ export interface DoorOptions {
 
 /** Sent to the parent once requests are answered. */
 export interface DoorReady {
+  readonly pid: number;
   readonly port: number;
   readonly report: RecoveryReport | undefined;
 }
@@ -134,6 +135,6 @@ const server = http.createServer((request, response) => {
 server.listen(0, '127.0.0.1', () => {
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
-  process.send?.({ port, report } satisfies DoorReady);
+  process.send?.({ pid: process.pid, port, report } satisfies DoorReady);
 });
 process.on('disconnect', () => process.exit()); // the test is gone, so nobody would kill this process

@@ -3,11 +3,15 @@
  * offset or a blob that was acknowledged, by whatever answer, before or after a crash.
  */
 import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { eventually } from '../support/eventually.ts';
 import { seededBytes } from '../support/random-bytes.ts';
 
 const PATCH_BYTES = 65_536;
 /** Old files are removed again, so that removal is under fire too and the disk stays small. */
 const MAX_KEPT_FILES = 12;
+const SETTLE_MS = 2_000;
+const MAX_MOMENT_MS = 50;
 
 interface SentFile {
   readonly bytes: Uint8Array;
@@ -26,6 +30,9 @@ export class Ledger {
   readonly #files: SentFile[] = [];
   #created = 0;
   #finished = 0;
+  #answers = 0;
+  /** Those who wait for progress. */
+  #waiting: { readonly answers: number; readonly resolve: () => void }[] = [];
 
   constructor(random: () => number) {
     this.#random = random;
@@ -35,11 +42,21 @@ export class Ledger {
     return this.#finished;
   }
 
+  /** Resolves after so many more answers of a server. */
+  progress(answers: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.push({ answers: this.#answers + answers, resolve });
+    this.#wake();
+    return promise;
+  }
+
   /** Sends file after file until the signal aborts; a server that dies in between is no surprise. */
   async send(baseUrl: string, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
         await this.#step(baseUrl, signal);
+        this.#answers++;
+        this.#wake();
       } catch (error) {
         if (!isConnectionLoss(error)) throw error;
         if (!signal.aborted) await new Promise((resolve) => setImmediate(resolve));
@@ -70,6 +87,17 @@ export class Ledger {
     }
   }
 
+  /** As `check`. Recovery finishes hashing in the background, so a blob may come a moment later; but come it must. */
+  async checkWhenSettled(baseUrl: string): Promise<void> {
+    const before = this.broken.length;
+    const isKept = async (): Promise<boolean> => {
+      this.broken.length = before;
+      await this.check(baseUrl);
+      return this.broken.length === before;
+    };
+    await eventually('every promise is kept', isKept, { timeoutMs: SETTLE_MS }).catch(() => undefined); // it is in `broken`
+  }
+
   /** The report of a recovery: lost bytes are a broken promise. */
   note(report: { readonly lostBytes: number } | undefined): void {
     if (report !== undefined && report.lostBytes > 0)
@@ -78,7 +106,7 @@ export class Ledger {
 
   async #step(baseUrl: string, signal: AbortSignal): Promise<void> {
     const file = this.#files.find((candidate) => !candidate.isDone && !candidate.isBusy);
-    if (file !== undefined) await this.#alone(file, () => this.#continue(baseUrl, file, PATCH_BYTES, signal));
+    if (file !== undefined) await this.#alone(file, () => this.#continue(baseUrl, file, this.#nextPatch(), signal));
     else if (this.#files.length > MAX_KEPT_FILES) await this.#removeOldest(baseUrl, signal);
     else if (this.#random() < 0.2) await this.#putOneShot(baseUrl, signal);
     else await this.#begin(baseUrl, this.#nextSize(), signal);
@@ -87,6 +115,10 @@ export class Ledger {
   /** Mostly small; now and then large enough that windows are synced on the way. */
   #nextSize(): number {
     return this.#random() < 0.05 ? 9_000_000 : 1 + Math.floor(this.#random() * 300_000);
+  }
+
+  #nextPatch(): number {
+    return this.#random() < 0.2 ? Infinity : PATCH_BYTES;
   }
 
   async #begin(baseUrl: string, sizeBytes: number, signal: AbortSignal): Promise<SentFile> {
@@ -171,6 +203,11 @@ export class Ledger {
     await fetch(`${baseUrl}/blob/${file.sha256}`, { method: 'DELETE', signal });
   }
 
+  #wake(): void {
+    for (const waiting of this.#waiting) if (waiting.answers <= this.#answers) waiting.resolve();
+    this.#waiting = this.#waiting.filter((waiting) => waiting.answers > this.#answers);
+  }
+
   async #alone(file: SentFile, work: () => Promise<void>): Promise<void> {
     file.isBusy = true;
     try {
@@ -184,4 +221,10 @@ export class Ledger {
 /** What `fetch` throws when the server is gone, or when the test stops sending. */
 function isConnectionLoss(error: unknown): boolean {
   return error instanceof TypeError || (error instanceof DOMException && error.name === 'AbortError');
+}
+
+/** Any moment will do, once something has happened: after a few answers, or in the middle of the next. */
+export async function untilSomeMoment(ledger: Ledger, random: () => number): Promise<void> {
+  await ledger.progress(1 + Math.floor(random() * 8));
+  await delay(random() * MAX_MOMENT_MS);
 }

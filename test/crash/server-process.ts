@@ -5,7 +5,6 @@ import path from 'node:path';
 import type { DoorOptions, DoorReady } from './door.ts';
 
 export interface ServerProcess extends DoorReady {
-  readonly pid: number;
   readonly url: string;
   /** SIGKILL, and waits until the process is gone. */
   kill(): Promise<void>;
@@ -28,11 +27,10 @@ export async function startServer(options: DoorOptions, launcher: ForkOptions = 
   if (ready === undefined) throw new Error(`the server did not start: ${complaints.join('')}`);
   return {
     ...ready,
-    pid: child.pid ?? 0,
     url: `http://127.0.0.1:${ready.port}`,
     gone,
     async kill() {
-      child.kill('SIGKILL');
+      if (child.exitCode === null && child.signalCode === null) process.kill(ready.pid, 'SIGKILL'); // not the launcher
       await gone;
     },
   };

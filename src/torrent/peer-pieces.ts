@@ -87,6 +87,21 @@ export class PeerPieces {
     else this.#have = Bitfield.fromBytes(bytes, this.#have.length);
   }
 
+  /** A later bitfield: what it changes. @throws ProtocolError when it does not fit. */
+  restate(bytes: Uint8Array): { readonly gained: readonly number[]; readonly lost: readonly number[] } {
+    const gained: number[] = [];
+    const lost: number[] = [];
+    if (this.#have === undefined) {
+      this.#early = { kind: 'bits', bytes };
+      this.#earlyHaves = [];
+      return { gained, lost };
+    }
+    const now = Bitfield.fromBytes(bytes, this.#have.length);
+    now.forEachSet((piece) => void (this.add(piece) && gained.push(piece)));
+    now.forEachMissing((piece) => void (this.remove(piece) && lost.push(piece)));
+    return { gained, lost };
+  }
+
   /** True when the piece is new. @throws ProtocolError for an index out of range. */
   add(piece: number): boolean {
     if (this.#have === undefined) {

@@ -369,12 +369,23 @@ export class Peer implements ConnectionOwner, BlockSource {
   }
 
   #onPieces(pieces: Uint8Array | 'all' | 'none'): void {
-    if (this.#saidPieces) throw new ProtocolError('a second bitfield');
+    if (this.#saidPieces) {
+      this.#onRestatement(pieces);
+      return;
+    }
     this.#saidPieces = true;
     if (pieces === 'none') return;
     if (pieces === 'all') this.pieces.setAll();
     else this.pieces.setBits(pieces);
     this.#host.gained(this, undefined);
+  }
+
+  /** BEP 3 and 6 allow one bitfield, at the start; aria2 sends further ones instead of many HAVE messages. */
+  #onRestatement(pieces: Uint8Array | 'all' | 'none'): void {
+    if (typeof pieces === 'string') throw new ProtocolError(`a second statement of pieces: ${pieces}`);
+    const { gained, lost } = this.pieces.restate(pieces);
+    for (const piece of gained) this.#host.gained(this, piece);
+    for (const piece of lost) this.#host.lost(this, piece);
   }
 
   #onReject(block: BlockRef): void {

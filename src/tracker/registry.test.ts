@@ -71,7 +71,14 @@ describe('peers find each other', () => {
     const { registry } = world({ own: OWN });
     registry.announce(from('192.0.2.1', { isSeeder: true }));
     registry.announce(from('192.0.2.2'));
-    expect(hosts(registry, from('192.0.2.3', { isSeeder: true }))).toEqual(['192.0.2.2']);
+    expect(hosts(registry, from('192.0.2.3', { isSeeder: true, event: 'update' }))).toEqual(['192.0.2.2']);
+  });
+
+  test('who starts with nothing left may be a magnet without metadata, and is told of everybody', () => {
+    const { registry } = world({ own: OWN });
+    registry.announce(from('192.0.2.1', { isSeeder: true }));
+    const asked = from('192.0.2.3', { isSeeder: true, event: 'started' });
+    expect(hosts(registry, asked)).toEqual(['203.0.113.7', '192.0.2.1']);
   });
 
   test('a leecher is told of our own seed first, within the same limit', () => {
@@ -170,7 +177,7 @@ describe('counts', () => {
 describe('interest', () => {
   test('is raised by leechers, not by seeders nor by those who leave', () => {
     const { registry, interests } = world();
-    registry.announce(from('192.0.2.1', { isSeeder: true }));
+    registry.announce(from('192.0.2.1', { isSeeder: true, event: 'update' }));
     registry.announce(from('192.0.2.2', { event: 'stopped' }));
     expect(interests).toEqual([]);
     registry.announce(from('192.0.2.2'));

@@ -183,7 +183,7 @@ export class SwarmRegistry {
     const entry = this.#record(swarm, announce);
     const list = event === 'stopped' ? { v4: NONE, v6: NONE } : this.#pick(swarm, announce, entry);
     this.settle(swarmKey, swarm);
-    if (!announce.isSeeder && event !== 'stopped') this.events.emit('interest', { swarmKey });
+    if ((!announce.isSeeder || event === 'started') && event !== 'stopped') this.events.emit('interest', { swarmKey });
     return { ...this.publicCounts(swarmKey, announce.remoteHost), ...list };
   }
 
@@ -209,17 +209,19 @@ export class SwarmRegistry {
   }
 
   #pick(swarm: Swarm, announce: PeerAnnounce, entry: number | undefined): Pick<PeerList, 'v4' | 'v6'> {
-    const { peer, isSeeder, numWant, swarmKey, remoteHost } = announce;
+    const { peer, isSeeder, event, numWant, swarmKey, remoteHost } = announce;
+    // Clients that start from a magnet do not know the size yet and say that nothing is left (aria2 does).
+    const onlyLeechers = isSeeder && event !== 'started';
     const limit = this.limits.maxPeersPerAnswer;
     const wanted = Math.max(0, Math.min(numWant ?? limit, limit));
-    const own = wanted === 0 || isSeeder ? undefined : this.#ownSeed.addressFor(swarmKey, remoteHost);
+    const own = wanted === 0 || onlyLeechers ? undefined : this.#ownSeed.addressFor(swarmKey, remoteHost);
     const ownBytes = own === undefined ? NONE : encodeCompactPeer(own);
     const withLocal = isLocalAddress(peer.subarray(0, -2));
     const pickFrom = (table: PeerTable | undefined, count: number, family: 6 | 18): Uint8Array => {
       if (table === undefined || table.size === 0 || count <= 0) return NONE;
       const start = Math.floor(this.#random() * table.size);
       const except = peer.length === family ? entry : undefined;
-      return table.pick({ wanted: count, start, except, onlyLeechers: isSeeder, withLocal });
+      return table.pick({ wanted: count, start, except, onlyLeechers, withLocal });
     };
     // The asker's own family first; the rest of the answer goes to the other.
     const isV4 = peer.length === 6;

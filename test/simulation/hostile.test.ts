@@ -69,7 +69,7 @@ test.each<{ crime: string; commit: (peer: ScriptedPeer) => void }>([
   { crime: 'a HAVE of a piece that does not exist', commit: (p) => p.send(encodePieceIndex('have', 16)) },
   { crime: 'a bitfield of the wrong size', commit: (p) => p.send(Uint8Array.of(0, 0, 0, 2, 5, 0xff)) },
   { crime: 'a bitfield with spare bits', commit: (p) => p.send(Uint8Array.of(0, 0, 0, 4, 5, 0xff, 0xff, 0xff)) },
-  { crime: 'a second bitfield', commit: (p) => p.signal('haveNone').signal('haveAll') },
+  { crime: 'a second statement of pieces', commit: (p) => p.signal('haveNone').signal('haveAll') },
   {
     crime: 'a request past the end of the torrent',
     commit: (p) => p.request({ piece: 16, offsetBytes: 0, lengthBytes: BLOCK }),

@@ -21,6 +21,7 @@ import { Media } from '../media/media.ts';
 import type { Config } from './config.ts';
 import { readinessOf } from './readiness.ts';
 import { dropSetupToken, loadSetupToken } from './setup-token.ts';
+import { announceUrls, startSwarm } from './swarm.ts';
 import { migrations, type Tables } from './tables.ts';
 import { VERSION } from './version.ts';
 
@@ -88,10 +89,13 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
   });
   started.defer(() => admin.close());
 
+  const swarm = await startSwarm(config, { media, clock, log }, started);
   const http = createHttp({
     media,
     accounts,
-    swarms: { counts: () => ({ seeders: 0, leechers: 0 }) },
+    swarms: swarm.registry,
+    tracker: swarm.tracker,
+    hub: swarm.hub,
     clock,
     log,
     registry,
@@ -99,11 +103,12 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
     settings: {
       host: config.host,
       port: config.port,
-      urls: { publicUrl: config.publicUrl, mediaUrl: config.mediaUrl, trackers: [] },
+      urls: { publicUrl: config.publicUrl, mediaUrl: config.mediaUrl, trackers: announceUrls(config) },
       siteName: config.name,
       version: VERSION,
       maxUploadBytes: config.maxUploadBytes,
       iceServers: config.iceServers.map((urls) => ({ urls })),
+      trustProxy: config.trustProxy,
     },
   });
   started.defer(() => http.close());

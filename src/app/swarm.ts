@@ -1,0 +1,143 @@
+/**
+ * The BitTorrent side of the server: tracker, engine, the server's own seeder and the doors peers come in by (TCP,
+ * WebRTC). The tracker names our seeder to peers; the seeder never announces to anybody.
+ */
+import { lookup } from 'node:dns/promises';
+import { networkInterfaces } from 'node:os';
+import { subtleHasher } from '../adapters/browser/subtle-hasher.ts';
+import { TcpDialer } from '../adapters/tcp/dialer.ts';
+import { ConnectionLimits } from '../adapters/tcp/limits.ts';
+import { TcpListener } from '../adapters/tcp/listener.ts';
+import { KeyedConnectionIds } from '../adapters/udp-tracker/connection-ids.ts';
+import { UdpServer } from '../adapters/udp-tracker/udp-server.ts';
+import { RtcAnswerer } from '../adapters/webrtc/answerer.ts';
+import type { Clock } from '../base/clock.ts';
+import { swarmKeyOf } from '../base/ids.ts';
+import type { Log } from '../base/log.ts';
+import { latinIdOf } from '../codec/tracker-ws.ts';
+import type { Media } from '../media/media.ts';
+import { Seeding } from '../media/seeding.ts';
+import { Engine } from '../torrent/index.ts';
+import { HttpTracker } from '../tracker/http.ts';
+import { SwarmRegistry } from '../tracker/registry.ts';
+import { SignalHub } from '../tracker/signal-hub.ts';
+import { UdpTracker } from '../tracker/udp.ts';
+import type { Config } from './config.ts';
+import { addressReachableFrom, isAnyHost, type OwnNetwork } from './reachable.ts';
+
+export interface Swarm {
+  readonly registry: SwarmRegistry;
+  readonly tracker: HttpTracker;
+  readonly hub: SignalHub;
+  readonly seeding: Seeding;
+}
+
+/** Announce URLs of the embedded tracker, the WebSocket one first. */
+export function announceUrls(config: Pick<Config, 'publicUrl' | 'port'>): readonly string[] {
+  const { hostname } = new URL(config.publicUrl);
+  const udpHost = hostname.includes(':') ? `[${hostname}]` : hostname;
+  return [
+    `${config.publicUrl.replace(/^http/, 'ws')}/announce`,
+    `${config.publicUrl}/announce`,
+    `udp://${udpHost}:${config.port}/announce`,
+  ];
+}
+
+/** Starts it all; what was started stops with `started`. @throws Unavailable when a port is taken */
+export async function startSwarm(
+  config: Config,
+  { media, clock, log }: { readonly media: Media; readonly clock: Clock; readonly log: Log },
+  started: AsyncDisposableStack,
+): Promise<Swarm> {
+  const network = await ownNetwork(config);
+  const bindAddress = isAnyHost(config.host) ? {} : { bindAddress: config.host };
+  const answerer = new RtcAnswerer({
+    iceServers: config.iceServers.map((urls) => ({ urls })),
+    clock,
+    log,
+    maxConnections: config.maxPeers,
+    accept: (socket) => seeding.engine.accept(socket),
+    ...bindAddress,
+  });
+  started.defer(() => answerer.stop());
+
+  const limits = new ConnectionLimits({ maxConnections: config.maxPeers });
+  const seeding: Seeding = new Seeding({
+    media,
+    hasher: subtleHasher,
+    clock,
+    log,
+    random: Math.random,
+    createEngine: (wake) => createEngine(config, { clock, log, limits }, wake),
+    answerer,
+    peerAddressFor: (remoteHost) => {
+      const host = addressReachableFrom(remoteHost, network());
+      return host === undefined ? undefined : { host, port: config.peerPort };
+    },
+  });
+  started.defer(() => seeding.stop());
+
+  const registry = new SwarmRegistry({
+    clock,
+    admission: { admits: (key) => config.openTracker || media.admits(key) },
+    ownSeed: seeding,
+  });
+  started.defer(() => registry.stop());
+  media.events.on('removed', ({ infoHash }) => {
+    if (infoHash !== undefined && !config.openTracker) registry.drop(swarmKeyOf(infoHash));
+  });
+
+  const listener = await TcpListener.open({
+    host: config.host,
+    port: config.peerPort,
+    limits,
+    log,
+    accept: (socket) => seeding.engine.accept(socket),
+  });
+  started.defer(() => listener.close());
+  const udp = await UdpServer.start({
+    tracker: new UdpTracker(registry, new KeyedConnectionIds(clock)),
+    log,
+    host: config.host,
+    port: config.port,
+  });
+  started.defer(() => udp.stop());
+
+  return {
+    registry,
+    tracker: new HttpTracker(registry),
+    hub: new SignalHub({ registry, clock, answerer: seeding, ownPeerId: latinIdOf(seeding.engine.peerId) }),
+    seeding,
+  };
+}
+
+type Wake = NonNullable<ConstructorParameters<typeof Engine>[0]['wake']>;
+
+function createEngine(
+  config: Config,
+  { clock, log, limits }: { readonly clock: Clock; readonly log: Log; readonly limits: ConnectionLimits },
+  wake: Wake,
+): Engine {
+  const { seedLimitBytesPerSec } = config;
+  return new Engine({
+    ports: { clock, hasher: subtleHasher, log, random: Math.random, dialers: [new TcpDialer({ limits, clock })] },
+    listenPort: config.peerPort,
+    limits: {
+      maxConnections: config.maxPeers,
+      uploadBytesPerSecond: seedLimitBytesPerSec === 0 ? Number.POSITIVE_INFINITY : seedLimitBytesPerSec,
+    },
+    wake,
+  });
+}
+
+/** Our name is looked up once at the start, interfaces at each question: a laptop changes networks. */
+async function ownNetwork(config: Config): Promise<() => OwnNetwork> {
+  const { hostname } = new URL(config.publicUrl);
+  const found = await lookup(hostname, { all: true }).catch(() => []);
+  const publicAddresses = found.map(({ address }) => address);
+  return () => ({
+    listenHost: config.host,
+    interfaces: Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []),
+    publicAddresses,
+  });
+}

@@ -99,7 +99,9 @@ function printConfig(config: Config, json: boolean): void {
 
 function complain(error: unknown, code: number): number {
   if (!(error instanceof AppError)) throw error;
-  process.stderr.write(`seedbed: ${error.message}\n`);
+  const facts = Object.entries(error.facts).filter(([, value]) => value !== undefined);
+  const shown = facts.length === 0 ? '' : ` (${facts.map(([name, value]) => `${name} ${value}`).join(', ')})`;
+  process.stderr.write(`seedbed: ${error.message}${shown}\n`);
   return code;
 }
 

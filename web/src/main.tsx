@@ -3,13 +3,20 @@ import { QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
-import { queryClient, sessionQuery } from './api/queries.ts';
+import { queryClient, serverQuery, sessionQuery } from './api/queries.ts';
 import { inBackground } from './app/problems.ts';
 import { router } from './app/router.tsx';
+import { connectSwarm } from './app/swarm.ts';
 import { NotFound } from '../../src/base/errors.ts';
 import { startI18n } from './i18n/index.ts';
 import { restoreIdentity } from './identity/store.ts';
 import './styles/main.css';
+
+/** The server's facts are asked for when the first swarm is joined, and again as they age (ICE credentials expire). */
+connectSwarm(async () => {
+  const { createSwarmClient } = await import('./swarm/index.ts');
+  return createSwarmClient(() => queryClient.fetchQuery(serverQuery));
+});
 
 async function start(): Promise<void> {
   const container = document.querySelector('#app');

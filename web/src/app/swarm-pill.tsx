@@ -7,7 +7,8 @@ export function SwarmPill() {
   const { t } = useTranslation();
   const status = useSwarmStatus('idle');
   const { settings } = useSwarmSettings('idle');
-  if (status === undefined || status.state === 'waiting') return null;
+  const isReachable = status?.tracker === 'connected' || (status?.connections ?? 0) > 0;
+  if (status === undefined || (status.state !== 'off' && settings?.httpOnly !== true && !isReachable)) return null;
   const isAlive = status.state === 'running' && settings?.httpOnly !== true;
   const words = status.connections > 0 ? t('app.sharing', { count: status.connections }) : t('app.sharingIdle');
   return (

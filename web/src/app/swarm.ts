@@ -5,7 +5,7 @@
 import { useEffect, useEffectEvent, useState } from 'react';
 import type { MediumInfo } from '../../../src/base/api.ts';
 import { systemClock } from '../../../src/base/clock.ts';
-import { Unavailable } from '../../../src/base/errors.ts';
+import { NotFound, Unavailable } from '../../../src/base/errors.ts';
 import type { InfoHashV1 } from '../../../src/base/ids.ts';
 import { sleep } from '../../../src/base/tasks.ts';
 import type {
@@ -52,6 +52,14 @@ export async function swarmClient(): Promise<SwarmClient> {
 export async function seedFile(file: File, options: SeedOptions): Promise<SeededFile> {
   const client = await swarmClient();
   return await client.seedFile(file, options);
+}
+
+/** Stops seeding the torrent from this browser; one that is not held is no error. @throws StorageFailed */
+export async function unseed(infoHash: InfoHashV1): Promise<void> {
+  const client = await swarmClient();
+  await client.library.remove(infoHash).catch((error: unknown) => {
+    if (!(error instanceof NotFound)) throw error;
+  });
 }
 
 /** Where nobody waits for the swarm it must not hold the first paint up. */

@@ -181,6 +181,7 @@ export const en = {
   },
   player: {
     label: 'Player: {{name}}',
+    rate: '{{rate}}× playback speed',
     shortcuts: 'Keyboard shortcuts',
     play: 'Play or pause',
     back10: 'Back 10 seconds',

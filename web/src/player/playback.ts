@@ -29,6 +29,11 @@ export async function act(media: HTMLMediaElement, action: PlayerAction): Promis
   }
 }
 
+/** Sets the speed; 1 is normal. */
+export function playAt(media: HTMLMediaElement | null, rate: number): void {
+  if (media !== null) media.playbackRate = rate;
+}
+
 function seekTo(media: HTMLMediaElement, seconds: number): void {
   if (!Number.isFinite(media.duration)) return;
   media.currentTime = Math.min(media.duration, Math.max(0, seconds));

@@ -8,7 +8,6 @@ import {
   MediaLoadingIndicator,
   MediaMuteButton,
   MediaPipButton,
-  MediaPlaybackRateButton,
   MediaPlayButton,
   MediaTimeDisplay,
   MediaTimeRange,
@@ -17,6 +16,7 @@ import {
 import { lazy, Suspense, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { FieldPicture, usePosterUrl } from '../components/poster.tsx';
+import { RateButton } from './rate-button.tsx';
 import { DownloadCard } from './download-card.tsx';
 import { usePlaybackCompanions } from './use-playback.ts';
 import { useShortcuts } from './use-shortcuts.ts';
@@ -73,7 +73,7 @@ export function VideoPlayer({ medium, opened, fills = false }: ViewerProps) {
           <MediaTimeRange />
           <MediaTimeDisplay showDuration noToggle />
           <MediaCaptionsButton noTooltip />
-          <MediaPlaybackRateButton noTooltip className="player-extra" />
+          <RateButton media={media} />
           <MediaPipButton noTooltip className="player-extra" />
           <MediaFullscreenButton noTooltip />
         </MediaControlBar>

@@ -29,6 +29,7 @@ class World {
   readonly seeding: (Pending<SeededFile> & { readonly file: File })[] = [];
   readonly sending: Transfer[] = [];
   readonly terminated: string[] = [];
+  readonly unseeded: string[] = [];
   readonly reported: unknown[] = [];
   readonly stored = new Set<Sha256>();
   reopened: File | undefined;
@@ -56,6 +57,7 @@ class World {
           this.seeding.push({ file, signal: own, resolve, reject });
           own.addEventListener('abort', () => reject(new Cancelled('stopped')));
         }),
+      unseed: async (unwanted) => void this.unseeded.push(unwanted),
       transfer: (job, listener, signal) =>
         new Promise((resolve, reject) => {
           this.sending.push({ job, listener, signal, resolve, reject });
@@ -171,7 +173,7 @@ test('a refusal is shown in the words of the server, and can be tried again', as
   expect(world.phases()).toEqual(['a uploading']);
 });
 
-test('cancelling drops what the server has, and its late failure changes nothing', async () => {
+test('cancelling drops what the server has, stops the seeding, and its late failure changes nothing', async () => {
   const world = new World();
   world.add('a');
   await settle();
@@ -179,7 +181,7 @@ test('cancelling drops what the server has, and its late failure changes nothing
   world.sending[0]?.listener.created('/uploads/1');
   await world.manager.cancel('u1');
   await settle();
-  expect(world).toMatchObject({ items: [], terminated: ['/uploads/1'], reported: [] });
+  expect(world).toMatchObject({ items: [], terminated: ['/uploads/1'], unseeded: [infoHash], reported: [] });
   expect(world.records.size).toBe(0);
 });
 
@@ -216,7 +218,7 @@ test('another file of another size is refused at once', async () => {
   expect(() => world.manager.provide('old', { file: fileOf('x', 'longer than before') })).toThrow('not the same file');
 });
 
-test('another file of the same size is found out by its hash, and nothing is sent', async () => {
+test('another file of the same size is found out by its hash: nothing is sent, and it is not seeded', async () => {
   const world = new World([recordOf({ hash: { sha256: hashOf('a') } })]);
   await world.manager.restore();
   world.manager.provide('old', { file: fileOf('x', 'olleh') });
@@ -224,7 +226,7 @@ test('another file of the same size is found out by its hash, and nothing is sen
   await world.finishHash(0, hashOf('b'));
   expect(world.items[0]?.phase).toMatchObject({ kind: 'failed', code: 'hash_mismatch' });
   expect(world.items[0]?.hash?.sha256).toBe(hashOf('a'));
-  expect(world.sending).toEqual([]);
+  expect(world).toMatchObject({ sending: [], unseeded: [infoHash] });
 });
 
 test('the list is bounded: what does not fit is not taken', () => {

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../../src/base/clock.ts';
 import { AppError, Cancelled, HashMismatch } from '../../../src/base/errors.ts';
-import type { Sha256 } from '../../../src/base/ids.ts';
+import type { InfoHashV1, Sha256 } from '../../../src/base/ids.ts';
 import type { SeededFile, SeedOptions } from '../swarm/index.ts';
 import { Gate } from './gate.ts';
 import { newItem, reduceItem, type FileHash, type UploadEvent, type UploadItem } from './item.ts';
@@ -26,6 +26,8 @@ export interface UploadPorts {
   readonly records: UploadRecords;
   newId(): string;
   seed(file: File, options: SeedOptions): Promise<SeededFile>;
+  /** Stops seeding what the user did not mean to publish after all. */
+  unseed(infoHash: InfoHashV1): Promise<void>;
   transfer(job: TransferJob, listener: TransferListener, signal: AbortSignal): Promise<void>;
   terminate(uploadUrl: string): Promise<void>;
   isStored(sha256: Sha256): Promise<boolean>;
@@ -116,7 +118,8 @@ export class UploadManager {
     if (upload === undefined) return;
     upload.controller?.abort(new Cancelled('the upload was cancelled'));
     this.dismiss(id);
-    const { uploadUrl } = upload.record;
+    const { uploadUrl, hash } = upload.record;
+    if (hash?.infoHash !== undefined) await this.#ports.unseed(hash.infoHash);
     if (uploadUrl !== undefined) await this.#ports.terminate(uploadUrl);
   }
 
@@ -178,7 +181,10 @@ export class UploadManager {
     });
     const { sha256, torrent } = seeded;
     const known = upload.record.hash;
-    if (known !== undefined && known.sha256 !== sha256) throw new HashMismatch('this is not the same file as before');
+    if (known !== undefined && known.sha256 !== sha256) {
+      if (torrent !== undefined) await this.#ports.unseed(torrent.infoHash);
+      throw new HashMismatch('this is not the same file as before');
+    }
     const hash = { sha256, ...(torrent && { infoHash: torrent.infoHash }) };
     emit({ kind: 'hashed', hash });
     this.#remember(upload.record.id, { hash });

@@ -4,7 +4,7 @@ import type { Sha256 } from '../../../src/base/ids.ts';
 import { ApiFailed } from '../api/http.ts';
 import { mediumQuery, queryClient, recentMediaQuery, sessionQuery } from '../api/queries.ts';
 import { reportProblem } from '../app/problems.ts';
-import { seedFile } from '../app/swarm.ts';
+import { seedFile, unseed } from '../app/swarm.ts';
 import { rememberPosterOf } from '../lib/poster.ts';
 import { useUploads } from './list.ts';
 import { UploadManager, type PickedFile } from './manager.ts';
@@ -31,6 +31,7 @@ export const uploads = new UploadManager({
     await rememberPosterOf(file, seeded.sha256);
     return seeded;
   },
+  unseed,
   transfer: async (job, listener, signal) => {
     await transfer(job, listener, signal);
     await Promise.all([

@@ -188,6 +188,7 @@ export class Content {
   tick(nowMs: number): void {
     if (!this.isWanting) return;
     this.downloader.hedge(nowMs);
+    for (const seed of this.#webSeeds.values()) this.#webSeeding.yieldToSwarm(seed, nowMs);
     this.#employWebSeeds();
     this.downloader.fillAll();
   }

@@ -114,6 +114,25 @@ export class WebSeed implements BlockSource {
     return true;
   }
 
+  /** How long the rest of the run will take, in ms; 0 without a run. A slow start counts until the speed is known. */
+  restMs(nowMs: number): number {
+    const run = this.#run;
+    if (run === undefined) return 0;
+    if (this.#bytesPerMs === 0) return nowMs - this.#startedAtMs;
+    return (run.endExclusive - run.position) / this.#bytesPerMs;
+  }
+
+  /** Gives back everything but the block in progress. */
+  yieldRest(): void {
+    const run = this.#run;
+    if (run === undefined) return;
+    const end = Math.min(run.endExclusive, this.#blockStart(run.position + BLOCK_BYTES));
+    if (end <= run.position || end === run.endExclusive) return;
+    const { endExclusive } = run;
+    run.endExclusive = end;
+    this.#host.released(this, this.#blocksOf(end, endExclusive));
+  }
+
   /** Stops the run; its remaining blocks are released. */
   abort(): void {
     this.#run?.abort.abort(new Cancelled('no longer wanted'));

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { httpIsNeeded, httpMayFill } from './web-seeding.ts';
+import { httpIsNeeded, httpMayFill, httpShouldYield } from './web-seeding.ts';
 
 test.each([
   { case: 'no peer delivers', swarmArrivalMs: Infinity, httpArrivalMs: 200, dueInMs: 0, needed: true },
@@ -26,6 +26,16 @@ test.each([
 
 test('told to help always, HTTP is needed always', () => {
   expect(httpIsNeeded({ use: 'always', swarmArrivalMs: 1, httpArrivalMs: 9, dueInMs: 9_999 })).toBe(true);
+});
+
+test.each([
+  { use: 'when-needed', restMs: 2_000, swarmArrivalMs: 50, yields: true },
+  { use: 'when-needed', restMs: 250, swarmArrivalMs: 50, yields: false },
+  { use: 'when-needed', restMs: 2_000, swarmArrivalMs: 1_900, yields: false },
+  { use: 'when-needed', restMs: 60_000, swarmArrivalMs: Infinity, yields: false },
+  { use: 'always', restMs: 2_000, swarmArrivalMs: 50, yields: false },
+] as const)('HTTP ($use) with $restMs ms to go, the swarm $swarmArrivalMs: yields $yields', ({ yields, ...late }) => {
+  expect(httpShouldYield(late)).toBe(yields);
 });
 
 test.each([

@@ -32,6 +32,18 @@ export function httpIsNeeded(need: {
   return need.swarmArrivalMs > Math.max(need.dueInMs - MARGIN_MS, need.httpArrivalMs);
 }
 
+/** A run is given up for the swarm only where that saves this much. */
+const MIN_GAIN_MS = 200;
+
+/** Whether HTTP should leave the rest of a run that a reader waits for to the swarm. */
+export function httpShouldYield(late: {
+  readonly use: WebSeedUse;
+  readonly restMs: number;
+  readonly swarmArrivalMs: number;
+}): boolean {
+  return late.use !== 'always' && late.restMs > late.swarmArrivalMs + MIN_GAIN_MS;
+}
+
 /** Whether HTTP should take part where nobody reads. */
 export function httpMayFill(swarm: { readonly use: WebSeedUse; readonly silentMs: number }): boolean {
   return swarm.use === 'always' || swarm.silentMs >= COLD_SWARM_MS;
@@ -66,6 +78,16 @@ export class WebSeeding {
     if (run === undefined) return;
     this.#parts.charge(run.endExclusive - run.start);
     seed.start(run);
+  }
+
+  /** A run that turned out slower than the swarm is left to the swarm, but for the block in progress. */
+  yieldToSwarm(seed: WebSeed, nowMs: number): void {
+    const current = seed.current;
+    const { store, downloader, use } = this.#parts;
+    if (current === undefined || !downloader.hasReaders) return;
+    const piece = store.geometry.pieceAt(current.start);
+    const swarmArrivalMs = downloader.swarmArrivalMs(piece, current.endExclusive - current.start);
+    if (httpShouldYield({ use, restMs: seed.restMs(nowMs), swarmArrivalMs })) seed.yieldRest();
   }
 
   /** A run that serves no reader any more ends at once. */

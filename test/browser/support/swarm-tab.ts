@@ -43,3 +43,4 @@ export function statsWhen(
 }
 
 export type { SwarmMedium };
+export { playVideo, seek, video } from './playback.ts';

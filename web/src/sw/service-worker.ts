@@ -50,7 +50,7 @@ async function answerFile(request: Request, pathname: string): Promise<Response>
 /** The answer to a request of a page; undefined leaves it to the browser. */
 function answer(request: Request): Promise<Response> | undefined {
   const { origin, pathname } = new URL(request.url);
-  if (origin !== scope.location.origin || (request.method !== 'GET' && request.method !== 'HEAD')) return undefined;
+  if (origin !== scope.location.origin || request.method !== 'GET') return undefined;
   if (request.mode === 'navigate') return isAppPage(pathname) ? answerPage(request) : undefined;
   const address = parseStreamPath(pathname);
   if (address !== undefined) return answerStream(request, address, streams);

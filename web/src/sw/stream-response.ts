@@ -1,7 +1,8 @@
 /**
  * Answers `/stream/…`: the bytes of a torrent as an HTTP response with exact ranges, from the swarm as long as it speaks
  * and from the server from then on, in the middle of a response too. Bytes of strangers never become a document of
- * this origin: no navigation gets here, and every answer is sandboxed and never sniffed.
+ * this origin: no navigation gets here, and every answer is sandboxed and never sniffed. One resource has one
+ * entity tag, whoever delivers it.
  */
 import type { Clock } from '../../../src/base/clock.ts';
 import { AppError, Unavailable } from '../../../src/base/errors.ts';
@@ -22,48 +23,60 @@ const SAFE_TYPE = /^(?:video|audio|image)\/(?!svg)[\w.+-]+$/;
 
 /** Never rejects while the server can be reached. */
 export async function answerStream(request: Request, address: StreamAddress, ports: StreamPorts): Promise<Response> {
+  const rangeHeader = rangeAsked(request, entityTag(address.sha256));
   const link = await openLink(await ports.offer(address), ports.clock);
-  if (link === undefined) return fromServer(request, address, ports);
-  const etag = `"${address.sha256}"`;
-  const ifRange = request.headers.get('if-range');
-  const rangeHeader = ifRange === null || ifRange === etag ? request.headers.get('range') : null;
+  if (link === undefined) return fromServer(rangeHeader, address, ports, request.signal);
   const answer = answerRange(rangeHeader, link.sizeBytes);
   if (answer.kind === 'unsatisfiable') {
     link.cancel();
     return new Response(null, { status: 416, headers: { 'content-range': `bytes */${link.sizeBytes}` } });
   }
   const range = answer.kind === 'part' ? answer.range : { start: 0, endExclusive: link.sizeBytes };
-  const headers = streamHeaders(link, range, etag);
+  const headers = new Headers(safeHeaders(link.type, entityTag(address.sha256)));
+  headers.set('content-length', String(rangeLength(range)));
   if (answer.kind === 'part')
     headers.set('content-range', `bytes ${range.start}-${range.endExclusive - 1}/${link.sizeBytes}`);
-  const body = request.method === 'HEAD' ? endLink(link) : streamBody(link, range, address, ports);
+  const body = streamBody(link, range, address, ports);
   return new Response(body, { status: answer.kind === 'part' ? 206 : 200, headers });
 }
 
-function streamHeaders(link: OpenLink, range: ByteRange, etag: string): Headers {
-  return new Headers({
+/** The Range header where it holds for this version (RFC 9110 §13.1.5). */
+function rangeAsked(request: Request, etag: string): string | null {
+  const ifRange = request.headers.get('if-range');
+  return ifRange === null || ifRange === etag ? request.headers.get('range') : null;
+}
+
+const entityTag = (sha256: string): string => `"${sha256}"`;
+
+function safeHeaders(type: string, etag: string): Record<string, string> {
+  return {
     'accept-ranges': 'bytes',
     'cache-control': 'no-store',
-    'content-length': String(rangeLength(range)),
     'content-security-policy': "sandbox; default-src 'none'",
-    'content-type': SAFE_TYPE.test(link.type) ? link.type : 'application/octet-stream',
+    'content-type': SAFE_TYPE.test(type) ? type : 'application/octet-stream',
     etag,
     'x-content-type-options': 'nosniff',
-  });
+  };
 }
 
-function endLink(link: OpenLink): null {
-  link.cancel();
-  return null;
-}
-
-function fromServer(request: Request, { httpPath }: StreamAddress, ports: StreamPorts): Promise<Response> {
-  const headers = new Headers();
-  for (const name of ['range', 'if-range']) {
-    const value = request.headers.get(name);
+/**
+ * The server's answer, under the same entity tag as the swarm's and as safe: players join parts of both, and give up on
+ * a resource whose tag changes under them.
+ */
+async function fromServer(
+  rangeHeader: string | null,
+  { httpPath, sha256 }: StreamAddress,
+  ports: StreamPorts,
+  signal: AbortSignal,
+): Promise<Response> {
+  const asked = new Headers(rangeHeader === null ? {} : { range: rangeHeader });
+  const { status, statusText, body, headers: given } = await ports.fetchHttp(httpPath, asked, signal);
+  const headers = new Headers(safeHeaders(given.get('content-type') ?? '', entityTag(sha256)));
+  for (const name of ['content-length', 'content-range']) {
+    const value = given.get(name);
     if (value !== null) headers.set(name, value);
   }
-  return ports.fetchHttp(httpPath, headers, request.signal);
+  return new Response(body, { status, statusText, headers });
 }
 
 /** One chunk per pull, nothing read ahead; a cancel reaches the scheduler before this function's caller goes on. */

@@ -40,7 +40,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.woff2': 'font/woff2',
 };
 
-/** @throws StorageFailed when the folder cannot be read or holds far more than a web app. */
+/** Empty where nothing was built. @throws StorageFailed when the folder cannot be read or holds far more than a web app. */
 export async function loadAssets(folder: string): Promise<Assets> {
   const names = await listFiles(folder);
   const files = new Map<string, Uint8Array>();
@@ -64,6 +64,7 @@ async function listFiles(folder: string): Promise<string[]> {
     return names;
   } catch (cause) {
     if (cause instanceof StorageFailed) throw cause;
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return [];
     throw new StorageFailed('the web app cannot be read', {}, { cause });
   }
 }

@@ -8,6 +8,7 @@ export class HttpMetrics {
   readonly #duration: Histogram<'door'>;
   readonly #active: Gauge;
   readonly #sent: Counter;
+  readonly #series = new Map<string, DoorSeries>();
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -38,12 +39,29 @@ export class HttpMetrics {
     this.#active.inc();
     response.once('close', () => {
       this.#active.dec();
-      this.#requests.inc({ door, status: `${Math.floor(response.statusCode / 100)}xx` });
-      this.#duration.observe({ door }, (performance.now() - startedAtMs) / SECOND_MS);
+      const { duration, requests } = this.#seriesOf(door);
+      const statusClass = Math.floor(response.statusCode / 100);
+      (requests[statusClass] ??= this.#requests.labels(door, `${statusClass}xx`)).inc();
+      duration.observe((performance.now() - startedAtMs) / SECOND_MS);
     });
+  }
+
+  /** Label look-ups cost more than counting; doors are few, so their series are kept. */
+  #seriesOf(door: string): DoorSeries {
+    const known = this.#series.get(door);
+    if (known !== undefined) return known;
+    const series = { duration: this.#duration.labels(door), requests: [] };
+    this.#series.set(door, series);
+    return series;
   }
 
   countBytes(count: number): void {
     this.#sent.inc(count);
   }
+}
+
+interface DoorSeries {
+  readonly duration: Histogram.Internal<'door'>;
+  /** By class of status: 2 for 2xx. */
+  readonly requests: Counter.Internal[];
 }

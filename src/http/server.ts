@@ -46,7 +46,7 @@ export interface HttpSettings {
   readonly maxUploadBytes: number;
   readonly iceServers: ServerInfo['iceServers'];
   /** Believe `X-Forwarded-For` of a reverse proxy on loopback. */
-  readonly trustProxy?: boolean;
+  readonly trustProxy: boolean;
   readonly limits?: Partial<HttpLimits>;
 }
 
@@ -55,9 +55,8 @@ export interface HttpDeps {
   readonly accounts: Accounts;
   /** What the tracker knows of swarms: the registry. */
   readonly swarms: SwarmCounter;
-  /** Absent where another process tracks. */
-  readonly tracker?: HttpTracker;
-  readonly hub?: SignalHub;
+  readonly tracker: HttpTracker;
+  readonly hub: SignalHub;
   readonly clock: Clock;
   readonly log: Log;
   readonly registry: Registry;
@@ -84,7 +83,7 @@ class HttpServer implements Http {
   readonly #stopping = new AbortController();
   readonly #metrics: HttpMetrics;
   readonly #doors: Doors;
-  readonly #signalling: SignallingDoor | undefined;
+  readonly #signalling: SignallingDoor;
   readonly #mediaHost: string | undefined;
 
   constructor(deps: HttpDeps) {
@@ -99,20 +98,19 @@ class HttpServer implements Http {
       (request, response) => this.#dispatch({ request, response }),
       (request, socket, head) => this.#upgrade(request, socket, head),
     );
-    const { hub, clock, log } = deps;
-    this.#signalling = hub && new SignallingDoor({ hub, clock, log, trustProxy: settings.trustProxy ?? false });
+    this.#signalling = new SignallingDoor({ ...deps, ...settings });
     this.#doors = this.#openDoors();
   }
 
   async listen(): Promise<number> {
     await this.#doors.api.app.ready();
-    this.#signalling?.start();
+    this.#signalling.start();
     const { host, port } = this.#deps.settings;
     return await listen(this.#server, host, port);
   }
 
   async close(): Promise<void> {
-    this.#signalling?.close();
+    this.#signalling.close();
     await stopListening(this.#server, this.#limits.graceMs, this.#deps.clock);
     this.#stopping.abort(new Cancelled('the server stops'));
     await this.#doors.api.app.close();
@@ -170,7 +168,7 @@ class HttpServer implements Http {
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const isSignalling = splitTarget(request.url)?.path === '/announce' && !this.#isMediaHost(request);
-    if (isSignalling && this.#signalling) this.#signalling.upgrade(request, socket, head);
+    if (isSignalling) this.#signalling.upgrade(request, socket, head);
     else refuseUpgrade(socket);
   }
 
@@ -195,7 +193,7 @@ class HttpServer implements Http {
         return answerMetainfo({ ...this.#deps, ...this.#deps.settings }, exchange, route.infoHash);
       case 'announce':
       case 'scrape':
-        return this.#answerTracker(exchange, route.kind, target.query);
+        return answerTracker({ ...this.#deps, ...this.#deps.settings }, exchange, route.kind, target.query);
       case 'api':
         return this.#answerApi(exchange);
       case 'web':
@@ -220,12 +218,6 @@ class HttpServer implements Http {
       default:
         throw new MethodNotAllowed(request.method, ['GET', 'HEAD', 'DELETE', 'OPTIONS']);
     }
-  }
-
-  #answerTracker(exchange: Exchange, kind: 'announce' | 'scrape', query: string): void {
-    const { tracker, settings } = this.#deps;
-    if (tracker === undefined) throw new NotFound('there is no tracker here');
-    answerTracker({ tracker, trustProxy: settings.trustProxy ?? false }, exchange, kind, query);
   }
 
   /** JSON bodies are small: one that has not arrived in time loses its connection. */

@@ -10,9 +10,10 @@ import { Progress } from '../components/progress.tsx';
 import { Toggle } from '../components/toggle.tsx';
 import { formatSpeed, percentOf } from '../lib/format.ts';
 import { countPieces } from '../lib/pieces.ts';
+import type { SpeedPoint } from '../lib/sparkline.ts';
 import type { SwarmStats } from '../swarm/index.ts';
 import { PiecesBar } from './pieces-bar.tsx';
-import { SpeedChart } from './speed-chart.tsx';
+import { SpeedChart, useSpeedHistory } from './speed-chart.tsx';
 
 interface FigureProps {
   readonly label: string;
@@ -60,13 +61,19 @@ function SplitBar({ fromPeers, fromHttp }: { readonly fromPeers: number; readonl
   );
 }
 
-function Details({ stats, medium }: { readonly stats: SwarmStats; readonly medium: MediumInfo }) {
+interface DetailsProps {
+  readonly stats: SwarmStats;
+  readonly history: readonly SpeedPoint[];
+  readonly medium: MediumInfo;
+}
+
+function Details({ stats, history, medium }: DetailsProps) {
   const { t } = useTranslation();
   const have = countPieces(stats.pieces, stats.pieceCount);
   const percent = percentOf(stats.haveBytes, stats.sizeBytes);
   return (
     <div className="flex flex-col gap-5">
-      <SpeedChart stats={stats} />
+      <SpeedChart stats={stats} history={history} />
       <dl className="grid grid-cols-2 gap-4">
         <Figure label={t('panel.download')} value={stats.fromPeersBytesPerSec + stats.fromHttpBytesPerSec}>
           {formatSpeed(stats.fromPeersBytesPerSec + stats.fromHttpBytesPerSec)}
@@ -131,6 +138,7 @@ export function LivePanel({ medium }: { readonly medium: MediumInfo }) {
   const stats = useSwarmStats(medium.torrent?.infoHash);
   const [isOpen, setOpen] = useState(false);
   const { isAlive, text } = useStateText(stats);
+  const history = useSpeedHistory(stats);
   useSpokenSwarm(stats);
   const { peers = 0, fromPeersBytes = 0, fromHttpBytes = 0, uploadedBytes = 0 } = stats ?? {};
   return (
@@ -172,7 +180,7 @@ export function LivePanel({ medium }: { readonly medium: MediumInfo }) {
             />
           </button>
           <div id="live-details" hidden={!isOpen} className="mt-3">
-            {isOpen && <Details stats={stats} medium={medium} />}
+            {isOpen && <Details stats={stats} history={history} medium={medium} />}
           </div>
         </>
       )}

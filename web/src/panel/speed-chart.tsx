@@ -9,10 +9,11 @@ const WIDTH = 300;
 const HEIGHT = 56;
 const READ_EVERY_MS = 1_000;
 
-function useHistory(stats: SwarmStats): readonly SpeedPoint[] {
+/** Follows the speeds from the moment the page is open, so that the chart has a past when it is looked at. */
+export function useSpeedHistory(stats: SwarmStats | undefined): readonly SpeedPoint[] {
   const [history, setHistory] = useState<readonly SpeedPoint[]>([]);
   const read = useEffectEvent(() => {
-    const { fromPeersBytesPerSec, fromHttpBytesPerSec } = stats;
+    const { fromPeersBytesPerSec = 0, fromHttpBytesPerSec = 0 } = stats ?? {};
     setHistory((old) => addPoint(old, { fromPeers: fromPeersBytesPerSec, fromHttp: fromHttpBytesPerSec }));
   });
   useEffect(() => {
@@ -22,9 +23,14 @@ function useHistory(stats: SwarmStats): readonly SpeedPoint[] {
   return history;
 }
 
-export function SpeedChart({ stats }: { readonly stats: SwarmStats }) {
+interface SpeedChartProps {
+  readonly stats: SwarmStats;
+  readonly history: readonly SpeedPoint[];
+}
+
+export function SpeedChart({ stats, history }: SpeedChartProps) {
   const { t } = useTranslation();
-  const paths = sparkPaths(useHistory(stats), WIDTH, HEIGHT);
+  const paths = sparkPaths(history, WIDTH, HEIGHT);
   const label = t('panel.chart', {
     peers: formatSpeed(stats.fromPeersBytesPerSec),
     http: formatSpeed(stats.fromHttpBytesPerSec),

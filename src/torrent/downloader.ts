@@ -23,6 +23,8 @@ const ENDGAME_BATCH = 8;
 const MAX_DUPLICATES = 3;
 /** Nothing delivered for this long although asked: snubbed. */
 const SNUB_AFTER_MS = 10_000;
+/** Peers stay interesting for so long after the last reader: a seek must not wait to be unchoked again. */
+const INTEREST_LINGERS_MS = 60_000;
 
 export interface DownloadPolicy {
   /** Fetch what nobody reads, too. */
@@ -52,6 +54,7 @@ export class Downloader {
   readonly #parts: DownloaderParts;
   #window: readonly WantedPiece[] = [];
   #windowPieces = new Set<number>();
+  #readAtMs = Number.NEGATIVE_INFINITY;
   #fillIsDue = false;
   #isStopped = false;
 
@@ -78,6 +81,7 @@ export class Downloader {
   setWindow(window: readonly WantedPiece[], isJump: boolean): void {
     this.#window = window;
     this.#windowPieces = new Set(window.map(({ piece }) => piece));
+    this.#readAtMs = this.#parts.clock.monotonicMs();
     if (isJump) this.#cancelStale();
     this.updateInterest();
   }
@@ -181,6 +185,23 @@ export class Downloader {
     return stalest !== undefined;
   }
 
+  /** Asks a second source for urgent blocks that are overdue, or will come too late while another peer is quicker. */
+  hedge(nowMs: number): void {
+    const dueInMs = new Map(
+      this.#window.filter(({ isUrgent }) => isUrgent).map((wanted) => [wanted.piece, wanted.dueInMs]),
+    );
+    if (dueInMs.size === 0) return;
+    let hedges = 0;
+    for (const peer of this.#parts.peers)
+      for (const [blockKey, { expectedAtMs }] of peer.ledger.open) {
+        const pieceDueInMs = dueInMs.get(this.#parts.store.geometry.pieceOf(blockKey));
+        if (pieceDueInMs === undefined) continue;
+        const arrivalMs = nowMs > expectedAtMs + LATE_AFTER_MS ? Number.POSITIVE_INFINITY : expectedAtMs - nowMs;
+        if (arrivalMs <= pieceDueInMs || !this.#hedgeBlock(blockKey, peer, arrivalMs)) continue;
+        if (++hedges >= MAX_HEDGES_PER_TICK) return;
+      }
+  }
+
   /** Once a second: peers that deliver nothing lose their requests, and pieces bound to such a source their bond. */
   checkStalls(nowMs: number): void {
     for (const peer of this.#parts.peers) {
@@ -234,7 +255,8 @@ export class Downloader {
     const have = peer.pieces.have;
     if (have === undefined || this.#isStopped) return;
     const wantsAny = policy.fetchesAll && !store.have.isComplete && have.hasBeyond(store.have);
-    peer.setInterested(wantsAny || (this.hasReaders && !store.have.isComplete && have.count > 0));
+    const isRead = this.hasReaders || this.#parts.clock.monotonicMs() - this.#readAtMs < INTEREST_LINGERS_MS;
+    peer.setInterested(wantsAny || (isRead && !store.have.isComplete && have.count > 0));
   }
 
   #queueLimit(peer: Peer): number {
@@ -335,40 +357,45 @@ export class Downloader {
     }
   }
 
-  /** Asks a second source for urgent blocks that should have been here. */
-  hedge(nowMs: number): void {
-    if (this.#window.length === 0) return;
-    let hedges = 0;
-    for (const peer of this.#parts.peers)
-      for (const [blockKey, request] of peer.ledger.open) {
-        if (hedges >= MAX_HEDGES_PER_TICK) return;
-        if (nowMs < request.expectedAtMs + LATE_AFTER_MS) continue;
-        if (this.#hedgeBlock(blockKey, peer)) hedges++;
-      }
-  }
-
-  #hedgeBlock(blockKey: number, late: Peer): boolean {
+  /** True when a second source was asked. A block that is overdue and that no peer has goes to an idle web seed. */
+  #hedgeBlock(blockKey: number, late: Peer, arrivalMs: number): boolean {
     const { store } = this.#parts;
     const piece = store.active.get(store.geometry.pieceOf(blockKey));
-    if (piece === undefined || !this.#isUrgent(piece.index) || piece.exclusiveTo !== undefined) return false;
+    if (piece === undefined || piece.exclusiveTo !== undefined) return false;
     const block = blockKey - store.geometry.blockKey(piece.index, 0);
     if (piece.askers(block) !== 1) return false;
-    let best: Peer | undefined;
-    for (const peer of this.#parts.peers) {
-      if (peer === late || peer.isSnubbed || !peer.mayRequest || !peer.serves(piece.index)) continue;
-      if (peer.ledger.size >= peer.requestQueueLimit) continue;
-      if (best === undefined || peer.pipeline.arrivalMs(peer.queuedBytes) < best.pipeline.arrivalMs(best.queuedBytes))
-        best = peer;
-    }
-    if (best !== undefined) {
+    const best = this.#quickestFor(piece.index, late);
+    if (best !== undefined && best.pipeline.arrivalMs(unstoppableBytes(best)) * TOLERATED_LATENESS < arrivalMs) {
+      this.#makeWay(best);
       piece.ask(block);
       best.request([blockKey]);
-    } else if (this.#parts.hasBackup()) late.cancel([blockKey], true);
-    return best !== undefined;
+      return true;
+    }
+    if (best === undefined && arrivalMs === Number.POSITIVE_INFINITY && this.#parts.hasBackup())
+      late.cancel([blockKey], true);
+    return false;
   }
 
-  #isUrgent(piece: number): boolean {
-    return this.#window.some((wanted) => wanted.isUrgent && wanted.piece === piece);
+  /** Takes back what the peer has queued but can hardly have sent yet, unless it is urgent: the urgent block goes first. */
+  #makeWay(peer: Peer): void {
+    const { geometry } = this.#parts.store;
+    const urgent = new Set(this.#window.filter(({ isUrgent }) => isUrgent).map(({ piece }) => piece));
+    const stoppable = [...peer.ledger.open.keys()].slice(peer.pipeline.blocksUnderWay);
+    const cancelled = stoppable.filter((blockKey) => !urgent.has(geometry.pieceOf(blockKey)));
+    if (cancelled.length > 0) peer.cancel(cancelled);
+  }
+
+  #quickestFor(piece: number, except: Peer): Peer | undefined {
+    let best: Peer | undefined;
+    let bestMs = Number.POSITIVE_INFINITY;
+    for (const peer of this.#parts.peers) {
+      if (peer === except || peer.isSnubbed || !peer.mayRequest || !peer.serves(piece)) continue;
+      const arrivalMs = peer.pipeline.arrivalMs(unstoppableBytes(peer));
+      if (peer.ledger.size >= peer.requestQueueLimit || arrivalMs >= bestMs) continue;
+      best = peer;
+      bestMs = arrivalMs;
+    }
+    return best;
   }
 
   #fillSoon(): void {
@@ -379,4 +406,9 @@ export class Downloader {
       this.fillAll();
     });
   }
+}
+
+/** What is ahead of a new request even when all that can be taken back is. */
+function unstoppableBytes(peer: Peer): number {
+  return Math.min(peer.queuedBytes, peer.pipeline.blocksUnderWay * BLOCK_BYTES);
 }

@@ -13,10 +13,15 @@ const DRAINED_BLOCKS = 2;
 /** Above this a longer queue gains nothing, even on loopback (measured: 256 blocks saturate it). */
 const MAX_BLOCKS = 512;
 const BANDWIDTH_MEMORY_MS = 3_000;
+/** Busy time after which an old delivery weighs 1/e in the average. */
+const BUSY_MEMORY_MS = 4_000;
+/** Deliveries of one chunk come at the same moment; clocks may be coarse. */
+const MIN_SPAN_MS = 0.05;
 const DELAY_MEMORY_MS = 10_000;
 /** Extra queue beside the delay. A reader wants short queues, bulk download wants to survive scheduling hiccups. */
 const INTERACTIVE_SLACK_MS = 30;
 const BULK_SLACK_MS = 250;
+const BURST_TOLERANCE = 1.5;
 /** Guess for sources that delivered nothing yet. */
 const UNKNOWN_BYTES_PER_MS = 256;
 const UNKNOWN_DELAY_MS = 100;
@@ -75,6 +80,11 @@ export class RequestPipeline {
   readonly #delay: RecentExtreme;
   #deliveredBytes = 0;
   #deliveredAtMs: number;
+  /** The next delivery is the first after an idle spell, so the way there and back is in its time. */
+  #isFirst = true;
+  /** Bytes delivered and time spent waiting for them, both fading. */
+  #busyBytes = 0;
+  #busyMs = 0;
   #draining = false;
 
   constructor(nowMs: number) {
@@ -83,9 +93,9 @@ export class RequestPipeline {
     this.#deliveredAtMs = nowMs;
   }
 
-  /** Highest recent delivery rate in bytes per ms; a modest guess before the first block. */
+  /** What it delivers while asked, in bytes per ms, bursts evened out; a modest guess before the first block. */
   get bytesPerMs(): number {
-    return this.#bandwidth.value ?? UNKNOWN_BYTES_PER_MS;
+    return this.#busyBytes === 0 ? UNKNOWN_BYTES_PER_MS : this.#busyBytes / Math.max(this.#busyMs, MIN_SPAN_MS);
   }
 
   /** Delay of an empty queue in ms. */
@@ -103,8 +113,16 @@ export class RequestPipeline {
     if (this.#draining) return DRAINED_BLOCKS;
     const slackMs = interactive ? INTERACTIVE_SLACK_MS : BULK_SLACK_MS;
     const horizonMs = Math.max(2 * this.delayMs, this.delayMs + slackMs);
-    const blocks = Math.ceil((this.bytesPerMs * horizonMs) / BLOCK_BYTES);
+    // The best recent rate lets the window grow; for a reader a burst must not pass for bandwidth.
+    const best = this.#bandwidth.value ?? 0;
+    const bytesPerMs = interactive ? Math.min(best, BURST_TOLERANCE * this.bytesPerMs) : best;
+    const blocks = Math.ceil((bytesPerMs * horizonMs) / BLOCK_BYTES);
     return Math.min(MAX_BLOCKS, Math.max(MIN_BLOCKS, blocks));
+  }
+
+  /** Blocks that fill the way there and back: no longer to be stopped by a cancel. */
+  get blocksUnderWay(): number {
+    return Math.ceil((this.bytesPerMs * this.delayMs) / BLOCK_BYTES);
   }
 
   /** When a block asked for now would be here, ms from now, behind `queuedBytes` already asked for. */
@@ -115,7 +133,10 @@ export class RequestPipeline {
   /** Call for each request as it is sent. */
   sent(queuedBlocks: number, nowMs: number): SentRequest {
     // After an idle spell the clock of deliveries restarts, or the pause would count as slowness.
-    if (queuedBlocks <= 1) this.#deliveredAtMs = nowMs;
+    if (queuedBlocks <= 1) {
+      this.#deliveredAtMs = nowMs;
+      this.#isFirst = true;
+    }
     return {
       sentAtMs: nowMs,
       deliveredBytes: this.#deliveredBytes,
@@ -126,12 +147,21 @@ export class RequestPipeline {
 
   /** Call for each answered request. */
   delivered(sizeBytes: number, request: SentRequest, nowMs: number): void {
+    this.#noteBusy(sizeBytes, nowMs - this.#deliveredAtMs);
     this.#deliveredBytes += sizeBytes;
     this.#deliveredAtMs = nowMs;
-    const spanMs = Math.max(nowMs - request.deliveredAtMs, 0.05);
+    const spanMs = Math.max(nowMs - request.deliveredAtMs, MIN_SPAN_MS);
     if (this.#bandwidth.isDue(nowMs)) this.#bandwidth.turn(nowMs);
     this.#bandwidth.add((this.#deliveredBytes - request.deliveredBytes) / spanMs);
     this.#learnDelay(request, nowMs);
+  }
+
+  #noteBusy(sizeBytes: number, waitedMs: number): void {
+    const busyMs = this.#isFirst ? Math.max(0, waitedMs - this.delayMs) : waitedMs;
+    this.#isFirst = false;
+    const kept = Math.exp(-busyMs / BUSY_MEMORY_MS);
+    this.#busyBytes = this.#busyBytes * kept + sizeBytes;
+    this.#busyMs = this.#busyMs * kept + busyMs;
   }
 
   #learnDelay(request: SentRequest, nowMs: number): void {

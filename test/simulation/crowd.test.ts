@@ -173,6 +173,24 @@ test('peer exchange names at most 50 peers, at most once a minute, and takes no 
   expect(dialled).toBe(1);
 });
 
+test('a browser met over WebRTC is never named to others', async () => {
+  const swarm = new Swarm();
+  const source = await makeTorrent(MIB, PIECE);
+  const seed = swarm.addNode();
+  seedOn(seed, source);
+  const meet = async (options: { transport?: 'webrtc' }): Promise<ScriptedPeer> => {
+    const peer = new ScriptedPeer(await swarm.addMachine(options).dial(seed.address));
+    peer.sayHello({ swarmKey: keyOf(source), extensions: true }).signal('haveNone');
+    return peer.sayExtensions({ extensions: { ut_pex: 7 }, listenPort: PEER_PORT });
+  };
+  const [curious] = [await meet({}), await meet({ transport: 'webrtc' }), await meet({})];
+  await swarm.clock.advanceAsync(62_000);
+  const [pex] = curious.messages.flatMap((message) =>
+    message.type === 'extended' && message.extensionId === 7 ? [decodePexMessage(message.payload)] : [],
+  );
+  expect(pex?.added.map(({ address }) => address.host)).toEqual(['10.0.0.4']);
+});
+
 test.each(['torrent', 'engine'] as const)('an upload limit of the %s holds within ten percent', async (where) => {
   const swarm = new Swarm();
   const source = await makeTorrent(4 * MIB, PIECE);

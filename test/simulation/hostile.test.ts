@@ -69,7 +69,7 @@ test.each<{ crime: string; commit: (peer: ScriptedPeer) => void }>([
   { crime: 'a HAVE of a piece that does not exist', commit: (p) => p.send(encodePieceIndex('have', 16)) },
   { crime: 'a bitfield of the wrong size', commit: (p) => p.send(Uint8Array.of(0, 0, 0, 2, 5, 0xff)) },
   { crime: 'a bitfield with spare bits', commit: (p) => p.send(Uint8Array.of(0, 0, 0, 4, 5, 0xff, 0xff, 0xff)) },
-  { crime: 'a second statement of pieces', commit: (p) => p.signal('haveNone').signal('haveAll') },
+  { crime: 'a second statement of pieces', commit: (p) => p.signal('haveNone').signal('haveNone') },
   {
     crime: 'a request past the end of the torrent',
     commit: (p) => p.request({ piece: 16, offsetBytes: 0, lengthBytes: BLOCK }),
@@ -77,10 +77,6 @@ test.each<{ crime: string; commit: (peer: ScriptedPeer) => void }>([
   {
     crime: 'a request past the end of a piece',
     commit: (p) => p.request({ piece: 1, offsetBytes: PIECE - 1, lengthBytes: 2 }),
-  },
-  {
-    crime: 'a request for more than 128 KiB',
-    commit: (p) => p.request({ piece: 0, offsetBytes: 0, lengthBytes: 128 * KIB + 1 }),
   },
   { crime: 'a request for nothing', commit: (p) => p.request({ piece: 0, offsetBytes: 0, lengthBytes: 0 }) },
   {
@@ -110,6 +106,22 @@ test.each<{ crime: string; commit: (peer: ScriptedPeer) => void }>([
     toHex(source.bytes.subarray(3 * PIECE + BLOCK, 3 * PIECE + BLOCK + 8)),
   ]);
   expect(torrent.peerCount).toBe(1);
+});
+
+test('a request for more than 128 KiB ends the connection even where the piece has that much', async () => {
+  const swarm = new Swarm();
+  const source = await makeTorrent(2 * MIB, MIB);
+  const seed = swarm.addNode();
+  seed.engine.add({ ...source.hashes, info: source.info, storage: new MemoryStorage(source.bytes), have: 'all' });
+  const peer = await intrude(swarm, seed, source);
+  peer.signal('interested');
+  await swarm.clock.advanceAsync(50);
+  peer.request({ piece: 0, offsetBytes: 0, lengthBytes: 128 * KIB });
+  await swarm.clock.advanceAsync(50);
+  expect(peer.blocks).toHaveLength(1);
+  peer.request({ piece: 0, offsetBytes: 0, lengthBytes: 128 * KIB + 1 });
+  await swarm.clock.advanceAsync(50);
+  expect(peer.isClosed).toBe(true);
 });
 
 test('a first byte other than 19 closes at once, without an answer', async () => {
@@ -265,6 +277,34 @@ test('a peer that takes requests and delivers nothing loses them to others', asy
   torrent.addPeers([honest.address]);
   await swarm.until(() => torrent.isComplete, 20_000);
   expect(equalBytes(storage.bytes, source.bytes)).toBe(true);
+});
+
+test('a peer that delivers nothing for ten seconds is trusted with one request at a time, until it delivers', async () => {
+  const { swarm, source, torrent } = await leeching();
+  const silent = lurk(swarm, source, (peer) => void peer.signal('haveAll').signal('unchoke'));
+  torrent.addPeers([silent.address]);
+  await swarm.clock.advanceAsync(2_000);
+  expect(torrent.peers()[0]?.outstandingBlocks).toBeGreaterThan(4);
+  await swarm.clock.advanceAsync(12_000);
+  expect(torrent.peers()[0]?.outstandingBlocks).toBe(1);
+  const [peer] = silent.peers;
+  const [last] = peer?.requests.slice(-1) ?? [];
+  peer?.serve(source.bytes, PIECE);
+  if (last !== undefined) peer?.onRequest(last);
+  await swarm.until(() => torrent.isComplete, 5_000);
+});
+
+test('what another peer delivered first is cancelled at the slower one at once', async () => {
+  const { swarm, source, torrent } = await leeching();
+  const silent = lurk(swarm, source, (peer) => void peer.signal('haveAll').signal('unchoke'));
+  torrent.addPeers([silent.address]);
+  await swarm.until(() => silent.peers.some((peer) => peer.requests.length > 0));
+  const honest = lurk(swarm, source, (p) => void p.signal('haveAll').signal('unchoke').serve(source.bytes, PIECE));
+  torrent.addPeers([honest.address]);
+  await swarm.until(() => torrent.isComplete, 5_000);
+  await swarm.clock.advanceAsync(50);
+  const [peer] = silent.peers;
+  expect(peer?.heard('cancel')).toBe(peer?.requests.length);
 });
 
 test('late blocks of cancelled requests are legal, and kept', async () => {

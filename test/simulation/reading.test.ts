@@ -121,6 +121,25 @@ test('a seek cancels what is stale: the first bytes come within 350 ms at 5 × 8
   expect(torrent.stats().bytesFromPeers).toBeLessThan(viewed + 9 * 3 * MIB);
 });
 
+test('slow peers do not hold up a seek: urgent blocks go to those that bring them sooner', async () => {
+  const swarm = new Swarm();
+  const source = await makeTorrent(64 * MIB, PIECE);
+  const fast = addSeed(swarm, source, 4 * MIB);
+  const slow = Array.from({ length: 4 }, () => addSeed(swarm, source, 24 * KIB));
+  const { torrent } = viewer(swarm, source);
+  torrent.addPeers([...slow, fast].map(({ address }) => address));
+  await settled(swarm, read(torrent, 0, source.bytes.length, 2 * MIB));
+  await swarm.clock.advanceAsync(15_000);
+  const times: number[] = [];
+  for (const at of [0.7, 0.2, 0.9, 0.4, 0.55, 0.1]) {
+    const start = Math.floor(at * source.bytes.length);
+    const { tookMs } = await settled(swarm, read(torrent, start, source.bytes.length, 64 * KIB));
+    times.push(tookMs);
+    await swarm.clock.advanceAsync(3_000);
+  }
+  expect(Math.max(...times)).toBeLessThan(300);
+});
+
 test('nothing is fetched for a reader that was cancelled, and peers stay connected for the next', async () => {
   const swarm = new Swarm();
   const source = await makeTorrent(32 * MIB, PIECE);

@@ -3,10 +3,9 @@
  * streams cut anywhere. Deterministic: the same seed gives the same run. Invariant: bytes arrive in order, `drained`
  * follows every `write` that returned false, and `closed` comes once and last.
  */
-import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../src/base/clock.ts';
 import { ProtocolError } from '../../src/base/errors.ts';
-import type { Dialer, PeerAddress, PeerSocket, PeerSocketListener } from '../../src/torrent/ports.ts';
+import type { Dialer, PeerAddress, PeerSocket, PeerSocketListener, TransportKind } from '../../src/torrent/ports.ts';
 
 const HIGH_WATER_BYTES = 256 * 1024;
 
@@ -17,6 +16,8 @@ export interface HostOptions {
   readonly latencyMs?: number;
   /** Largest piece of a stream delivered at once; default 16 KiB. */
   readonly chunkBytes?: number;
+  /** What connections to and from here say they are; default `memory`. */
+  readonly transport?: TransportKind;
 }
 
 interface Outgoing {
@@ -74,8 +75,7 @@ export class MemoryHost {
 }
 
 export class MemorySocket implements PeerSocket {
-  readonly transport = 'memory';
-  readonly id = randomUUID();
+  readonly transport: TransportKind;
   remote: PeerAddress | undefined;
   readonly #clock: Clock;
   readonly #host: MemoryHost;
@@ -91,7 +91,8 @@ export class MemorySocket implements PeerSocket {
   #isClosed = false;
   #isEnded = false;
 
-  constructor(clock: Clock, host: MemoryHost, remote: PeerAddress, latencyMs: number) {
+  constructor(clock: Clock, host: MemoryHost, remote: PeerAddress, latencyMs: number, transport: TransportKind) {
+    this.transport = transport;
     this.#clock = clock;
     this.#host = host;
     this.remote = remote;
@@ -226,8 +227,9 @@ export class MemoryNetwork {
   /** A connected pair: the dialling end, then the accepting one. */
   connect(from: MemoryHost, to: MemoryHost, port: number): [MemorySocket, MemorySocket] {
     const latencyMs = (from.options.latencyMs ?? 0) + (to.options.latencyMs ?? 0);
-    const ours = new MemorySocket(this.#clock, from, { host: to.host, port }, latencyMs);
-    const theirs = new MemorySocket(this.#clock, to, { host: from.host, port: this.#port++ }, latencyMs);
+    const transport = from.options.transport ?? to.options.transport ?? 'memory';
+    const ours = new MemorySocket(this.#clock, from, { host: to.host, port }, latencyMs, transport);
+    const theirs = new MemorySocket(this.#clock, to, { host: from.host, port: this.#port++ }, latencyMs, transport);
     ours.join(theirs);
     theirs.join(ours);
     from.sockets.add(ours);

@@ -1,4 +1,5 @@
 /** Identifiers as branded strings, each made by exactly one parser, so that one kind can never be passed as another. */
+import { toHex } from './bytes.ts';
 import { InvalidInput } from './errors.ts';
 
 /** SHA-256 of a blob's bytes, 64 lowercase hex digits: the blob's name everywhere. */
@@ -56,6 +57,12 @@ export function swarmKeyOf(infoHash: InfoHash): SwarmKey {
 /** @throws InvalidInput unless 40 hex digits. */
 export function parseSwarmKey(text: string): SwarmKey {
   return swarmKeyOf(parseInfoHashV1(text));
+}
+
+/** A swarm key as it stands on the wire. @throws InvalidInput unless 20 bytes. */
+export function swarmKeyFromBytes(bytes: Uint8Array): SwarmKey {
+  if (bytes.length !== 20) throw new InvalidInput('a swarm key has 20 bytes');
+  return toHex(bytes) as SwarmKey;
 }
 
 /** @throws InvalidInput unless 64 lowercase hex digits. */

@@ -3,7 +3,7 @@
  * keys, no trailing bytes), so decoding and encoding again gives the same bytes. Bytes are never copied: strings and raw
  * spans are views into the input, and an info dictionary is hashed as it was found.
  */
-import { concatBytes, fromLatin1, fromUtf8, utf8 } from '../base/bytes.ts';
+import { fromUtf8, utf8 } from '../base/bytes.ts';
 import { InvalidInput } from '../base/errors.ts';
 
 /** Dictionary keys are raw bytes, written as strings of one character per byte. */
@@ -278,53 +278,82 @@ export type BencodeInput =
 
 /** Writes canonical bencode. @throws InvalidInput for numbers that are no safe integers and keys above U+00FF. */
 export function encodeBencode(value: BencodeInput): Uint8Array<ArrayBuffer> {
-  const parts: Uint8Array[] = [];
-  write(value, parts);
-  return concatBytes(parts);
-}
-
-const LIST_START = utf8('l');
-const DICT_START = utf8('d');
-const END = utf8('e');
-
-function write(value: BencodeInput, parts: Uint8Array[]): void {
-  if (typeof value === 'number') parts.push(encodeInteger(value));
-  else if (typeof value === 'string') writeString(utf8(value), parts);
-  else if (value instanceof Uint8Array) writeString(value, parts);
-  else if (value instanceof RawBencode) parts.push(value.bytes);
-  else if (isInputList(value)) {
-    parts.push(LIST_START);
-    for (const element of value) write(element, parts);
-    parts.push(END);
-  } else writeDict(value, parts);
+  const writer = new Writer();
+  writer.write(value);
+  return writer.finish();
 }
 
 function isInputList(value: BencodeInput): value is readonly BencodeInput[] {
   return Array.isArray(value);
 }
 
-function encodeInteger(value: number): Uint8Array {
-  if (!Number.isSafeInteger(value)) throw new InvalidInput('bencode: not a safe integer', { value });
-  return utf8(`i${value}e`);
-}
+/** One growing buffer; nothing small is allocated on the way. */
+class Writer {
+  #bytes = new Uint8Array(256);
+  #size = 0;
 
-function writeString(bytes: Uint8Array, parts: Uint8Array[]): void {
-  parts.push(utf8(`${bytes.length}:`), bytes);
-}
-
-function writeDict(
-  value: BencodeDict | { readonly [key: string]: BencodeInput | undefined },
-  parts: Uint8Array[],
-): void {
-  const read = value instanceof BencodeDict ? (key: string) => value.get(key) : (key: string) => value[key];
-  const keys = value instanceof BencodeDict ? [...value.keys()] : Object.keys(value);
-  keys.sort();
-  parts.push(DICT_START);
-  for (const key of keys) {
-    const element = read(key);
-    if (element === undefined) continue;
-    writeString(fromLatin1(key), parts);
-    write(element, parts);
+  finish(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.slice(0, this.#size);
   }
-  parts.push(END);
+
+  write(value: BencodeInput): void {
+    if (typeof value === 'number') this.#integer(value);
+    else if (typeof value === 'string') this.#string(utf8(value));
+    else if (value instanceof Uint8Array) this.#string(value);
+    else if (value instanceof RawBencode) this.#raw(value.bytes);
+    else if (isInputList(value)) this.#list(value);
+    else this.#dict(value);
+  }
+
+  #integer(value: number): void {
+    if (!Number.isSafeInteger(value)) throw new InvalidInput('bencode: not a safe integer', { value });
+    this.#latin1(`i${value}e`);
+  }
+
+  #string(bytes: Uint8Array): void {
+    this.#latin1(`${bytes.length}:`);
+    this.#raw(bytes);
+  }
+
+  #list(values: readonly BencodeInput[]): void {
+    this.#latin1('l');
+    for (const value of values) this.write(value);
+    this.#latin1('e');
+  }
+
+  #dict(dict: BencodeDict | { readonly [key: string]: BencodeInput | undefined }): void {
+    // The order of UTF-16 units is that of bytes, because every character of a key is one byte.
+    const keys = dict instanceof BencodeDict ? dict.keys() : Object.keys(dict).sort();
+    this.#latin1('d');
+    for (const key of keys) {
+      const value = dict instanceof BencodeDict ? dict.get(key) : dict[key];
+      if (value === undefined) continue;
+      this.#latin1(`${key.length}:`);
+      this.#latin1(key);
+      this.write(value);
+    }
+    this.#latin1('e');
+  }
+
+  #raw(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, this.#size);
+    this.#size += bytes.length;
+  }
+
+  #latin1(text: string): void {
+    this.#reserve(text.length);
+    for (let at = 0; at < text.length; at++) {
+      const code = text.charCodeAt(at);
+      if (code > 0xff) throw new InvalidInput('bencode: a key has one character per byte', { key: text });
+      this.#bytes[this.#size++] = code;
+    }
+  }
+
+  #reserve(count: number): void {
+    if (this.#size + count <= this.#bytes.length) return;
+    const grown = new Uint8Array(Math.max(this.#size + count, this.#bytes.length * 2));
+    grown.set(this.#bytes.subarray(0, this.#size));
+    this.#bytes = grown;
+  }
 }

@@ -1,7 +1,7 @@
 /** The 68 bytes that open every peer connection (BEP 3), with the reserved bits we know (BEP 4, 5, 6, 10, 52). */
-import { concatBytes, fromHex, fromLatin1, toHex, toLatin1 } from '../base/bytes.ts';
+import { concatBytes, fromHex, fromLatin1, toLatin1 } from '../base/bytes.ts';
 import { InvalidInput, ProtocolError } from '../base/errors.ts';
-import { parseSwarmKey, type SwarmKey } from '../base/ids.ts';
+import { swarmKeyFromBytes, type SwarmKey } from '../base/ids.ts';
 import { PEER_ID_BYTES } from './peer-id.ts';
 
 export const HANDSHAKE_BYTES = 68;
@@ -42,7 +42,7 @@ export function decodeHandshake(bytes: Uint8Array): Handshake {
   const extensionBits = bytes[RESERVED_AT + 5] ?? 0;
   const otherBits = bytes[RESERVED_AT + 7] ?? 0;
   return {
-    swarmKey: parseSwarmKey(toHex(bytes.subarray(28, 48))),
+    swarmKey: swarmKeyFromBytes(bytes.subarray(28, 48)),
     peerId: bytes.slice(48),
     extensions: (extensionBits & 0x10) !== 0,
     fast: (otherBits & 0x04) !== 0,

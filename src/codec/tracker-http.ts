@@ -1,8 +1,8 @@
 /** Tracker messages over HTTP (BEP 3, 7, 23, 31, 48): queries with raw bytes in percent escapes, answers in bencode. */
 import { formatIp, parseIp, type PeerAddress } from '../base/address.ts';
-import { fromHex, fromLatin1, fromUtf8, toHex } from '../base/bytes.ts';
+import { fromHex, fromLatin1, fromUtf8 } from '../base/bytes.ts';
 import { AppError, InvalidInput } from '../base/errors.ts';
-import { parseSwarmKey, type SwarmKey } from '../base/ids.ts';
+import { swarmKeyFromBytes, type SwarmKey } from '../base/ids.ts';
 import {
   MAX_ANSWER_PEERS,
   MAX_SCRAPE_KEYS,
@@ -26,10 +26,28 @@ export interface HttpAnnounce extends Announce {
   readonly noPeerId: boolean;
 }
 
+const PERCENT = 0x25;
+
 /** Decodes `%41b` to bytes; anything outside escapes stands for itself. @throws InvalidInput on a broken escape or above U+00FF. */
 export function percentDecode(text: string): Uint8Array<ArrayBuffer> {
-  if (/%(?![0-9A-Fa-f]{2})/.test(text)) throw new InvalidInput('broken percent escape');
-  return fromLatin1(text.replaceAll(/%(..)/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))));
+  const bytes = new Uint8Array(text.length);
+  let size = 0;
+  for (let at = 0; at < text.length; at++) {
+    let code = text.charCodeAt(at);
+    if (code === PERCENT) {
+      code = (hexDigit(text.charCodeAt(at + 1)) << 4) | hexDigit(text.charCodeAt(at + 2));
+      at += 2;
+    } else if (code > 0xff) throw new InvalidInput('a query holds bytes only');
+    bytes[size++] = code;
+  }
+  return bytes.slice(0, size);
+}
+
+function hexDigit(code: number): number {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  const folded = code | 0x20;
+  if (folded >= 0x61 && folded <= 0x66) return folded - 0x57;
+  throw new InvalidInput('broken percent escape');
 }
 
 /** Every byte but RFC 3986's unreserved characters as `%XX`. */
@@ -54,7 +72,7 @@ function* parameters(query: string): Generator<readonly [string, string]> {
 function parseKey(value: string | undefined): SwarmKey {
   const bytes = percentDecode(value ?? '');
   if (bytes.length !== 20) throw new InvalidInput('info_hash has 20 bytes', { length: bytes.length });
-  return parseSwarmKey(toHex(bytes));
+  return swarmKeyFromBytes(bytes);
 }
 
 function wholeNumber(value: string | undefined): number | undefined {
@@ -249,7 +267,7 @@ export function decodeHttpScrape(bytes: Uint8Array): ReadonlyMap<SwarmKey, Swarm
   for (const key of given?.keys() ?? []) {
     const counts = given?.dict(key);
     if (counts === undefined || key.length !== 20) continue;
-    files.set(parseSwarmKey(toHex(fromLatin1(key))), {
+    files.set(swarmKeyFromBytes(fromLatin1(key)), {
       seeders: counts.integer('complete') ?? 0,
       leechers: counts.integer('incomplete') ?? 0,
       completed: counts.integer('downloaded') ?? 0,

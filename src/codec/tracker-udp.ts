@@ -7,13 +7,12 @@ import {
   fromUtf8,
   readUint16,
   readUint32,
-  toHex,
   utf8,
   writeUint16,
   writeUint32,
 } from '../base/bytes.ts';
 import { InvalidInput } from '../base/errors.ts';
-import { parseSwarmKey, type SwarmKey } from '../base/ids.ts';
+import { swarmKeyFromBytes, type SwarmKey } from '../base/ids.ts';
 import {
   MAX_ANSWER_PEERS,
   MAX_SCRAPE_KEYS,
@@ -82,7 +81,7 @@ function decodeAnnounce(bytes: Uint8Array): UdpAnnounce {
   const leftBytes = readUint64(bytes, 64);
   const numWant = readUint32(bytes, 92);
   return {
-    swarmKey: parseSwarmKey(toHex(bytes.subarray(16, 36))),
+    swarmKey: swarmKeyFromBytes(bytes.subarray(16, 36)),
     peerId: bytes.slice(36, 56),
     downloadedBytes: readUint64(bytes, 56) ?? Number.MAX_SAFE_INTEGER,
     ...(leftBytes !== undefined && { leftBytes }),
@@ -101,12 +100,13 @@ function decodeScrapeKeys(bytes: Uint8Array): SwarmKey[] {
     throw new InvalidInput('a scrape names 1 to 74 torrents', { length: bytes.length });
   return Array.from({ length: count }, (_, at) => {
     const start = HEADER_BYTES + at * 20;
-    return parseSwarmKey(toHex(bytes.subarray(start, start + 20)));
+    return swarmKeyFromBytes(bytes.subarray(start, start + 20));
   });
 }
 
 /** BEP 41: type, length, bytes; unknown types are skipped and what is cut short ends the list. */
 function decodeUrlData(options: Uint8Array): string {
+  if (options.length === 0) return '';
   const parts: Uint8Array[] = [];
   let at = 0;
   while (at < options.length && options[at] !== OPTION.end) {
@@ -229,7 +229,7 @@ function answerBytes(answer: UdpAnswer, numbers: readonly number[], tail: Uint8A
   const bytes = new Uint8Array(8 + 4 * numbers.length + tail.length);
   writeUint32(bytes, 0, ACTION[answer.type]);
   writeUint32(bytes, 4, answer.transactionId);
-  for (const [at, number] of numbers.entries()) writeUint32(bytes, 8 + 4 * at, number);
+  for (let at = 0; at < numbers.length; at++) writeUint32(bytes, 8 + 4 * at, numbers[at] ?? 0);
   bytes.set(tail, 8 + 4 * numbers.length);
   return bytes;
 }

@@ -7,9 +7,9 @@
  * one by one, as {"action":"announce", info_hash, peer_id, offer_id, candidate: {candidate, sdpMid}} with `to_peer_id`
  * once it is known. Before the answer the tracker routes them by offer_id. Peers that did not say so never see one.
  */
-import { fromHex, fromLatin1, toHex, toLatin1 } from '../base/bytes.ts';
+import { fromHex, fromLatin1, toLatin1 } from '../base/bytes.ts';
 import { InvalidInput } from '../base/errors.ts';
-import { parseSwarmKey, type SwarmKey } from '../base/ids.ts';
+import { swarmKeyFromBytes, type SwarmKey } from '../base/ids.ts';
 import { MAX_SCRAPE_KEYS, parseAnnounceEvent, type AnnounceEvent, type SwarmCounts } from './announce.ts';
 
 /** Longest frame either side takes, in characters. */
@@ -122,7 +122,7 @@ function offerIdOf(value: unknown): LatinId {
 }
 
 function swarmKeyOfLatin(value: unknown): SwarmKey {
-  return parseSwarmKey(toHex(fromLatin1(peerIdOf(value, 'info_hash'))));
+  return swarmKeyFromBytes(fromLatin1(peerIdOf(value, 'info_hash')));
 }
 
 function latinOfSwarmKey(key: SwarmKey): string {

@@ -1,30 +1,35 @@
 /** Which addresses mean something only inside a network: peers there are told to their neighbours and to nobody else. */
 
-type Range = readonly [prefix: readonly number[], bits: number];
-
-const V4: readonly Range[] = [
-  [[10], 8],
-  [[100, 64], 10],
-  [[127], 8],
-  [[169, 254], 16],
-  [[172, 16], 12],
-  [[192, 168], 16],
-];
-const V6: readonly Range[] = [
-  [[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], 128],
-  [[0xfc], 7],
-  [[0xfe, 0x80], 10],
-];
-
 /** True for loopback, link-local, private and carrier-shared ranges (RFC 1918, 3927, 4193, 4291, 6598). 4 or 16 bytes. */
 export function isLocalAddress(ip: Uint8Array): boolean {
-  return (ip.length === 4 ? V4 : V6).some(([prefix, bits]) => hasPrefix(ip, prefix, bits));
+  const a = ip[0] ?? 0;
+  const b = ip[1] ?? 0;
+  return ip.length === 4 ? isLocalV4(a, b) : isLocalV6(a, b) || isLoopbackV6(ip);
 }
 
-function hasPrefix(ip: Uint8Array, prefix: readonly number[], bits: number): boolean {
-  return prefix.every((byte, at) => {
-    const kept = Math.min(8, bits - at * 8);
-    const mask = (0xff << (8 - kept)) & 0xff;
-    return ((ip[at] ?? 0) & mask) === (byte & mask);
-  });
+function isLocalV4(a: number, b: number): boolean {
+  switch (a) {
+    case 10:
+    case 127:
+      return true;
+    case 100:
+      return b >= 64 && b < 128;
+    case 169:
+      return b === 254;
+    case 172:
+      return b >= 16 && b < 32;
+    case 192:
+      return b === 168;
+    default:
+      return false;
+  }
+}
+
+/** fc00::/7 and fe80::/10. */
+function isLocalV6(a: number, b: number): boolean {
+  return (a & 0xfe) === 0xfc || (a === 0xfe && (b & 0xc0) === 0x80);
+}
+
+function isLoopbackV6(ip: Uint8Array): boolean {
+  return ip[15] === 1 && ip.subarray(0, 15).every((byte) => byte === 0);
 }

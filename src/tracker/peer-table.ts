@@ -122,14 +122,20 @@ export class PeerTable {
     const picked = new Uint8Array(Math.min(choice.wanted, this.#size) * this.#entryBytes);
     const looks = Math.min(this.#size, choice.wanted * 8);
     let at = 0;
+    let entry = choice.start;
     for (let look = 0; look < looks && at < picked.length; look++) {
-      const entry = (choice.start + look) % this.#size;
-      if (entry === choice.except || ((this.#flags[entry] ?? 0) & skipped) !== 0) continue;
-      const from = entry * this.#entryBytes;
-      picked.set(this.#bytes.subarray(from, from + this.#entryBytes), at);
-      at += this.#entryBytes;
+      const isWanted = entry !== choice.except && ((this.#flags[entry] ?? 0) & skipped) === 0;
+      if (isWanted) at = this.#copyTo(picked, at, entry);
+      entry = entry + 1 === this.#size ? 0 : entry + 1;
     }
     return picked.subarray(0, at);
+  }
+
+  /** Copies an entry's compact bytes; byte by byte beats a view for 6 of them. */
+  #copyTo(target: Uint8Array, at: number, entry: number): number {
+    const from = entry * this.#entryBytes;
+    for (let byte = 0; byte < this.#entryBytes; byte++) target[at + byte] = this.#bytes[from + byte] ?? 0;
+    return at + this.#entryBytes;
   }
 
   #matches(entry: number, peer: Uint8Array, count: number): boolean {

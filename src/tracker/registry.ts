@@ -2,7 +2,9 @@
  * Who is in which swarm. HTTP, UDP and WebSocket trackers share this one registry. Invariants: no swarm exists that was
  * not admitted, every swarm with peers is scheduled in exactly one bucket of the wheel, and a swarm without peers is gone.
  */
-import { decodeCompactPeer, encodeCompactPeer } from '../codec/compact-peers.ts';
+import type { PeerAddress } from '../base/address.ts';
+import { concatBytes } from '../base/bytes.ts';
+import { COMPACT_BYTES, decodeCompactPeers, encodeCompactPeer } from '../codec/compact-peers.ts';
 import type { AnnounceEvent, SwarmCounts } from '../codec/announce.ts';
 import type { Cancel, Clock } from '../base/clock.ts';
 import { Emitter } from '../base/emitter.ts';
@@ -70,12 +72,14 @@ export interface PeerAnnounce {
   readonly numWant: number | undefined;
 }
 
-export interface PeerList extends SwarmCounts {
-  /** Compact peers (BEP 23). */
+export interface CompactPeers {
+  /** BEP 23 */
   readonly v4: Uint8Array;
-  /** Compact peers (BEP 7). */
+  /** BEP 7 */
   readonly v6: Uint8Array;
 }
+
+export interface PeerList extends SwarmCounts, CompactPeers {}
 
 export interface RegistryEvents {
   /** Somebody wants this torrent: a leecher has announced or offered. */
@@ -177,26 +181,29 @@ export class SwarmRegistry {
 
   /** Takes an announce and answers with peers; undefined when the torrent is not tracked here. */
   announce(announce: PeerAnnounce): PeerList | undefined {
-    const { swarmKey, event } = announce;
-    const swarm = this.admit(swarmKey, announce.peer.subarray(0, -2));
+    const { swarmKey, event, remoteHost } = announce;
+    const ip = announce.peer.subarray(0, -2);
+    const swarm = this.admit(swarmKey, ip);
     if (swarm === undefined) return undefined;
-    const entry = this.#record(swarm, announce);
-    const list = event === 'stopped' ? { v4: NONE, v6: NONE } : this.#pick(swarm, announce, entry);
+    const isLocal = isLocalAddress(ip);
+    const own = this.#ownSeed.addressFor(swarmKey, remoteHost);
+    const entry = this.#record(swarm, announce, isLocal);
+    const list = event === 'stopped' ? NOBODY : this.#pick(swarm, announce, { entry, isLocal, own });
+    const { seeders, leechers, completed } = swarm.counts();
     this.settle(swarmKey, swarm);
     if ((!announce.isSeeder || event === 'started') && event !== 'stopped') this.events.emit('interest', { swarmKey });
-    return { ...this.publicCounts(swarmKey, announce.remoteHost), ...list };
+    return { seeders: seeders + Number(own !== undefined), leechers, completed, v4: list.v4, v6: list.v6 };
   }
 
   /** Puts the peer into the swarm, renews or removes it; returns its entry. */
-  #record(swarm: Swarm, announce: PeerAnnounce): number | undefined {
-    const { peer, isSeeder, event } = announce;
+  #record(swarm: Swarm, { peer, isSeeder, event }: PeerAnnounce, isLocal: boolean): number | undefined {
     const table = swarm.tableFor(peer);
     const { entry, sharing } = table.find(peer);
     if (event === 'stopped') {
       if (entry !== undefined) table.remove(entry);
       return undefined;
     }
-    const flags = { isSeeder, isLocal: isLocalAddress(peer.subarray(0, -2)) };
+    const flags = { isSeeder, isLocal };
     if (entry !== undefined) {
       // Only who was seen leeching has completed here: nobody raises the count by repeating the event.
       if (event === 'completed' && isSeeder && !table.isSeeder(entry)) swarm.completed++;
@@ -208,29 +215,28 @@ export class SwarmRegistry {
     return table.size - 1;
   }
 
-  #pick(swarm: Swarm, announce: PeerAnnounce, entry: number | undefined): Pick<PeerList, 'v4' | 'v6'> {
-    const { peer, isSeeder, event, numWant, swarmKey, remoteHost } = announce;
+  #pick(
+    swarm: Swarm,
+    { peer, isSeeder, event, numWant }: PeerAnnounce,
+    asker: { readonly entry: number | undefined; readonly isLocal: boolean; readonly own: PeerAddress | undefined },
+  ): CompactPeers {
     // Clients that start from a magnet do not know the size yet and say that nothing is left (aria2 does).
     const onlyLeechers = isSeeder && event !== 'started';
     const limit = this.limits.maxPeersPerAnswer;
     const wanted = Math.max(0, Math.min(numWant ?? limit, limit));
-    const own = wanted === 0 || onlyLeechers ? undefined : this.#ownSeed.addressFor(swarmKey, remoteHost);
-    const ownBytes = own === undefined ? NONE : encodeCompactPeer(own);
-    const withLocal = isLocalAddress(peer.subarray(0, -2));
-    const pickFrom = (table: PeerTable | undefined, count: number, family: 6 | 18): Uint8Array => {
+    const ownBytes = asker.own === undefined || onlyLeechers || wanted === 0 ? NONE : encodeCompactPeer(asker.own);
+    const pickFrom = (table: PeerTable | undefined, count: number, except: number | undefined): Uint8Array => {
       if (table === undefined || table.size === 0 || count <= 0) return NONE;
       const start = Math.floor(this.#random() * table.size);
-      const except = peer.length === family ? entry : undefined;
-      return table.pick({ wanted: count, start, except, onlyLeechers, withLocal });
+      return table.pick({ wanted: count, start, except, onlyLeechers, withLocal: asker.isLocal });
     };
     // The asker's own family first; the rest of the answer goes to the other.
-    const isV4 = peer.length === 6;
-    const room = wanted - Number(own !== undefined);
-    const first = pickFrom(isV4 ? swarm.v4 : swarm.v6, room, isV4 ? 6 : 18);
-    const left = room - first.length / peer.length;
-    const second = pickFrom(isV4 ? swarm.v6 : swarm.v4, left, isV4 ? 18 : 6);
+    const isV4 = peer.length === COMPACT_BYTES.v4;
+    const room = wanted - Number(ownBytes !== NONE);
+    const first = pickFrom(isV4 ? swarm.v4 : swarm.v6, room, asker.entry);
+    const second = pickFrom(isV4 ? swarm.v6 : swarm.v4, room - first.length / peer.length, undefined);
     const [v4, v6] = isV4 ? [first, second] : [second, first];
-    return { v4: prepend(ownBytes, v4, 6), v6: prepend(ownBytes, v6, 18) };
+    return { v4: prepend(ownBytes, v4, COMPACT_BYTES.v4), v6: prepend(ownBytes, v6, COMPACT_BYTES.v6) };
   }
 
   #tick(): number {
@@ -292,20 +298,15 @@ export class SwarmRegistry {
 }
 
 const NONE = new Uint8Array(0);
+const NOBODY: CompactPeers = { v4: NONE, v6: NONE };
 
-function prepend(own: Uint8Array, peers: Uint8Array, family: 6 | 18): Uint8Array {
+/** Puts our own seed in front of the peers of its family. */
+function prepend(own: Uint8Array, peers: Uint8Array, family: number): Uint8Array {
   if (own.length !== family) return peers;
-  const joined = new Uint8Array(own.length + peers.length);
-  joined.set(own);
-  joined.set(peers, own.length);
-  return joined;
+  return concatBytes([own, peers]);
 }
 
-/** For dictionary answers: compact bytes of both families as addresses. */
-export function addressesOf(list: Pick<PeerList, 'v4' | 'v6'>): ReturnType<typeof decodeCompactPeer>[] {
-  const split = (bytes: Uint8Array, size: number): ReturnType<typeof decodeCompactPeer>[] =>
-    Array.from({ length: bytes.length / size }, (_, at) =>
-      decodeCompactPeer(bytes.subarray(at * size, (at + 1) * size)),
-    );
-  return [...split(list.v4, 6), ...split(list.v6, 18)];
+/** For dictionary answers: compact peers of both families as addresses. */
+export function addressesOf(list: CompactPeers): PeerAddress[] {
+  return [...decodeCompactPeers(list.v4, 'v4'), ...decodeCompactPeers(list.v6, 'v6')];
 }

@@ -47,7 +47,7 @@ const unknown = positionals.filter((name) => !known.includes(name));
 if (values.list || unknown.length > 0) {
   console.log(unknown.length > 0 ? `no such bench: ${unknown.join(', ')}` : 'benches:');
   for (const name of known) console.log(`  ${name.padEnd(12)} ${(await load(name)).title}`);
-  process.exitCode = unknown.length > 0 ? 64 : 0;
+  process.exitCode = unknown.length > 0 ? 2 : 0;
 } else {
   const options = { rounds: Number(values.rounds), scale: Number(values.scale) };
   if (!(options.rounds >= 1) || !(options.scale > 0)) throw new RangeError('--rounds and --scale are positive numbers');

@@ -56,7 +56,7 @@ async function check(names: readonly string[]): Promise<number> {
   const unknown = names.filter((name) => !STEPS.some((step) => step.name === name));
   if (unknown.length > 0) {
     console.error(`no such check: ${unknown.join(', ')}; there are ${STEPS.map((step) => step.name).join(', ')}`);
-    return 64;
+    return 2;
   }
   let failures = 0;
   for (const step of STEPS.filter(({ name }) => names.length === 0 || names.includes(name))) {

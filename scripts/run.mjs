@@ -32,7 +32,7 @@ const COMMANDS = {
 const [name = '', ...args] = process.argv.slice(2);
 if (!Object.hasOwn(COMMANDS, name)) {
   console.error(`usage: node scripts/run.mjs ${Object.keys(COMMANDS).join(' | ')} [arguments]`);
-  process.exitCode = 64;
+  process.exitCode = 2;
 } else {
   // Only now: an unsuitable Node must get a sentence, not a syntax error out of the modules below.
   const { setUpAndRun } = await import('./setup/main.mjs');

@@ -34,7 +34,7 @@ test('a command that a signal ends is reported as shells do, 128 + the number', 
 
 test('an unknown command is told the known ones', async () => {
   await using program = run('sevre');
-  expect(await program.ended).toEqual({ code: 64, signal: null });
+  expect(await program.ended).toEqual({ code: 2, signal: null });
   expect(program.output).toMatch(/serve \| test \| check/);
 });
 

@@ -49,7 +49,7 @@ export const en = {
     title: 'Publish a file',
     lead: 'Drop it here and send the link. It plays at once, and everyone who watches helps to carry it.',
     choose: 'Choose files',
-    hint: 'or drop them anywhere on this page, or paste with Ctrl+V',
+    hint: 'or drop them anywhere on this page, or paste with {{keys}}',
     over: 'Let go to publish',
     limit: 'Up to {{size}} per file',
     tooMany: 'Only {{count}} files were taken: more do not fit on the list at once.',

@@ -31,6 +31,8 @@ function Box({
   );
 }
 
+const PASTE_KEYS = /Mac|iPhone|iPad/.test(navigator.userAgent) ? '⌘V' : 'Ctrl+V';
+
 function DropZone({ maxUploadBytes }: { readonly maxUploadBytes: number }) {
   const { t } = useTranslation();
   const choose = async (): Promise<void> => {
@@ -49,7 +51,7 @@ function DropZone({ maxUploadBytes }: { readonly maxUploadBytes: number }) {
         {t('drop.choose')}
       </Button>
       <p className="mt-3 text-sm text-muted">
-        <span className="hidden sm:inline">{t('drop.hint')} · </span>
+        <span className="hidden sm:inline">{t('drop.hint', { keys: PASTE_KEYS })} · </span>
         {t('drop.limit', { size: formatBytes(maxUploadBytes) })}
       </p>
     </Box>

@@ -97,6 +97,7 @@ export class Content {
       suspicions: this.#suspicions,
       policy: { fetchesAll: parts.mode === 'all' },
       reclaimMemory: () => host.reclaimMemory(),
+      webSeedBlocks: (nowMs) => [...this.#webSeeds.values()].flatMap((seed) => seed.pending(nowMs)),
       hasBackup: () => this.#hasIdleWebSeed(),
       shareBackup: (peer) => [...this.#webSeeds.values()].some((seed) => seed.share((piece) => peer.serves(piece))),
     });

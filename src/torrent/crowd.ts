@@ -11,7 +11,8 @@ import { Candidates } from './candidates.ts';
 import { Choking } from './choking.ts';
 import type { Connection } from './connection.ts';
 import type { Content } from './content.ts';
-import { Peer, type PeerHost } from './peer.ts';
+import { Peer } from './peer.ts';
+import type { PeerHost } from './peer-host.ts';
 import { PeerExchange } from './peer-exchange.ts';
 import type { PeerAddress } from './ports.ts';
 import type { Shared } from './shared.ts';
@@ -47,7 +48,7 @@ export class Crowd {
   readonly #candidates = new Candidates();
   readonly #choking: Choking;
   readonly #exchange: PeerExchange;
-  readonly #peerHost: PeerHost;
+  readonly #peerHost: PeerHost<Peer>;
   #isClosed = false;
 
   constructor(host: CrowdHost) {
@@ -192,7 +193,7 @@ export class Crowd {
     }
   }
 
-  #createPeerHost(): PeerHost {
+  #createPeerHost(): PeerHost<Peer> {
     const { shared, traffic } = this.#host;
     const content = (): Content | undefined => this.#host.content();
     return {

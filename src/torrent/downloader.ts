@@ -8,16 +8,12 @@ import { BLOCK_BYTES } from '../codec/wire.ts';
 import type { ActivePiece, BlockSource } from './active-piece.ts';
 import type { Availability } from './availability.ts';
 import type { ReceivedBlock } from './block-intake.ts';
+import { Hedging, TOLERATED_LATENESS, type PendingBlock } from './hedging.ts';
 import type { Peer } from './peer.ts';
 import type { PieceStore } from './piece-store.ts';
 import type { WantedPiece } from './reading-window.ts';
 import type { Suspicions } from './suspicion.ts';
 
-/** A slower peer may take an urgent block when it would come not much later than from the fastest. */
-const TOLERATED_LATENESS = 1.5;
-/** Extra time before an overdue block is asked of a second source. */
-const LATE_AFTER_MS = 60;
-const MAX_HEDGES_PER_TICK = 64;
 const ENDGAME_BATCH = 8;
 /** Sources asked for one block in endgame. */
 const MAX_DUPLICATES = 3;
@@ -42,6 +38,8 @@ export interface DownloaderParts {
   allowance(): number;
   /** Charges (or, negative, gives back) bytes asked for. */
   charge(sizeBytes: number): void;
+  /** What web seeds are fetching. */
+  webSeedBlocks(nowMs: number): Iterable<PendingBlock>;
   /** A web seed is idle and could take blocks that come too late. */
   hasBackup(): boolean;
   /** A web seed gives part of its run back to an idle peer; false when none has much left. */
@@ -52,6 +50,7 @@ export interface DownloaderParts {
 
 export class Downloader {
   readonly #parts: DownloaderParts;
+  readonly #hedging: Hedging;
   #window: readonly WantedPiece[] = [];
   #windowPieces = new Set<number>();
   #readAtMs = Number.NEGATIVE_INFINITY;
@@ -60,6 +59,13 @@ export class Downloader {
 
   constructor(parts: DownloaderParts) {
     this.#parts = parts;
+    this.#hedging = new Hedging({
+      store: parts.store,
+      peers: parts.peers,
+      webSeedBlocks: (nowMs) => parts.webSeedBlocks(nowMs),
+      hasBackup: () => parts.hasBackup(),
+      ask: (peer, blockKey) => this.#ask(peer, [blockKey]),
+    });
     if (parts.policy.fetchesAll) parts.store.have.forEachMissing((piece) => parts.availability.offer(piece));
   }
 
@@ -122,9 +128,7 @@ export class Downloader {
     const room = Math.min(limit - peer.ledger.size, allowed);
     if (room <= 0) return;
     const blockKeys = this.#pick(peer, room);
-    if (blockKeys.length === 0) return;
-    this.#parts.charge(blockKeys.length * BLOCK_BYTES);
-    peer.request(blockKeys);
+    if (blockKeys.length > 0) this.#ask(peer, blockKeys);
   }
 
   /** Asks everybody, the quickest first, so that urgent blocks go to them. */
@@ -185,21 +189,9 @@ export class Downloader {
     return stalest !== undefined;
   }
 
-  /** Asks a second source for urgent blocks that are overdue, or will come too late while another peer is quicker. */
+  /** Ten times a second: urgent blocks that will be late get a second source. */
   hedge(nowMs: number): void {
-    const dueInMs = new Map(
-      this.#window.filter(({ isUrgent }) => isUrgent).map((wanted) => [wanted.piece, wanted.dueInMs]),
-    );
-    if (dueInMs.size === 0) return;
-    let hedges = 0;
-    for (const peer of this.#parts.peers)
-      for (const [blockKey, { expectedAtMs }] of peer.ledger.open) {
-        const pieceDueInMs = dueInMs.get(this.#parts.store.geometry.pieceOf(blockKey));
-        if (pieceDueInMs === undefined) continue;
-        const arrivalMs = nowMs > expectedAtMs + LATE_AFTER_MS ? Number.POSITIVE_INFINITY : expectedAtMs - nowMs;
-        if (arrivalMs <= pieceDueInMs || !this.#hedgeBlock(blockKey, peer, arrivalMs)) continue;
-        if (++hedges >= MAX_HEDGES_PER_TICK) return;
-      }
+    this.#hedging.hedge(this.#window, nowMs);
   }
 
   /** Once a second: peers that deliver nothing lose their requests, and pieces bound to such a source their bond. */
@@ -244,6 +236,11 @@ export class Downloader {
     this.#isStopped = true;
     this.#window = [];
     this.#windowPieces.clear();
+  }
+
+  #ask(peer: Peer, blockKeys: readonly number[]): void {
+    this.#parts.charge(blockKeys.length * BLOCK_BYTES);
+    peer.request(blockKeys);
   }
 
   #makeRoom(isUrgent: boolean): boolean {
@@ -357,47 +354,6 @@ export class Downloader {
     }
   }
 
-  /** True when a second source was asked. A block that is overdue and that no peer has goes to an idle web seed. */
-  #hedgeBlock(blockKey: number, late: Peer, arrivalMs: number): boolean {
-    const { store } = this.#parts;
-    const piece = store.active.get(store.geometry.pieceOf(blockKey));
-    if (piece === undefined || piece.exclusiveTo !== undefined) return false;
-    const block = blockKey - store.geometry.blockKey(piece.index, 0);
-    if (piece.askers(block) !== 1) return false;
-    const best = this.#quickestFor(piece.index, late);
-    if (best !== undefined && best.pipeline.arrivalMs(unstoppableBytes(best)) * TOLERATED_LATENESS < arrivalMs) {
-      this.#makeWay(best);
-      piece.ask(block);
-      best.request([blockKey]);
-      return true;
-    }
-    if (best === undefined && arrivalMs === Number.POSITIVE_INFINITY && this.#parts.hasBackup())
-      late.cancel([blockKey], true);
-    return false;
-  }
-
-  /** Takes back what the peer has queued but can hardly have sent yet, unless it is urgent: the urgent block goes first. */
-  #makeWay(peer: Peer): void {
-    const { geometry } = this.#parts.store;
-    const urgent = new Set(this.#window.filter(({ isUrgent }) => isUrgent).map(({ piece }) => piece));
-    const stoppable = [...peer.ledger.open.keys()].slice(peer.pipeline.blocksUnderWay);
-    const cancelled = stoppable.filter((blockKey) => !urgent.has(geometry.pieceOf(blockKey)));
-    if (cancelled.length > 0) peer.cancel(cancelled);
-  }
-
-  #quickestFor(piece: number, except: Peer): Peer | undefined {
-    let best: Peer | undefined;
-    let bestMs = Number.POSITIVE_INFINITY;
-    for (const peer of this.#parts.peers) {
-      if (peer === except || peer.isSnubbed || !peer.mayRequest || !peer.serves(piece)) continue;
-      const arrivalMs = peer.pipeline.arrivalMs(unstoppableBytes(peer));
-      if (peer.ledger.size >= peer.requestQueueLimit || arrivalMs >= bestMs) continue;
-      best = peer;
-      bestMs = arrivalMs;
-    }
-    return best;
-  }
-
   #fillSoon(): void {
     if (this.#fillIsDue || this.#isStopped) return;
     this.#fillIsDue = true;
@@ -406,9 +362,4 @@ export class Downloader {
       this.fillAll();
     });
   }
-}
-
-/** What is ahead of a new request even when all that can be taken back is. */
-function unstoppableBytes(peer: Peer): number {
-  return Math.min(peer.queuedBytes, peer.pipeline.blocksUnderWay * BLOCK_BYTES);
 }

@@ -4,7 +4,6 @@
  * unchoke is decided elsewhere.
  */
 import { toHex } from '../base/bytes.ts';
-import type { Clock } from '../base/clock.ts';
 import { ProtocolError } from '../base/errors.ts';
 import type { Bitfield } from '../codec/bitfield.ts';
 import type { ExtensionName } from '../codec/extension.ts';
@@ -21,9 +20,9 @@ import {
 } from '../codec/wire-encode.ts';
 import { BLOCK_BYTES, MAX_BLOCK_BYTES, type BlockRef, type PeerMessage } from '../codec/wire.ts';
 import type { BlockSource } from './active-piece.ts';
-import { BlockIntake, type ReceivedBlock } from './block-intake.ts';
-import type { BufferPool } from './buffers.ts';
+import { BlockIntake } from './block-intake.ts';
 import type { Connection, ConnectionOwner } from './connection.ts';
+import type { PeerHost, PeerParts } from './peer-host.ts';
 import { PeerPieces } from './peer-pieces.ts';
 import type { PieceStore } from './piece-store.ts';
 import { RequestPipeline } from './pipeline.ts';
@@ -37,36 +36,6 @@ const DEFAULT_REQUEST_QUEUE = 250;
 
 const MIN_QUEUE_LIMIT = 4;
 const MIN_BATCH_BYTES = 8 * BLOCK_BYTES;
-
-/** What a peer needs of its torrent, and tells it. */
-export interface PeerHost {
-  readonly clock: Clock;
-  readonly servePool: BufferPool;
-  uploadAllowance(): number;
-  chargeUpload(sizeBytes: number): void;
-  interestChanged(peer: Peer): void;
-  /** It may be asked again, or for the first time. */
-  unchoked(peer: Peer): void;
-  /** These blocks will not come from it after all. */
-  released(peer: Peer, blockKeys: readonly number[]): void;
-  /** It got one more piece, or (undefined) told us all it has. */
-  gained(peer: Peer, piece: number | undefined): void;
-  lost(peer: Peer, piece: number): void;
-  received(peer: Peer, block: ReceivedBlock, sizeBytes: number): void;
-  extended(peer: Peer, extensionId: number, payload: Uint8Array): void;
-  /** A chunk was read completely: ask for more. */
-  turn(peer: Peer): void;
-  storageFailed(error: unknown): void;
-  closed(peer: Peer, cause: Error | undefined): void;
-}
-
-export interface PeerParts {
-  readonly sourceId: number;
-  readonly connection: Connection;
-  readonly handshake: Handshake;
-  readonly isOutgoing: boolean;
-  readonly host: PeerHost;
-}
 
 export class Peer implements ConnectionOwner, BlockSource {
   readonly sourceId: number;
@@ -96,13 +65,13 @@ export class Peer implements ConnectionOwner, BlockSource {
   lastReceivedAtMs: number;
   lastSentAtMs: number;
   chokeChangedAtMs: number;
-  readonly #host: PeerHost;
+  readonly #host: PeerHost<Peer>;
   #store: PieceStore | undefined;
   #intake: BlockIntake | undefined;
   #uploads: UploadQueue | undefined;
   #saidPieces = false;
 
-  constructor(parts: PeerParts) {
+  constructor(parts: PeerParts<Peer>) {
     this.sourceId = parts.sourceId;
     this.connection = parts.connection;
     this.handshake = parts.handshake;

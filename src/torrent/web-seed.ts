@@ -7,6 +7,7 @@ import { Cancelled, ProtocolError } from '../base/errors.ts';
 import { KIB, MIB, SECOND_MS } from '../base/units.ts';
 import { BLOCK_BYTES } from '../codec/wire.ts';
 import type { ActivePiece, BlockSource } from './active-piece.ts';
+import type { PendingBlock } from './hedging.ts';
 import type { PieceStore } from './piece-store.ts';
 import type { RangeSource } from './ports.ts';
 
@@ -25,6 +26,8 @@ interface Run {
   position: number;
 }
 
+/** Only the next blocks of a run are worth hedging. */
+const MAX_PENDING_BYTES = MIB;
 const UNKNOWN_BYTES_PER_MS = 1_000;
 const UNKNOWN_DELAY_MS = 100;
 const MIN_RUN_BYTES = 256 * KIB;
@@ -83,6 +86,19 @@ export class WebSeed implements BlockSource {
   /** When `sizeBytes` asked for now would be here, ms from now; a hopeful guess before the first run. */
   arrivalMs(sizeBytes: number): number {
     return this.#delayMs + sizeBytes / (this.#bytesPerMs || UNKNOWN_BYTES_PER_MS);
+  }
+
+  /** The next blocks to come, with when they should be here at the speed of late. */
+  pending(nowMs: number): PendingBlock[] {
+    const run = this.#run;
+    if (run === undefined) return [];
+    const waitedMs = nowMs - this.#lastByteAtMs;
+    const startsAtMs = run.position === run.start ? this.#startedAtMs + this.#delayMs : nowMs - waitedMs;
+    const end = Math.min(run.endExclusive, run.position + MAX_PENDING_BYTES);
+    return this.#blocksOf(run.position, end).map((blockKey, at) => ({
+      blockKey,
+      expectedAtMs: startsAtMs + ((at + 1) * BLOCK_BYTES) / (this.#bytesPerMs || UNKNOWN_BYTES_PER_MS),
+    }));
   }
 
   /** How much to fetch at once. */

@@ -259,7 +259,7 @@ test('when all memory is taken by pieces nobody reads, a reader still gets its b
   seedOn(slow, bulk, { uploadBytesPerSecond: 32 * KIB });
   const fast = swarm.addNode({ latencyMs: 5 });
   seedOn(fast, film);
-  const leech = swarm.addNode({ latencyMs: 5 }, { limits: { pieceBufferBytes: 2 * MIB } });
+  const leech = swarm.addNode({ latencyMs: 5 }, { limits: { pieceBufferBytes: MIB } });
   leechOn(leech, bulk).addPeers([slow.address]);
   await swarm.clock.advanceAsync(5_000);
   expect(leech.engine.bufferBytes).toBeGreaterThan(0);

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { concatBytes, equalBytes, toHex } from '../../src/base/bytes.ts';
 import { swarmKeyOf, type SwarmKey } from '../../src/base/ids.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
-import { encodeMetadataMessage, METADATA_PIECE_BYTES } from '../../src/codec/extension.ts';
+import { decodeMetadataMessage, encodeMetadataMessage, METADATA_PIECE_BYTES } from '../../src/codec/extension.ts';
 import { encodeExtended, encodePieceIndex } from '../../src/codec/wire-encode.ts';
 import type { Torrent } from '../../src/torrent/index.ts';
 import type { MemoryHost } from '../support/memory-network.ts';
@@ -88,7 +88,7 @@ test.each<{ crime: string; commit: (peer: ScriptedPeer) => void }>([
   { crime: 'a reject of nothing', commit: (p) => p.reject({ piece: 0, offsetBytes: 0, lengthBytes: BLOCK }) },
   {
     crime: 'an extension message without the extension protocol',
-    commit: (p) => p.send(encodeExtended(1, Uint8Array.of(0x64, 0x65))),
+    commit: (p) => p.sayExtensions({ extensions: {} }),
   },
 ])('$crime ends the connection, and others are still served', async ({ commit }) => {
   const { swarm, source, seed, torrent } = await seeded();
@@ -378,6 +378,19 @@ test('a peer that claims a huge info dictionary and sends none is given up for a
   seed.engine.add({ ...source.hashes, info: source.info, storage: new MemoryStorage(source.bytes), have: 'all' });
   torrent.addPeers([seed.address]);
   await swarm.until(() => torrent.isComplete, 30_000);
+});
+
+test('metadata is served to a peer three times over, then refused', async () => {
+  const { swarm, source, seed } = await seeded();
+  const peer = await intrude(swarm, seed, source, { extensions: true });
+  peer.sayExtensions({ extensions: { ut_metadata: 9 } });
+  for (let at = 0; at < 5; at++) peer.send(encodeExtended(1, encodeMetadataMessage({ type: 'request', piece: 0 })));
+  peer.send(encodeExtended(1, encodeMetadataMessage({ type: 'request', piece: 77 })));
+  await swarm.clock.advanceAsync(50);
+  const answers = peer.messages.flatMap((message) =>
+    message.type === 'extended' && message.extensionId === 9 ? [decodeMetadataMessage(message.payload)?.type] : [],
+  );
+  expect(answers).toEqual(['data', 'data', 'data', 'reject', 'reject', 'reject']);
 });
 
 test('connecting to ourselves is noticed, closed, and the address forgotten', async () => {

@@ -257,6 +257,17 @@ test('what nobody reads is left to the swarm; a silent swarm gets help from HTTP
   expect(torrent.stats().bytesFromHttp).toBe(2 * MIB);
 });
 
+test('when HTTP turns slow, quicker peers bring what it is busy with', async () => {
+  const swarm = new Swarm();
+  const source = await makeTorrent(8 * MIB, PIECE);
+  const http = new FakeWebSeed(source.bytes, swarm.clock, 32 * KIB);
+  const seed = addSeed(swarm, source, 4 * MIB);
+  const { torrent } = viewer(swarm, source, { webSeeds: [http] });
+  torrent.addPeers([seed.address]);
+  const { tookMs } = await settled(swarm, read(torrent, 0, PIECE));
+  expect(tookMs).toBeLessThan(1_000);
+});
+
 test('told to help always, HTTP is an equal source from the start', async () => {
   const swarm = new Swarm();
   const source = await makeTorrent(16 * MIB, PIECE);

@@ -1,0 +1,36 @@
+/** The border between a peer and its torrent. */
+import type { Clock } from '../base/clock.ts';
+import type { Handshake } from '../codec/handshake.ts';
+import type { ReceivedBlock } from './block-intake.ts';
+import type { BufferPool } from './buffers.ts';
+import type { Connection } from './connection.ts';
+
+/** What a peer needs of its torrent, and tells it. @typeParam Peer its own class, which this file does not import. */
+export interface PeerHost<Peer> {
+  readonly clock: Clock;
+  readonly servePool: BufferPool;
+  uploadAllowance(): number;
+  chargeUpload(sizeBytes: number): void;
+  interestChanged(peer: Peer): void;
+  /** It may be asked again, or for the first time. */
+  unchoked(peer: Peer): void;
+  /** These blocks will not come from it after all. */
+  released(peer: Peer, blockKeys: readonly number[]): void;
+  /** It got one more piece, or (undefined) told us all it has. */
+  gained(peer: Peer, piece: number | undefined): void;
+  lost(peer: Peer, piece: number): void;
+  received(peer: Peer, block: ReceivedBlock, sizeBytes: number): void;
+  extended(peer: Peer, extensionId: number, payload: Uint8Array): void;
+  /** A chunk was read completely: ask for more. */
+  turn(peer: Peer): void;
+  storageFailed(error: unknown): void;
+  closed(peer: Peer, cause: Error | undefined): void;
+}
+
+export interface PeerParts<Peer> {
+  readonly sourceId: number;
+  readonly connection: Connection;
+  readonly handshake: Handshake;
+  readonly isOutgoing: boolean;
+  readonly host: PeerHost<Peer>;
+}

@@ -5,7 +5,7 @@
 import http, { type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Clock } from '../base/clock.ts';
+import type { Cancel, Clock } from '../base/clock.ts';
 import { AppError } from '../base/errors.ts';
 import { SECOND_MS } from '../base/units.ts';
 import type { HttpLimits } from './limits.ts';
@@ -73,14 +73,23 @@ export async function listen(server: Server, host: string, port: number): Promis
   return (server.address() as AddressInfo).port;
 }
 
+/** How often connections are looked through for those that have become idle while stopping. */
+const IDLE_SWEEP_MS = 100;
+
 /** Accepts nothing more, lets running answers end for at most `graceMs`, then cuts what is left. */
 export async function stopListening(server: Server, graceMs: number, clock: Clock): Promise<void> {
   if (!server.listening) return;
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
-  const cancel = clock.after(graceMs, () => server.closeAllConnections());
+  let cancelSweep: Cancel = () => undefined;
+  const sweep = (): void => {
+    server.closeIdleConnections();
+    cancelSweep = clock.after(IDLE_SWEEP_MS, sweep);
+  };
+  sweep();
+  const cancelGrace = clock.after(graceMs, () => server.closeAllConnections());
   await closed;
-  cancel();
+  cancelSweep();
+  cancelGrace();
 }
 
 /** Tells a client that there is no protocol to switch to here. */

@@ -27,6 +27,8 @@ import { boundedServer, listen, refuseUpgrade, stopListening } from './listener.
 import { HttpMetrics } from './metrics.ts';
 import { MultipartDoor } from './multipart/door.ts';
 import type { MediaPort } from './ports.ts';
+import { remoteHostOf } from './remote.ts';
+import { SignatureBudget } from './signature-budget.ts';
 import { joinTarget, routeOf, splitTarget, type Route, type Target } from './target.ts';
 import { answerTracker } from './torrent/announce.ts';
 import { answerMetainfo } from './torrent/metainfo.ts';
@@ -84,6 +86,7 @@ class HttpServer implements Http {
   readonly #metrics: HttpMetrics;
   readonly #doors: Doors;
   readonly #signalling: SignallingDoor;
+  readonly #signatures: SignatureBudget;
   readonly #mediaHost: string | undefined;
 
   constructor(deps: HttpDeps) {
@@ -99,6 +102,7 @@ class HttpServer implements Http {
       (request, socket, head) => this.#upgrade(request, socket, head),
     );
     this.#signalling = new SignallingDoor({ ...deps, ...settings });
+    this.#signatures = new SignatureBudget(deps.clock);
     this.#doors = this.#openDoors();
   }
 
@@ -174,7 +178,11 @@ class HttpServer implements Http {
 
   async #answer(exchange: Exchange, target: Target, route: Route): Promise<void> {
     const doors = this.#doors;
-    if (route.kind !== 'blob' && this.#isMediaHost(exchange.request)) throw new NotFound('this host serves blobs only');
+    const { request } = exchange;
+    if (request.headers.authorization !== undefined) {
+      this.#signatures.spend(remoteHostOf(request, this.#deps.settings.trustProxy));
+    }
+    if (route.kind !== 'blob' && this.#isMediaHost(request)) throw new NotFound('this host serves blobs only');
     switch (route.kind) {
       case 'blob':
         return await this.#answerBlob(exchange, target, route);
@@ -187,7 +195,7 @@ class HttpServer implements Http {
       case 'tus':
         return await doors.tus.answer(exchange, target);
       case 'media-collection':
-        if (exchange.request.method === 'POST') return await doors.multipart.answer(exchange);
+        if (request.method === 'POST') return await doors.multipart.answer(exchange);
         return this.#answerApi(exchange);
       case 'metainfo':
         return answerMetainfo({ ...this.#deps, ...this.#deps.settings }, exchange, route.infoHash);

@@ -165,8 +165,9 @@ test('the API describes itself as OpenAPI', async () => {
   const document = (await (await get('/api/v1/openapi.json')).json()) as { openapi: string; paths: object };
   expect(document.openapi).toBe('3.1.0');
   expect(Object.keys(document.paths)).toEqual(
-    expect.arrayContaining(['/api/v1/server', '/api/v1/session', '/api/v1/media/{sha256}', '/api/v1/setup']),
+    expect.arrayContaining(['/api/v1/server', '/api/v1/session', '/api/v1/media/{sha256}', '/api/v1/uploads']),
   );
+  expect(document.paths).toMatchObject({ '/api/v1/media': { get: expect.anything(), post: expect.anything() } });
 });
 
 test('oEmbed gives a frame for our own pages only', async () => {
@@ -186,4 +187,14 @@ test('a browser on another origin may ask first', async () => {
   expect(response.status).toBe(204);
   expect(response.headers.get('access-control-allow-headers')).toContain('Authorization');
   expect(response.headers.get('access-control-allow-credentials')).toBeNull();
+});
+
+test('a flood of signed requests is refused before their signatures cost anything', async () => {
+  const { world } = await api();
+  const headers = { authorization: 'Nostr AAAA' };
+  const statuses = new Set<number>();
+  for (let request = 0; request < 400 && !statuses.has(429); request++) {
+    statuses.add((await fetch(world.url('/api/v1/session'), { method: 'POST', headers })).status);
+  }
+  expect(statuses).toEqual(new Set([401, 429]));
 });

@@ -192,6 +192,23 @@ test('the tus client takes a complete upload for a success without sending a byt
   expect(sent).toEqual(['POST 201', 'PATCH 409', 'HEAD 200']);
 });
 
+test('while it uploads, a medium has its page and its magnet already', async () => {
+  const server = await openServer();
+  const infohash = 'c'.repeat(40);
+  const metadata = `filename ${base64('film.mp4')},sha256 ${base64(sha256)},infohash ${base64(infohash)}`;
+  const { url } = await create(server, { 'upload-length': String(bytes.length), 'upload-metadata': metadata });
+  await patch(url, 0, bytes.slice(0, 1000));
+  const medium = await (await fetch(server.url(`/api/v1/media/${sha256}`))).json();
+  expect(medium).toMatchObject({
+    state: 'uploading',
+    name: 'film.mp4',
+    storedBytes: 1000,
+    sizeBytes: bytes.length,
+    torrent: { infoHash: infohash, magnet: expect.stringContaining(infohash), pieceCount: 21 },
+  });
+  expect((await fetch(server.url(`/${sha256}`))).status).toBe(404);
+});
+
 test('bytes that are not what was declared are refused with 409 at the end, and nothing is stored', async () => {
   const server = await openServer();
   const metadata = `sha256 ${base64('0'.repeat(64))}`;

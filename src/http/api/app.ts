@@ -9,6 +9,7 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyRequest }
 import { InvalidInput, NotFound, TooLarge, UnsupportedType } from '../../base/errors.ts';
 import { parseSha256, type Sha256 } from '../../base/ids.ts';
 import { answerFor } from '../errors.ts';
+import { ELSEWHERE } from './elsewhere.ts';
 import { registerMedia, type MediaRouteDeps } from './media.ts';
 import { registerMembers, type MemberDeps } from './members.ts';
 import { registerOembed } from './oembed.ts';
@@ -48,7 +49,9 @@ export function createApi(
   app.decorateRequest('bodySha256', undefined);
   readJson(app);
   answerErrors(app, deps.onFailure);
-  app.register(swagger, { openapi: { openapi: '3.1.0', info: { title: 'Seedbed', version: deps.version } } });
+  app.register(swagger, {
+    openapi: { openapi: '3.1.0', info: { title: 'Seedbed', version: deps.version }, paths: ELSEWHERE },
+  });
   app.register(async (api) => registerRoutes(api, deps), { prefix: '/api/v1' });
   return { app, handle: (request, response) => handlers[0]?.(request, response) };
 }

@@ -8,7 +8,7 @@ const hex = (digits: number, description: string) =>
 export const SHA256 = hex(64, 'SHA-256 of the bytes');
 export const PUBKEY = hex(64, 'x-only secp256k1 public key (NIP-01)');
 
-const API_ERROR = {
+export const API_ERROR = {
   type: 'object',
   required: ['code', 'message'],
   properties: {

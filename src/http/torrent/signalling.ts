@@ -22,6 +22,7 @@ export interface SignallingDeps {
 
 const MAX_MESSAGE_BYTES = 64 * KIB;
 const PING_EVERY_MS = 30 * SECOND_MS;
+const CLOSE_GRACE_MS = SECOND_MS;
 /** Close codes of RFC 6455 §7.4.1 and the IANA registry. */
 const GOING_AWAY = 1_001;
 const TRY_AGAIN_LATER = 1_013;
@@ -57,14 +58,13 @@ export class SignallingDoor {
     });
   }
 
-  /** Says good-bye to everybody and cuts who does not answer at once. */
+  /** Says good-bye to everybody, and cuts who has not closed a second later. */
   close(): void {
     this.#cancelPing();
-    for (const socket of this.#sockets.keys()) {
-      socket.close(GOING_AWAY, 'the server stops');
-      socket.terminate();
-    }
-    this.#sockets.clear();
+    for (const socket of this.#sockets.keys()) socket.close(GOING_AWAY, 'the server stops');
+    this.#deps.clock.after(CLOSE_GRACE_MS, () => {
+      for (const socket of this.#sockets.keys()) socket.terminate();
+    });
   }
 
   #open(webSocket: WebSocket, remoteHost: string): void {

@@ -5,7 +5,7 @@
 import type { Readable } from 'node:stream';
 import { DataStore, Upload as TusUpload } from '@tus/server';
 import type { Claim } from '../../accounts/claim.ts';
-import { Forbidden, NotFound, TooLarge } from '../../base/errors.ts';
+import { Forbidden, NotFound } from '../../base/errors.ts';
 import { parseUploadId, type UploadId } from '../../base/ids.ts';
 import type { Upload } from '../../media/medium.ts';
 import type { MediaIntake } from '../ports.ts';
@@ -81,10 +81,8 @@ export class MediaDataStore extends DataStore {
   }
 
   async #append(exchange: TusExchange, id: UploadId, offsetBytes: number): Promise<void> {
-    const { claim, stopping, upload } = exchange;
-    const room = upload?.sizeBytes === undefined ? undefined : upload.sizeBytes - offsetBytes;
-    const body = room === undefined ? exchange.body() : within(exchange.body(), room);
-    exchange.upload = await this.#media.append(claim, id, offsetBytes, body, stopping);
+    const { claim, body, stopping } = exchange;
+    exchange.upload = await this.#media.append(claim, id, offsetBytes, body(), stopping);
   }
 }
 
@@ -92,16 +90,6 @@ export class MediaDataStore extends DataStore {
 function refuseFinished(upload: Upload, offsetBytes: number | undefined): void {
   if (upload.state === 'finished' && offsetBytes === upload.offsetBytes) {
     throw new Forbidden('the upload is finished and cannot change');
-  }
-}
-
-/** @throws TooLarge at the first chunk that goes beyond the declared length. */
-async function* within(body: AsyncIterable<Uint8Array>, roomBytes: number): AsyncIterable<Uint8Array> {
-  let left = roomBytes;
-  for await (const chunk of body) {
-    left -= chunk.length;
-    if (left < 0) throw new TooLarge('the body goes beyond the declared length', { roomBytes });
-    yield chunk;
   }
 }
 

@@ -100,13 +100,20 @@ describe('a data channel as a byte stream', () => {
     expect(heard.at(-1)).toBe('closed a peer sent far more than it was asked for');
   });
 
-  test('bytes that arrive before anybody listens are kept', () => {
+  test('what came before anybody listened, the end included, is told after the call that begins to listen', async () => {
     const channel = new StillChannel();
     const socket = new ChannelSocket(channel);
     channel.receive(new ArrayBuffer(5));
-    const heard: number[] = [];
-    socket.listen({ received: (bytes) => heard.push(bytes.length), drained: () => {}, closed: () => {} });
-    expect(heard).toEqual([5]);
+    channel.close();
+    const heard: string[] = [];
+    socket.listen({
+      received: (bytes) => heard.push(`received ${bytes.length}`),
+      drained: () => {},
+      closed: () => heard.push('closed'),
+    });
+    expect(heard).toEqual([]);
+    await settled();
+    expect(heard).toEqual(['received 5', 'closed']);
   });
 
   test.each([

@@ -53,7 +53,8 @@ export class ChannelSocket implements PeerSocket {
 
   listen(listener: PeerSocketListener): void {
     this.#listener = listener;
-    this.#deliver();
+    // Whoever listens is still being set up: what came before, the end included, is told after this call.
+    queueMicrotask(() => this.#deliver());
   }
 
   write(bytes: Uint8Array, released?: () => void): boolean {

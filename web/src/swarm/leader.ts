@@ -82,14 +82,17 @@ export class Leader {
       connect: () => new WebSocket(this.#server?.trackerUrl ?? ''),
       opened: () => this.#rendezvous.connected(),
       received: (message) => this.#rendezvous.receive(message),
-      changed: () => this.#tellStatus(),
+      changed: () => {
+        if (this.#tracker.state !== 'connected') this.#rendezvous.disconnected();
+        this.#tellStatus();
+      },
     });
     this.#rendezvous = new Rendezvous({
       clock,
       random: Math.random,
       ownId,
       links: this.#links,
-      send: (message) => this.#tracker.send(message),
+      send: (message) => void this.#tracker.send(message),
     });
   }
 

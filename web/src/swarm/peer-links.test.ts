@@ -52,7 +52,7 @@ function setUp(): { links: PeerLinks; clock: FakeClock; said: string[]; events: 
 /** The offers that were announced. */
 async function offer(links: PeerLinks, key: typeof film, count: number): Promise<readonly WsOffer[]> {
   let announced: readonly WsOffer[] = [];
-  await links.offer(key, count, (offers) => (announced = offers));
+  await links.offer(key, count, async (offers) => void (announced = offers));
   return announced;
 }
 
@@ -72,15 +72,15 @@ describe('the connections of a tab', () => {
 
   test('an offer leaves at once, its candidates follow it to whoever got it, unless that peer cannot take them', async () => {
     const { links, said, events } = setUp();
-    const offering = links.offer(film, 1, (offers) =>
-      said.push(`announces ${offers.map(({ offerId }) => offerId).join()}`),
-    );
+    const offering = links.offer(film, 1, async (offers) => {
+      said.push(`announces ${offers.map(({ offerId }) => offerId).join()}`);
+    });
     events[0]?.candidate(candidate('a'));
     await offering;
     events[0]?.candidate(candidate('b'));
     links.takeAnswer(film, HIGHER, OUR_OFFER, 'sdp', true);
     events[0]?.candidate(candidate('c'));
-    await links.offer(film, 1, () => undefined);
+    await links.offer(film, 1, () => Promise.resolve());
     links.takeAnswer(film, LOWER, id('offer-2'), 'sdp', false);
     events[1]?.candidate(candidate('d'));
     expect(said).toEqual([

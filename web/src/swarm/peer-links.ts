@@ -73,11 +73,11 @@ export class PeerLinks {
   }
 
   /** Makes up to `count` fresh offers for `announce`; their candidates follow it. Offers that nobody took make room. */
-  async offer(key: SwarmKey, count: number, announce: (offers: readonly WsOffer[]) => void): Promise<void> {
-    for (const link of this.#of(key)) if (link.peer === undefined) this.#close(link);
+  async offer(key: SwarmKey, count: number, announce: (offers: readonly WsOffer[]) => Promise<void>): Promise<void> {
+    if (count > 0) for (const link of this.#of(key)) if (link.peer === undefined) this.#close(link);
     const wanted = Math.min(count, this.room(key));
     const offered = await Promise.all(Array.from({ length: wanted }, () => this.#offer(key)));
-    announce(offered.flatMap(({ link, sdp }) => (sdp === undefined ? [] : [{ offerId: link.offerId, sdp }])));
+    await announce(offered.flatMap(({ link, sdp }) => (sdp === undefined ? [] : [{ offerId: link.offerId, sdp }])));
     for (const { link } of offered) this.#described(link);
   }
 

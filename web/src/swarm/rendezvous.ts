@@ -10,6 +10,8 @@ import type { LatinId, WsClientMessage, WsOffer, WsServerMessage } from '../../.
 import type { SwarmWish } from './page-protocol.ts';
 import type { PeerLinks } from './peer-links.ts';
 
+/** Offers made while the tracker could not be reached are worth sending for so long. */
+const FRESH_MS = 10 * SECOND_MS;
 /** Enough for the server's own seeder and a few browsers; every offer costs the page a connection object. */
 const OFFERS_PER_ANNOUNCE = 4;
 const FIRST_RETRY_MS = 2 * SECOND_MS;
@@ -25,8 +27,7 @@ export interface RendezvousPorts {
     PeerLinks,
     'offer' | 'live' | 'room' | 'takeOffer' | 'takeAnswer' | 'takeCandidate' | 'closeAll'
   >;
-  /** False while there is no connection to the tracker. */
-  send(message: WsClientMessage): boolean;
+  send(message: WsClientMessage): void;
 }
 
 interface Joined {
@@ -36,6 +37,10 @@ interface Joined {
   attempts: number;
   /** Announces in a row that the tracker refused. */
   refusals: number;
+  /** An announce is being made, or waits for the connection. */
+  isPrepared: boolean;
+  /** What happened meanwhile and must be told after it. */
+  next: AnnounceEvent | undefined;
   cancel: Cancel;
 }
 
@@ -52,6 +57,9 @@ export function nextAnnounceMs(
 export class Rendezvous {
   readonly #ports: RendezvousPorts;
   readonly #joined = new Map<SwarmKey, Joined>();
+  /** Resolved while the tracker can be reached. */
+  #connection = Promise.withResolvers<void>();
+  #isConnected = false;
 
   constructor(ports: RendezvousPorts) {
     this.#ports = ports;
@@ -70,13 +78,16 @@ export class Rendezvous {
         intervalMs: DEFAULT_INTERVAL_MS,
         attempts: 0,
         refusals: 0,
+        isPrepared: false,
+        next: undefined,
         cancel: () => undefined,
       });
       return this.#announce(key, 'started');
     }
     const before = joined.wish;
     joined.wish = wish;
-    if (wish.leftBytes === 0 && before.leftBytes !== 0) return this.#announce(key, 'completed');
+    if (wish.leftBytes === 0 && before.leftBytes !== 0)
+      return this.#announce(key, before.leftBytes === undefined ? 'update' : 'completed');
     if (wish.wantsPeers && !before.wantsPeers) {
       joined.attempts = 0;
       this.#announce(key, 'update');
@@ -96,9 +107,17 @@ export class Rendezvous {
     for (const key of this.#joined.keys()) this.leave(key);
   }
 
-  /** The tracker can be reached (again). */
+  /** The tracker can be reached (again): what was prepared leaves, everything else is announced anew. */
   connected(): void {
-    for (const key of this.#joined.keys()) this.#announce(key, 'started');
+    this.#isConnected = true;
+    this.#connection.resolve();
+    for (const [key, { isPrepared }] of this.#joined) if (!isPrepared) this.#announce(key, 'started');
+  }
+
+  disconnected(): void {
+    if (!this.#isConnected) return;
+    this.#isConnected = false;
+    this.#connection = Promise.withResolvers();
   }
 
   receive(message: WsServerMessage): void {
@@ -138,18 +157,32 @@ export class Rendezvous {
     joined.cancel = this.#ports.clock.after(pauseMs, () => this.#announce(key, 'started'));
   }
 
+  /** Offers are made while the connection is, so that they leave with its first message. */
   #announce(key: SwarmKey, event: AnnounceEvent): void {
     const joined = this.#joined.get(key);
     if (joined === undefined) return;
-    const { links } = this.#ports;
-    const tell = (offers: readonly WsOffer[]): void => {
-      if (this.#joined.get(key) === joined) this.#ports.send(this.#message(key, joined, event, offers));
+    if (joined.isPrepared) {
+      joined.next = event;
+      return;
+    }
+    joined.isPrepared = true;
+    joined.cancel();
+    const { links, clock } = this.#ports;
+    const startMs = clock.monotonicMs();
+    const tell = async (offers: readonly WsOffer[]): Promise<void> => {
+      if (!this.#isConnected) await this.#connection.promise;
+      joined.isPrepared = false;
+      if (this.#joined.get(key) !== joined) return;
+      const isStale = clock.monotonicMs() - startMs > FRESH_MS;
+      const next = isStale ? event : joined.next;
+      joined.next = undefined;
+      if (!isStale) this.#ports.send(this.#message(key, joined, event, offers));
+      this.#schedule(key, joined);
+      if (next !== undefined) this.#announce(key, next);
     };
-    if (joined.wish.wantsPeers && links.room(key) > 0)
-      // Offers that cannot be made are left out by `offer` itself; it does not fail.
-      void links.offer(key, OFFERS_PER_ANNOUNCE, tell);
-    else tell([]);
-    this.#schedule(key, joined);
+    const count = joined.wish.wantsPeers && links.room(key) > 0 ? OFFERS_PER_ANNOUNCE : 0;
+    // Offers that cannot be made are left out by `offer` itself; it does not fail.
+    void links.offer(key, count, tell);
   }
 
   #schedule(key: SwarmKey, joined: Joined): void {

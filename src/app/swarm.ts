@@ -106,7 +106,7 @@ export async function startSwarm(
   return {
     registry,
     tracker: new HttpTracker(registry),
-    hub: new SignalHub({ registry, clock, answerer: seeding, ownPeerId: latinIdOf(seeding.engine.peerId) }),
+    hub: new SignalHub({ registry, clock, log, answerer: seeding, ownPeerId: latinIdOf(seeding.engine.peerId) }),
     seeding,
   };
 }

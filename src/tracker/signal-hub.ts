@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { RateLimited } from '../base/errors.ts';
+import { silentLog, type Log } from '../base/log.ts';
 import type { LatinId } from '../codec/tracker-ws.ts';
 import type { OwnAnswerer, SignalSocket } from './ports.ts';
 import type { SwarmRegistry } from './registry.ts';
@@ -32,6 +33,7 @@ export const DEFAULT_SIGNAL_LIMITS: SignalLimits = {
 export interface SignalHubOptions {
   readonly registry: SwarmRegistry;
   readonly clock: Clock;
+  readonly log?: Log;
   readonly answerer?: OwnAnswerer;
   /** Under which the server's own seeder answers. */
   readonly ownPeerId: LatinId;
@@ -43,6 +45,7 @@ export interface SignalHubOptions {
 export class SignalHub {
   readonly registry: SwarmRegistry;
   readonly clock: Clock;
+  readonly log: Log;
   readonly answerer: OwnAnswerer | undefined;
   readonly ownPeerId: LatinId;
   readonly random: () => number;
@@ -53,6 +56,7 @@ export class SignalHub {
   constructor(options: SignalHubOptions) {
     this.registry = options.registry;
     this.clock = options.clock;
+    this.log = options.log ?? silentLog;
     this.answerer = options.answerer;
     this.ownPeerId = options.ownPeerId;
     this.random = options.random ?? Math.random;

@@ -31,6 +31,7 @@ const INVALID_COST = 50;
 /** RFC 6455 §7.4.1. */
 const POLICY_VIOLATION = 1_008;
 const MESSAGE_TOO_BIG = 1_009;
+const INTERNAL_ERROR = 1_011;
 /** Members looked at for each offer that seeks a peer. */
 const LOOKS_PER_OFFER = 8;
 
@@ -62,7 +63,7 @@ export class SignalSession {
     this.#bucket = new TokenBucket(hub.limits.messages, hub.clock);
   }
 
-  /** Takes one text frame. Never throws for what the peer sent. */
+  /** Takes one text frame. Never throws: a failure of ours is logged and closes the socket. */
   receive(text: string): void {
     if (this.#isClosed) return;
     if (text.length > MAX_WS_FRAME_LENGTH) {
@@ -73,9 +74,15 @@ export class SignalSession {
     try {
       this.#handle(decodeWsClientMessage(text));
     } catch (error) {
-      if (!(error instanceof InvalidInput)) throw error;
-      if (this.#pay(INVALID_COST)) this.#send({ type: 'failed', reason: error.message });
+      this.#refuse(error);
     }
+  }
+
+  #refuse(error: unknown): void {
+    if (!(error instanceof InvalidInput)) {
+      this.#hub.log.error('tracker.message_failed', { error });
+      this.#socket.close(INTERNAL_ERROR, 'internal error');
+    } else if (this.#pay(INVALID_COST)) this.#send({ type: 'failed', reason: error.message });
   }
 
   /** The socket has closed, whoever closed it. */

@@ -2,8 +2,9 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { fromLatin1 } from '../base/bytes.ts';
-import { RateLimited } from '../base/errors.ts';
+import { RateLimited, StorageFailed } from '../base/errors.ts';
 import { parseSwarmKey, type SwarmKey } from '../base/ids.ts';
+import { silentLog, type Log } from '../base/log.ts';
 import { MINUTE_MS } from '../base/units.ts';
 import {
   decodeWsServerMessage,
@@ -104,19 +105,21 @@ function world(
     registry?: Partial<RegistryLimits>;
     answerer?: OwnAnswerer;
     admits?: (key: SwarmKey) => boolean;
+    log?: Log;
   } = {},
 ): World {
   const clock = new FakeClock();
   const admission = { admits: options.admits ?? ((key: SwarmKey) => key === KEY) };
   const ownSeed = { addressFor: () => undefined };
   const registry = new SwarmRegistry({ clock, admission, ownSeed, random: () => 0, limits: options.registry ?? {} });
-  const { answerer, limits = {} } = options;
+  const { answerer, limits = {}, log = silentLog } = options;
   const hub = new SignalHub({
     registry,
     clock,
     ownPeerId: SERVER,
     random: () => 0,
     limits,
+    log,
     ...(answerer && { answerer }),
   });
   return { hub, registry, clock, browser: (name, remoteHost) => new Browser(hub, name, remoteHost) };
@@ -443,6 +446,21 @@ describe('limits', () => {
     for (let at = 0; at < 100; at++) a.say('{');
     expect(a.closedWith).toBe(1_008);
   });
+});
+
+test('a failure of ours closes that socket with 1011, is logged, and hurts nobody else', () => {
+  const events: string[] = [];
+  const log = { ...silentLog, error: (event: string) => events.push(event) };
+  const admits = (key: SwarmKey): boolean => {
+    if (key === FOREIGN) throw new StorageFailed('the database is away');
+    return true;
+  };
+  const { browser } = world({ admits, log });
+  const [a, b] = [browser('a'), browser('b')];
+  a.announce({ swarmKey: FOREIGN });
+  b.announce();
+  expect([a.closedWith, b.closedWith]).toEqual([1_011, undefined]);
+  expect(events).toEqual(['tracker.message_failed']);
 });
 
 test('whatever sockets say, the counts are those of the members, and all is gone when they are', () => {

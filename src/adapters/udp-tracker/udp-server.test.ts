@@ -1,10 +1,12 @@
+import { execFileSync } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
+import { requireAll } from '../../../test/support/peers.ts';
 import { parseIp } from '../../base/address.ts';
-import { fromHex, utf8 } from '../../base/bytes.ts';
-import { Cancelled, Unavailable } from '../../base/errors.ts';
+import { fromHex, toHex, utf8 } from '../../base/bytes.ts';
+import { Cancelled, StorageFailed, Unavailable } from '../../base/errors.ts';
 import { parseSwarmKey } from '../../base/ids.ts';
 import { silentLog } from '../../base/log.ts';
 import { MINUTE_MS } from '../../base/units.ts';
@@ -149,6 +151,29 @@ describe('packets', () => {
   });
 });
 
+/** Sends one UDP datagram from port 0, which the ordinary socket calls cannot. */
+const FROM_PORT_ZERO = `
+import socket, struct, sys
+packet = bytes.fromhex(sys.argv[2])
+udp = struct.pack('!HHHH', 0, int(sys.argv[1]), 8 + len(packet), 0) + packet
+socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP).sendto(udp, ('127.0.0.1', 0))
+`;
+
+test('a packet from port 0, which cannot be answered, is dropped', async (context) => {
+  requireAll(context, 'root', 'python3');
+  const server = await UdpServer.start({ tracker: tracker().tracker, log: silentLog, host: '127.0.0.1', port: 0 });
+  const client = createSocket('udp4');
+  try {
+    execFileSync('/usr/bin/python3', ['-c', FROM_PORT_ZERO, String(server.port), toHex(CONNECT)], { timeout: 10_000 });
+    client.send(CONNECT, server.port, '127.0.0.1');
+    const [answer] = (await once(client, 'message')) as [Buffer];
+    expect(answer).toHaveLength(16);
+  } finally {
+    client.close();
+    await server.stop();
+  }
+});
+
 describe.each(['127.0.0.1', '::1'])('over a real socket on %s', (host) => {
   let server: UdpServer;
   let client: Socket;
@@ -182,6 +207,29 @@ describe.each(['127.0.0.1', '::1'])('over a real socket on %s', (host) => {
   test('rubbish is survived', async () => {
     client.send(utf8('rubbish'));
     expect(await ask(CONNECT)).toHaveLength(16);
+  });
+
+  test('a packet that fails us is logged, and the next one is answered', async () => {
+    const { port } = server;
+    await server.stop();
+    const events: string[] = [];
+    let isBroken = true;
+    const { tracker: sound } = tracker();
+    server = await UdpServer.start({
+      tracker: {
+        answer: (...args) => {
+          if (!isBroken) return sound.answer(...args);
+          isBroken = false;
+          throw new StorageFailed('the database is away');
+        },
+      },
+      log: { ...silentLog, error: (event) => events.push(event) },
+      host,
+      port,
+    });
+    client.send(CONNECT);
+    expect(await ask(CONNECT)).toHaveLength(16);
+    expect(events).toEqual(['udp_tracker.packet_failed']);
   });
 
   test('a taken port is a clear error, and stopping twice is one stop', async () => {

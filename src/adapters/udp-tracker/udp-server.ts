@@ -14,7 +14,7 @@ const MAX_PENDING_SENDS = 2_000;
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 
 export interface UdpServerOptions {
-  readonly tracker: UdpTracker;
+  readonly tracker: Pick<UdpTracker, 'answer'>;
   readonly log: Log;
   /** IP literal to bind; `::` takes IPv4 too. */
   readonly host: string;
@@ -23,7 +23,7 @@ export interface UdpServerOptions {
 }
 
 export class UdpServer {
-  readonly #tracker: UdpTracker;
+  readonly #tracker: Pick<UdpTracker, 'answer'>;
   readonly #log: Log;
   readonly #socket: Socket;
   #pendingSends = 0;
@@ -73,9 +73,8 @@ export class UdpServer {
   }
 
   #receive(packet: Buffer, remote: RemoteInfo): void {
-    // A link-local sender comes with its zone, which is no part of the address.
-    const ip = parseIp(remote.address.split('%', 1)[0] ?? '');
-    const answer = this.#tracker.answer(packet, ip, remote.port);
+    // Port 0 cannot be answered; only raw sockets send from it.
+    const answer = remote.port === 0 ? undefined : this.#answer(packet, remote);
     if (answer === undefined) return;
     if (this.#pendingSends >= MAX_PENDING_SENDS) {
       this.#droppedSends++;
@@ -86,6 +85,18 @@ export class UdpServer {
       this.#pendingSends--;
       if (error) this.#log.debug('udp_tracker.send_failed', { error });
     });
+  }
+
+  /** One packet that fails us must not end the process for everybody. */
+  #answer(packet: Buffer, remote: RemoteInfo): Uint8Array | undefined {
+    try {
+      // A link-local sender comes with its zone, which is no part of the address.
+      const ip = parseIp(remote.address.split('%', 1)[0] ?? '');
+      return this.#tracker.answer(packet, ip, remote.port);
+    } catch (error) {
+      this.#log.error('udp_tracker.packet_failed', { error });
+      return undefined;
+    }
   }
 }
 

@@ -35,15 +35,14 @@ export async function withFormFile<Result>(
   take: (file: FormFile) => Promise<Result>,
 ): Promise<Result> {
   const form = openForm(headers);
-  const broken = Promise.withResolvers<never>();
-  form.on('error', (cause) => broken.reject(new InvalidInput('the form is broken', {}, { cause })));
-  form.on('filesLimit', () => broken.reject(new InvalidInput('send one file per request')));
+  const failed = Promise.withResolvers<never>();
+  form.on('error', (cause) => failed.reject(new InvalidInput('the form is broken', {}, { cause })));
+  form.on('filesLimit', () => failed.reject(new InvalidInput('send one file per request')));
   const taking = takeFirst(form, take);
+  taking.result.catch(failed.reject); // whoever fails first ends the other too
   try {
-    const [result] = await Promise.race([
-      Promise.all([taking.result, pump(body, form, taking.stream)]),
-      broken.promise,
-    ]);
+    const pumping = pump(body, form, { stream: taking.stream, failed: failed.promise });
+    const [result] = await Promise.race([Promise.all([taking.result, pumping]), failed.promise]);
     return result;
   } finally {
     taking.stream()?.destroy();
@@ -92,17 +91,20 @@ async function* chunksOf(stream: BusboyFileStream): AsyncGenerator<Uint8Array, v
   }
 }
 
+interface PumpEnd {
+  readonly stream: () => BusboyFileStream | undefined;
+  /** Rejects when there is no use in reading on. */
+  readonly failed: Promise<never>;
+}
+
 /** One chunk at a time; the parser's callback is its back-pressure. */
-async function pump(
-  body: AsyncIterable<Uint8Array>,
-  form: BusboyInstance,
-  stream: () => BusboyFileStream | undefined,
-): Promise<void> {
+async function pump(body: AsyncIterable<Uint8Array>, form: BusboyInstance, { stream, failed }: PumpEnd): Promise<void> {
   try {
     for await (const chunk of body) {
-      await new Promise<void>((resolve, reject) => {
+      const written = new Promise<void>((resolve, reject) => {
         form.write(chunk, (error) => (error ? reject(error) : resolve()));
       });
+      await Promise.race([written, failed]);
     }
     form.end();
   } catch (error) {

@@ -46,6 +46,8 @@ export interface MediaContext extends MediaPorts {
   readonly blobLocks: KeyedLock<Sha256>;
   /** Aborted when media stops. */
   readonly stopping: AbortSignal;
+  /** Runs what nobody waits for; ends with media. A failure is logged. */
+  inBackground(name: string, task: (signal: AbortSignal) => Promise<unknown>): void;
   /** Call after every change of a blob's rows. */
   forgetMedium(sha256: Sha256): void;
 }

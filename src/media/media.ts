@@ -52,6 +52,7 @@ export class Media {
       readers: new ReaderCache(ports.store, limits.maxIdleReaders, ports.log),
       blobLocks: new KeyedLock(),
       stopping: this.#tasks.signal,
+      inBackground: (name, task) => this.#tasks.run(name, async (signal) => void (await task(signal))),
       forgetMedium: (sha256) => this.#known.delete(sha256),
     };
     this.#admission = new Admission(this.#context);
@@ -188,8 +189,7 @@ export class Media {
   /** Repairs what a crash left; run once at the start, before any other use case. @throws StorageFailed, NoSpace */
   async recover(): Promise<RecoveryReport> {
     await this.#admission.lookAtDisk();
-    const recovery = new Recovery(this.#context, this.#finisher, (id, task) => this.#tasks.run(`finish ${id}`, task));
-    return recovery.run();
+    return new Recovery(this.#context, this.#finisher).run();
   }
 
   /**

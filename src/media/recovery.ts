@@ -40,18 +40,11 @@ export function repairOf(upload: Facts, { partBytes = 0, blobBytes }: Remains): 
 export class Recovery {
   readonly #context: MediaContext;
   readonly #finisher: Finisher;
-  readonly #inBackground: (id: UploadRow['id'], task: () => Promise<void>) => void;
   #report = { completed: 0, finishing: 0, open: 0, cutBytes: 0, lostBytes: 0, sweptParts: 0 };
 
-  /** Hashing whole files again may take minutes; `inBackground` owns that. */
-  constructor(
-    context: MediaContext,
-    finisher: Finisher,
-    inBackground: (id: UploadRow['id'], task: () => Promise<void>) => void,
-  ) {
+  constructor(context: MediaContext, finisher: Finisher) {
     this.#context = context;
     this.#finisher = finisher;
-    this.#inBackground = inBackground;
   }
 
   /** Run once, before anything else. @throws StorageFailed, NoSpace */
@@ -82,7 +75,7 @@ export class Recovery {
       case 'finish':
         await this.#cut(row, repair.cutBytes);
         this.#report.finishing++;
-        this.#inBackground(id, () => this.#finishLate(row));
+        this.#context.inBackground(`finish ${id}`, () => this.#finishLate(row)); // hashing again may take minutes
         return;
       case 'wait':
         await this.#cut(row, repair.cutBytes);

@@ -4,13 +4,23 @@
  */
 import type { Sha256 } from '../base/ids.ts';
 import type { BlobReader } from '../store/blobs.ts';
+import { BoundedMap } from './bounded-map.ts';
 import type { MediaContext } from './context.ts';
 import { recordCheck } from './media-writes.ts';
 import type { Verification } from './medium.ts';
+import { MANY_SAMPLES, samplePieces } from './sampling.ts';
+
+const MAX_SAMPLED = 4_096;
+const subtleHasher = {
+  sha1: async (bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> =>
+    new Uint8Array(await crypto.subtle.digest('SHA-1', bytes)),
+};
 
 export class Verifier {
   readonly #context: MediaContext;
   readonly #underWay = new Map<Sha256, Promise<Verification>>();
+  /** Fingerprints that passed a sample, until the full check has recorded them. */
+  readonly #sampled = new BoundedMap<Sha256, string>(MAX_SAMPLED);
 
   constructor(context: MediaContext) {
     this.#context = context;
@@ -25,16 +35,42 @@ export class Verifier {
     return verifying;
   }
 
-  /** A reader of a blob somebody keeps; a file that changed since it was stored is checked first. @throws StorageFailed */
+  /**
+   * A reader of a blob somebody keeps. A file that changed since it was stored is sampled first, and checked from end to
+   * end in the background. @throws StorageFailed
+   */
   async open(sha256: Sha256): Promise<BlobReader | undefined> {
-    const { readers, reads, stopping } = this.#context;
+    const { readers, reads } = this.#context;
     const blob = reads.blob(sha256);
     if (blob === undefined || blob.refs === 0 || blob.damaged_at_ms !== null) return undefined;
     const reader = await readers.open(sha256);
     if (reader === undefined || reader.fingerprint === blob.fingerprint) return reader;
+    if (this.#sampled.get(sha256) === reader.fingerprint) return reader;
     await reader.close();
-    readers.retire(sha256);
-    return (await this.verify(sha256, stopping)) === 'intact' ? readers.open(sha256) : undefined;
+    readers.retire(sha256); // it may be open since before the file was replaced
+    return this.#openChanged(sha256);
+  }
+
+  async #openChanged(sha256: Sha256): Promise<BlobReader | undefined> {
+    const reader = await this.#context.readers.open(sha256);
+    if (reader === undefined) return undefined;
+    const isLikelyIntact = await this.#looksIntact(sha256, reader);
+    if (isLikelyIntact) this.#sampled.set(sha256, reader.fingerprint);
+    const checking = (signal: AbortSignal): Promise<unknown> => this.verify(sha256, signal);
+    if (!this.#underWay.has(sha256)) this.#context.inBackground(`verify ${sha256}`, checking);
+    if (isLikelyIntact) return reader;
+    await reader.close();
+    return undefined;
+  }
+
+  /** The length and a sample of pieces; hashed on threads of the pool. */
+  async #looksIntact(sha256: Sha256, reader: BlobReader): Promise<boolean> {
+    const { reads, stopping } = this.#context;
+    const torrent = reads.torrentBySha(sha256);
+    if (torrent === undefined) return reader.sizeBytes === 0;
+    if (reader.sizeBytes !== torrent.sizeBytes) return false;
+    const ports = { hasher: subtleHasher, random: Math.random, samples: MANY_SAMPLES };
+    return (await samplePieces(torrent, reader, ports, stopping)) === undefined;
   }
 
   async #verify(sha256: Sha256, signal: AbortSignal): Promise<Verification> {

@@ -10,6 +10,7 @@ import { Connection } from './connection.ts';
 import { errorOf, failureOf } from './failures.ts';
 import { commitGroup } from './group-commit.ts';
 import { SqliteRows } from './sqlite-rows.ts';
+import { MAX_WAITING_UNITS, Writer } from './writer.ts';
 
 async function temporaryFile(): Promise<string> {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'seedbed-rows-'));
@@ -79,6 +80,41 @@ test('a full database fails the whole group with NoSpace and keeps what was ther
   expect(outcomes).toMatchObject([{ failure: { kind: 'full' } }, { failure: { kind: 'full' } }]);
   expect(connection.database.prepare('SELECT name FROM shelf').all()).toEqual([{ name: 'kept' }]);
   expect(commitGroup(connection, [put('after', 10)])).toMatchObject([{ kind: 'written' }]);
+});
+
+test('when the writer dies everybody who waits is told, and everybody who comes later', async () => {
+  const writer = new Writer({ file: path.join(await temporaryFile(), 'no', 'such', 'folder'), synchronous: 'full' });
+  const unit = [{ sql: 'SELECT 1', parameters: [] }];
+  const early = await Promise.allSettled([writer.write(unit), writer.write(unit)]);
+  expect(early).toMatchObject([{ reason: expect.any(StorageFailed) }, { reason: expect.any(StorageFailed) }]);
+  await expect(writer.write(unit)).rejects.toBeInstanceOf(StorageFailed);
+  await writer.close();
+});
+
+test('more waiting units than the queue holds are refused, and those that wait are written', async () => {
+  const file = await temporaryFile();
+  const rows = await openShelf(file);
+  const put = (index: number) =>
+    rows.write([
+      {
+        query: rows.query
+          .insertInto('shelf')
+          .values({ name: `${index}`, items: 1, label: null })
+          .compile(),
+      },
+    ]);
+  const outcomes = await Promise.allSettled(Array.from({ length: MAX_WAITING_UNITS + 10 }, (_, index) => put(index)));
+  const refused = outcomes.filter((outcome) => outcome.status === 'rejected');
+  expect(refused.length).toBeGreaterThan(0);
+  for (const { reason } of refused) expect(reason).toBeInstanceOf(Unavailable);
+  const [count] = rows.read(
+    rows.query
+      .selectFrom('shelf')
+      .select((eb) => eb.fn.countAll<number>().as('shelves'))
+      .compile(),
+  );
+  expect(count?.shelves).toBe(outcomes.length - refused.length);
+  await rows.close();
 });
 
 test.each([

@@ -19,7 +19,7 @@ interface Waiting {
 }
 
 /** Beyond it `write` answers Unavailable: whoever sends more than a disk can sync must slow down. */
-const MAX_WAITING_UNITS = 8_192;
+export const MAX_WAITING_UNITS = 8_192;
 const MAX_GROUP_UNITS = 512;
 
 export class Writer {

@@ -15,6 +15,7 @@ import {
   type WsOffer,
   type WsServerMessage,
 } from '../codec/tracker-ws.ts';
+import { HeldOffers } from './held-offers.ts';
 import type { Member } from './members.ts';
 import { OfferRoutes } from './offer-routes.ts';
 import type { AnswerSink, SignalSocket } from './ports.ts';
@@ -50,6 +51,7 @@ export class SignalSession {
   readonly #socket: SignalSocket;
   readonly #ip: Uint8Array;
   readonly #bucket: TokenBucket;
+  readonly #held: HeldOffers;
   readonly #released: () => void;
   readonly #memberships = new Map<SwarmKey, Membership>();
   #isClosed = false;
@@ -61,6 +63,7 @@ export class SignalSession {
     this.#ip = parseIp(socket.remoteHost);
     this.#released = released;
     this.#bucket = new TokenBucket(hub.limits.messages, hub.clock);
+    this.#held = new HeldOffers(hub.clock);
   }
 
   /** Takes one text frame. Never throws: a failure of ours is logged and closes the socket. */
@@ -91,6 +94,7 @@ export class SignalSession {
     this.#isClosed = true;
     for (const key of this.#memberships.keys()) this.#leave(key);
     this.routes.clear();
+    this.#held.clear();
     this.#released();
   }
 
@@ -212,12 +216,16 @@ export class SignalSession {
     }
   }
 
+  /** False when this peer cannot take the offer: somebody else may. */
   #offerTo(peer: Member, member: SessionMember, swarmKey: SwarmKey, { offerId, sdp }: WsOffer): boolean {
     const trickle = member.trickle && peer.trickle;
-    // A stock peer cannot use a description whose candidates are still to come.
-    if (member.trickle && !trickle && !sdp.includes('a=candidate:')) return false;
-    this.routes.set(swarmKey, offerId, { kind: 'peer', peerId: peer.peerId });
-    return peer.send({ type: 'offer', swarmKey, peerId: member.peerId, offerId, sdp, trickle });
+    const deliver = (offered: string): boolean => {
+      this.routes.set(swarmKey, offerId, { kind: 'peer', peerId: peer.peerId });
+      return peer.send({ type: 'offer', swarmKey, peerId: member.peerId, offerId, sdp: offered, trickle });
+    };
+    const isComplete = !member.trickle || sdp.includes('a=candidate:');
+    if (trickle || isComplete) return deliver(sdp);
+    return this.#held.hold(swarmKey + offerId, sdp, (complete) => void deliver(complete));
   }
 
   #offerToServer(member: SessionMember, swarmKey: SwarmKey, { offerId, sdp }: WsOffer): boolean {
@@ -259,6 +267,7 @@ export class SignalSession {
 
   #relayCandidate(message: Message<'candidate'>): void {
     const { swarmKey, peerId, offerId, candidate } = message;
+    if (this.#held.add(swarmKey + offerId, candidate)) return;
     const target = this.routes.get(swarmKey, offerId);
     if (target?.kind === 'server') {
       target.answering.addCandidate(candidate);

@@ -24,7 +24,7 @@ const FOREIGN = parseSwarmKey('0'.repeat(40));
 const id = (name: string): LatinId => latinIdOf(fromLatin1(name.padEnd(20, '.')));
 const SERVER = id('-SB0100-server');
 const SDP = 'v=0\r\na=candidate:1 1 UDP 1 192.0.2.1 9 typ host\r\n';
-const BARE_SDP = 'v=0\r\n';
+const BARE_SDP = 'v=0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n';
 const ICE = { candidate: 'candidate:1 1 UDP 1 192.0.2.1 9 typ host', sdpMid: '0' };
 
 /** A browser's end of a socket that exists only in memory. */
@@ -81,9 +81,13 @@ class Browser implements SignalSocket {
     this.tell({ type: 'answer', swarmKey: KEY, peerId: this.peerId, toPeerId: to.peerId, offerId, sdp: SDP });
   }
 
-  candidate(toPeerId?: LatinId, offerId = id('o1')): void {
-    const candidate = { type: 'candidate', swarmKey: KEY, peerId: this.peerId, offerId, candidate: ICE } as const;
+  candidate(toPeerId?: LatinId, offerId = id('o1'), ice = ICE): void {
+    const candidate = { type: 'candidate', swarmKey: KEY, peerId: this.peerId, offerId, candidate: ice } as const;
     this.tell({ ...candidate, ...(toPeerId !== undefined && { toPeerId }) });
+  }
+
+  noMoreCandidates(): void {
+    this.candidate(undefined, id('o1'), { candidate: '', sdpMid: '0' });
   }
 
   /** The messages of one type heard so far. */
@@ -157,14 +161,46 @@ describe('stock WebTorrent clients', () => {
     for (const text of stock.raw) expect(text).not.toContain('trickle');
   });
 
-  test('get no offer whose candidates are still to come', () => {
+  test('get an offer of ours as soon as it is complete, and answer it like any other', () => {
     const { browser } = world();
-    const [stock, ours, other] = [browser('stock'), browser('ours'), browser('other')];
+    const [stock, ours] = [browser('stock'), browser('ours')];
     stock.announce();
-    other.announce({ trickle: true });
-    ours.offer(2, { trickle: true }, BARE_SDP);
+    ours.offer(1, { trickle: true }, BARE_SDP);
+    ours.candidate();
     expect(stock.of('offer')).toEqual([]);
-    expect(other.of('offer')).toHaveLength(1);
+    ours.noMoreCandidates();
+    const sdp = `${BARE_SDP}a=${ICE.candidate}\r\na=end-of-candidates\r\n`;
+    expect(stock.of('offer')).toEqual([
+      { type: 'offer', swarmKey: KEY, peerId: ours.peerId, offerId: id('o1'), sdp, trickle: false },
+    ]);
+    stock.answer(ours);
+    expect(ours.of('answer')).toMatchObject([{ peerId: stock.peerId, trickle: false }]);
+    ours.candidate();
+    expect(stock.heard).toHaveLength(2);
+  });
+
+  test('get it after 1.5 s where nobody says that it is complete, and never without a candidate', () => {
+    const { browser, clock } = world();
+    const [stock, other, ours] = [browser('stock'), browser('other'), browser('ours')];
+    stock.announce();
+    other.announce();
+    ours.offer(2, { trickle: true }, BARE_SDP);
+    ours.candidate(undefined, id('o1'));
+    clock.advance(1_500);
+    expect([...stock.of('offer'), ...other.of('offer')].map(({ offerId }) => offerId)).toEqual([id('o1')]);
+  });
+
+  test('get no line smuggled into a description, and nothing from a peer that has left', () => {
+    const { browser, clock } = world();
+    const [stock, ours, gone] = [browser('stock'), browser('ours'), browser('gone')];
+    stock.announce();
+    ours.offer(1, { trickle: true }, BARE_SDP);
+    ours.candidate(undefined, id('o1'), { candidate: `${ICE.candidate}\r\na=ice-ufrag:x`, sdpMid: '0' });
+    gone.offer(1, { trickle: true }, BARE_SDP);
+    gone.candidate();
+    gone.leave();
+    clock.advance(1_500);
+    expect(stock.of('offer')).toEqual([]);
   });
 });
 

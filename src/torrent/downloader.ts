@@ -8,7 +8,8 @@ import { BLOCK_BYTES } from '../codec/wire.ts';
 import type { ActivePiece, BlockSource } from './active-piece.ts';
 import type { Availability } from './availability.ts';
 import type { ReceivedBlock } from './block-intake.ts';
-import { Hedging, TOLERATED_LATENESS, type PendingBlock } from './hedging.ts';
+import { isTimely, jointArrivalMs } from './arrival.ts';
+import { Hedging, type PendingBlock } from './hedging.ts';
 import type { Peer } from './peer.ts';
 import type { PieceStore } from './piece-store.ts';
 import type { WantedPiece } from './reading-window.ts';
@@ -209,14 +210,10 @@ export class Downloader {
 
   /** When the peers whose speed is known would have delivered `sizeBytes`, ms from now; Infinity without any. */
   swarmArrivalMs(piece: number, sizeBytes: number): number {
-    let bytesPerMs = 0;
-    let delayMs = Number.POSITIVE_INFINITY;
-    for (const peer of this.#parts.peers) {
-      if (!peer.mayRequest || peer.isSnubbed || !peer.pipeline.isMeasured || !peer.serves(piece)) continue;
-      bytesPerMs += peer.pipeline.bytesPerMs;
-      delayMs = Math.min(delayMs, peer.pipeline.delayMs);
-    }
-    return bytesPerMs === 0 ? Number.POSITIVE_INFINITY : delayMs + sizeBytes / bytesPerMs;
+    const known = [...this.#parts.peers].filter(
+      (peer) => peer.mayRequest && !peer.isSnubbed && peer.pipeline.isMeasured && peer.serves(piece),
+    );
+    return jointArrivalMs(known, sizeBytes);
   }
 
   /** Begins a piece for a source, making room when a reader waits; undefined when it may not have it. */
@@ -289,15 +286,18 @@ export class Downloader {
     }
   }
 
-  /** A slow peer must not take an urgent block that another one would bring sooner. */
+  /** A slow peer must not take an urgent block that the others would bring sooner, but should help where it can. */
   #isTimely(peer: Peer, wanted: WantedPiece, picked: number): boolean {
-    const mine = peer.pipeline.arrivalMs(peer.queuedBytes + picked * BLOCK_BYTES);
-    if (mine <= wanted.dueInMs) return true;
-    for (const other of this.#parts.peers) {
-      if (other === peer || other.isSnubbed || !other.mayRequest || !other.serves(wanted.piece)) continue;
-      if (mine > TOLERATED_LATENESS * other.pipeline.arrivalMs(other.queuedBytes)) return false;
-    }
-    return true;
+    const { store, peers } = this.#parts;
+    const freeBlocks = store.active.get(wanted.piece)?.freeBlocks ?? store.geometry.blockCount(wanted.piece);
+    const others = [...peers].filter(
+      (other) => other !== peer && !other.isSnubbed && other.mayRequest && other.serves(wanted.piece),
+    );
+    return isTimely({
+      ownMs: peer.pipeline.arrivalMs(peer.queuedBytes + picked * BLOCK_BYTES),
+      othersMs: jointArrivalMs(others, freeBlocks * BLOCK_BYTES),
+      dueInMs: wanted.dueInMs,
+    });
   }
 
   #pickBegun(peer: Peer, room: number, into: number[]): void {

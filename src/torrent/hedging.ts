@@ -5,12 +5,11 @@
  */
 import { BLOCK_BYTES } from '../codec/wire.ts';
 import type { BlockSource } from './active-piece.ts';
+import { TOLERATED_LATENESS } from './arrival.ts';
 import type { Peer } from './peer.ts';
 import type { PieceStore } from './piece-store.ts';
 import type { WantedPiece } from './reading-window.ts';
 
-/** A slower source is as good when its block comes not much later. */
-export const TOLERATED_LATENESS = 1.5;
 /** Extra time before a block counts as overdue. */
 const LATE_AFTER_MS = 60;
 const MAX_HEDGES_PER_TICK = 64;

@@ -106,13 +106,13 @@ export class WebSeeding {
   #neededPieces(seed: WebSeed): number[] {
     const { store, downloader, use } = this.#parts;
     const needed: number[] = [];
-    let missingBytes = 0;
+    let freeBytes = 0;
     for (const { piece, dueInMs } of downloader.window) {
       if (!store.isMissing(piece)) continue;
       const active = store.active.get(piece);
-      missingBytes += store.geometry.pieceBytes(piece) - (active?.receivedBlocks ?? 0) * BLOCK_BYTES;
+      freeBytes += active === undefined ? store.geometry.pieceBytes(piece) : active.freeBlocks * BLOCK_BYTES;
       if (active?.freeBlocks === 0) continue;
-      const swarmArrivalMs = downloader.swarmArrivalMs(piece, missingBytes);
+      const swarmArrivalMs = downloader.swarmArrivalMs(piece, freeBytes);
       const httpArrivalMs = seed.arrivalMs(store.geometry.pieceBytes(piece));
       const isNeeded = httpIsNeeded({ use, dueInMs, swarmArrivalMs, httpArrivalMs });
       const last = needed.at(-1);

@@ -140,6 +140,20 @@ test('slow peers do not hold up a seek: urgent blocks go to those that bring the
   expect(Math.max(...times)).toBeLessThan(300);
 });
 
+test('many modest peers help with one large urgent piece, though each of them is slower than the best', async () => {
+  const swarm = new Swarm();
+  const source = await makeTorrent(32 * MIB, 4 * MIB);
+  const best = addSeed(swarm, source, MIB);
+  const modest = Array.from({ length: 8 }, () => addSeed(swarm, source, 128 * KIB));
+  const { torrent } = viewer(swarm, source);
+  torrent.addPeers([best, ...modest].map(({ address }) => address));
+  await settled(swarm, read(torrent, 0, source.bytes.length, 64 * KIB));
+  await swarm.clock.advanceAsync(2_000);
+  const { tookMs } = await settled(swarm, read(torrent, 24 * MIB, source.bytes.length, 64 * KIB));
+  // 4 MiB: 4 s from the best alone, 2 s from all together.
+  expect(tookMs).toBeLessThan(3_000);
+});
+
 test('nothing is fetched for a reader that was cancelled, and peers stay connected for the next', async () => {
   const swarm = new Swarm();
   const source = await makeTorrent(32 * MIB, PIECE);

@@ -1,0 +1,35 @@
+/** Estimates of when blocks will be here, and who should therefore be asked: plain arithmetic over measured speeds. */
+
+/** A slower source is as good when its block comes not much later. */
+export const TOLERATED_LATENESS = 1.5;
+
+/** What an estimate needs to know of a peer. */
+export interface ArrivalSource {
+  readonly queuedBytes: number;
+  readonly pipeline: { readonly bytesPerMs: number; readonly delayMs: number };
+}
+
+/** When these peers together would have delivered `sizeBytes` more, ms from now; Infinity without any. */
+export function jointArrivalMs(peers: readonly ArrivalSource[], sizeBytes: number): number {
+  let bytesPerMs = 0;
+  let queuedBytes = 0;
+  let delayMs = Number.POSITIVE_INFINITY;
+  for (const peer of peers) {
+    bytesPerMs += peer.pipeline.bytesPerMs;
+    queuedBytes += peer.queuedBytes;
+    delayMs = Math.min(delayMs, peer.pipeline.delayMs);
+  }
+  return bytesPerMs === 0 ? Number.POSITIVE_INFINITY : delayMs + (queuedBytes + sizeBytes) / bytesPerMs;
+}
+
+/**
+ * Whether a peer should take one of the blocks that are still free in an urgent piece: in time for the reader, or at
+ * least not much after the others would have finished the piece without it. All times in ms from now.
+ */
+export function isTimely(times: {
+  readonly ownMs: number;
+  readonly othersMs: number;
+  readonly dueInMs: number;
+}): boolean {
+  return times.ownMs <= Math.max(times.dueInMs, TOLERATED_LATENESS * times.othersMs);
+}

@@ -49,7 +49,7 @@ export async function openSite(options: SiteOptions): Promise<Site> {
     ['/', SITE_PAGE],
     ['/runner.js', WORKER],
   ]);
-  await bundle(files, options.entries, 'es', options.define);
+  if (Object.keys(options.entries).length > 0) await bundle(files, options.entries, 'es', options.define);
   for (const [name, file] of Object.entries(options.scripts ?? {}))
     await bundle(files, { [name]: file }, 'iife', options.define);
   const server = createServer((request, response) => {

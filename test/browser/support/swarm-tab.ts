@@ -44,3 +44,21 @@ export function statsWhen(
 
 export type { SwarmMedium };
 export { playVideo, seek, video } from './playback.ts';
+
+/** Milliseconds from joining a swarm that only peers know the metadata of to having them, connection included. */
+export async function firstMetadataMs(trackerUrl: string, medium: SwarmMedium): Promise<number> {
+  const infoHash = medium.torrent?.infoHash;
+  if (infoHash === undefined) throw new Error('the medium has no torrent');
+  const swarm = createSwarmClient(() => Promise.resolve({ trackerUrl, iceServers: [] }));
+  await swarm.start();
+  // A visit before may have kept them.
+  await swarm.library.remove(infoHash).catch(() => undefined);
+  const known = statsWhen(swarm, infoHash, ({ state }) => state !== 'starting');
+  const startMs = performance.now();
+  const opening = swarm.open(medium);
+  await known;
+  const elapsedMs = performance.now() - startMs;
+  (await opening).close();
+  await swarm.close();
+  return elapsedMs;
+}

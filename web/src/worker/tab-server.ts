@@ -60,6 +60,10 @@ export class TabServer {
     const { channel, host, clock } = this.#parts;
     channel.addEventListener('message', ({ data }: MessageEvent<TabMessage | WorkerMessage>) => this.#hear(data));
     host.events.on('settings', (settings) => this.#tell({ kind: 'settings', settings }));
+    // Metadata, completion, failure: rare, and nobody should wait for the next beat to see them.
+    host.events.on('changed', ({ facts }) => {
+      if (this.#watchers.has(facts.infoHash)) this.#tellStatsOf(facts.infoHash);
+    });
     this.#tasks.every('tabs.stats', STATS_MS, clock, async () => this.#tellStats());
     this.#lead();
   }

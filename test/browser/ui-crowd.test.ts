@@ -5,6 +5,7 @@ import { eventually } from '../support/eventually.ts';
 import { mp4Video } from '../support/media.ts';
 import { describeWith, findProgram } from '../support/peers.ts';
 import { becomeOwner, type House, newVisitor, openHouse, type Visitor } from './support/house.ts';
+import { openSlowLine } from './support/slow-line.ts';
 import { chooseFiles, limitUpload } from './support/upload.ts';
 
 const PLAYS_WITHIN_MS = 20_000;
@@ -81,5 +82,44 @@ describeWith(['chromium', 'ffmpeg'], 'the crowd', () => {
 
     await page.getByRole('link', { name: 'Seeding' }).click();
     await page.getByText('All held').waitFor();
+  }, 120_000);
+});
+
+describeWith(['chromium', 'ffmpeg'], 'a server whose line is slower than the film', () => {
+  const BITS_PER_SEC = 2_000_000;
+  /** Half of what the film needs. */
+  const LINE_BYTES_PER_SEC = BITS_PER_SEC / 8 / 2;
+  const WATCH_SEC = 12;
+
+  test('a viewer watches without a stall, because the crowd brings what the line cannot', async () => {
+    const film = await mp4Video(findProgram('ffmpeg') ?? 'ffmpeg', { bitsPerSecond: BITS_PER_SEC });
+    await using line = await openSlowLine();
+    const { origin } = line;
+    await using house = await openHouse({ SEEDBED_PUBLIC_URL: origin });
+    line.target = { host: '127.0.0.1', port: Number(new URL(house.origin).port) };
+    line.bytesPerSecond = LINE_BYTES_PER_SEC;
+
+    await using uploader = await newVisitor();
+    const uploadersPage = await uploader.newPage();
+    await becomeOwner(uploadersPage, { setupLink: house.setupLink.replace(house.origin, origin) });
+    await chooseFiles(uploadersPage, film);
+    await uploadersPage.locator('li[data-phase=stored]').waitFor();
+    const link = (await uploadersPage.getByTestId('media-link').getAttribute('href')) ?? '';
+
+    await using viewer = await newVisitor();
+    const page = await viewer.newPage();
+    await page.goto(origin + link);
+    await eventually('it plays', async () => (await currentTime(page)) > 0.5, { timeoutMs: 30_000 });
+    await page.evaluate(() => {
+      document.querySelector('video')?.addEventListener('waiting', () => {
+        document.body.dataset['stalled'] = 'yes';
+      });
+    });
+    const startSec = await currentTime(page);
+    await eventually('the film has gone on', async () => (await currentTime(page)) > startSec + WATCH_SEC, {
+      timeoutMs: 60_000,
+    });
+    expect(await page.evaluate(() => document.body.dataset['stalled'])).toBeUndefined();
+    expect(await valueOf(page, 'p2p-bytes')).toBeGreaterThan(await valueOf(page, 'http-bytes'));
   }, 120_000);
 });

@@ -4,6 +4,7 @@ import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeWith } from '../support/peers.ts';
+import { eventually } from '../support/eventually.ts';
 import { FIRST_ROUTE_BUDGET_BYTES } from '../../web/build/size-budget.ts';
 import { becomeOwner, type House, newVisitor, openHouse, type Visitor } from './support/house.ts';
 
@@ -106,9 +107,35 @@ describeWith(['chromium'], 'the pages', () => {
     await page.locator('button:focus', { hasText: 'Back up the key' }).waitFor();
   });
 
+  test('at another address than its own the server says where to go', async () => {
+    const { port } = new URL(house.origin);
+    await page.goto(`http://localhost:${port}/settings`);
+    const link = page.getByRole('link', { name: `${house.origin}/settings` });
+    await expect(link.getAttribute('href')).resolves.toBe(`${house.origin}/settings`);
+    await page.goto(house.origin);
+  });
+
+  test('without a network the app still opens, and says that it is offline', async () => {
+    await page.goto(house.origin);
+    await page.getByTestId('choose-files').waitFor();
+    await eventually('the shell is kept', () =>
+      page.evaluate(async () => {
+        const names = await caches.keys();
+        const kept = await Promise.all(names.map(async (name) => (await caches.open(name)).match('/')));
+        return kept.some((shell) => shell !== undefined);
+      }),
+    );
+    await owner.context.setOffline(true);
+    await page.reload();
+    await page.getByText('You are offline').waitFor();
+    await page.getByRole('link', { name: 'Settings' }).click();
+    await page.getByRole('heading', { name: 'Settings', level: 1 }).waitFor();
+    await owner.context.setOffline(false);
+  });
+
   test('no page says a word to anybody but this server', () => {
     const foreign = owner.requests.filter(
-      (url) => !/^(?:blob|data):/.test(url) && new URL(url).host !== new URL(house.origin).host,
+      (url) => !/^(?:blob|data):/.test(url) && !['127.0.0.1', 'localhost'].includes(new URL(url).hostname),
     );
     expect(owner.requests.length).toBeGreaterThan(20);
     expect(foreign).toEqual([]);
@@ -135,7 +162,7 @@ describeWith(['chromium'], 'the pages', () => {
   });
 
   test('the pages complained about nothing but the medium that is not there', () => {
-    expect(owner.problems.filter((problem) => !problem.includes('404'))).toEqual([]);
+    expect(owner.problems.filter((problem) => !/404|ERR_INTERNET_DISCONNECTED/.test(problem))).toEqual([]);
   });
 });
 

@@ -8,6 +8,7 @@ import { Logo } from '../components/logo.tsx';
 import { ProblemList } from '../components/problem-list.tsx';
 import { WholePageDrop } from '../upload/drop-target.tsx';
 import { IdentityButton, SignInHost } from '../identity/identity-button.tsx';
+import { AddressNote } from './address-note.tsx';
 import { OfflineNote } from './offline-note.tsx';
 import { SwarmPill } from './swarm-pill.tsx';
 
@@ -87,6 +88,7 @@ export function Shell() {
       </a>
       <Header />
       <OfflineNote />
+      <AddressNote />
       <main id="content" ref={main} tabIndex={-1} className="flex-1 pb-20 sm:pb-0">
         <Outlet />
       </main>

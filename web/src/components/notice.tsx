@@ -59,19 +59,19 @@ interface EmptyProps {
   readonly title: string;
   readonly lead: string;
   readonly children?: ReactNode;
-  /** The page's main heading, where the empty state is the whole page. */
-  readonly isPage?: boolean;
+  /** Of its heading: 1 where the empty state is the whole page. */
+  readonly level?: 1 | 2 | 3;
 }
 
 /** What a place says while there is nothing in it: what belongs here and what to do next. */
-export function EmptyState({ icon: Icon = Sprout, title, lead, children, isPage = false }: EmptyProps) {
-  const Heading = isPage ? 'h1' : 'h3';
+export function EmptyState({ icon: Icon = Sprout, title, lead, children, level = 3 }: EmptyProps) {
+  const Heading = `h${level}` as const;
   return (
     <div className="flex flex-col items-center px-6 py-14 text-center">
       <span className="flex size-14 items-center justify-center rounded-full bg-sunken text-muted">
         <Icon aria-hidden size={26} strokeWidth={1.6} />
       </span>
-      <Heading className={`mt-5 font-semibold ${isPage ? 'text-2xl' : 'text-lg'}`}>{title}</Heading>
+      <Heading className={`mt-5 font-semibold ${level === 1 ? 'text-2xl' : 'text-lg'}`}>{title}</Heading>
       <p className="mt-2 max-w-md text-muted">{lead}</p>
       {children !== undefined && <div className="mt-6 flex flex-wrap justify-center gap-3">{children}</div>}
     </div>

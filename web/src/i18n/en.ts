@@ -10,6 +10,7 @@ export const en = {
     loading: 'Loading…',
     title: '{{page}} · Seedbed',
     offline: 'You are offline. What this browser holds still plays; the rest waits for the connection.',
+    otherAddress: 'You are not at this server’s own address. Signing in and publishing work only at',
     dismiss: 'Dismiss',
     close: 'Close',
     cancel: 'Cancel',

@@ -119,7 +119,7 @@ function Failure({ error, onRetry }: { readonly error: Error; readonly onRetry: 
   useTitle(t(isGone ? 'medium.notFoundTitle' : 'medium.failedTitle'));
   return (
     <EmptyState
-      isPage
+      level={1}
       icon={isGone ? SearchX : CloudOff}
       title={t(isGone ? 'medium.notFoundTitle' : 'medium.failedTitle')}
       lead={isGone ? t('medium.notFoundLead') : words(codeOf(error), error.message)}
@@ -145,5 +145,5 @@ export function MediumPage() {
   const { sha256 } = useParams({ strict: false });
   const folded = sha256?.toLowerCase() ?? '';
   if (isSha256(folded)) return <MediumOf sha256={folded} />;
-  return <EmptyState isPage icon={Link2Off} title={t('medium.badLinkTitle')} lead={t('medium.badLinkLead')} />;
+  return <EmptyState level={1} icon={Link2Off} title={t('medium.badLinkTitle')} lead={t('medium.badLinkLead')} />;
 }

@@ -9,7 +9,7 @@ export function NotFoundPage() {
   const { t } = useTranslation();
   useTitle(t('notFound.title'));
   return (
-    <EmptyState isPage icon={MapPinOff} title={t('notFound.title')} lead={t('notFound.lead')}>
+    <EmptyState level={1} icon={MapPinOff} title={t('notFound.title')} lead={t('notFound.lead')}>
       <ButtonLink to="/" weight="primary">
         {t('notFound.home')}
       </ButtonLink>

@@ -147,7 +147,7 @@ export function SeedingPage() {
       {held !== undefined && <Totals held={held} />}
       {held !== undefined && held.media.length > 0 && <HeldList held={held} refresh={refetch} />}
       {held?.media.length === 0 && (
-        <EmptyState title={t('seeding.empty')} lead={t('seeding.emptyLead')}>
+        <EmptyState level={2} title={t('seeding.empty')} lead={t('seeding.emptyLead')}>
           <ButtonLink to="/" weight="primary">
             {t('seeding.toHome')}
           </ButtonLink>

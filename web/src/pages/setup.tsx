@@ -76,7 +76,7 @@ export function SetupPage() {
   if (isOwned) return <Owned />;
   if (server?.hasOwner === true) {
     return (
-      <EmptyState isPage icon={UserCheck} title={t('setup.takenTitle')} lead={t('setup.takenLead')}>
+      <EmptyState level={1} icon={UserCheck} title={t('setup.takenTitle')} lead={t('setup.takenLead')}>
         <ButtonLink to="/settings" weight="primary">
           {t('settings.signIn')}
         </ButtonLink>
@@ -84,7 +84,7 @@ export function SetupPage() {
     );
   }
   if (token === '') {
-    return <EmptyState isPage icon={Link2Off} title={t('setup.missingTitle')} lead={t('setup.missingLead')} />;
+    return <EmptyState level={1} icon={Link2Off} title={t('setup.missingTitle')} lead={t('setup.missingLead')} />;
   }
   return <Choose token={token} onOwned={() => setOwned(true)} />;
 }

@@ -39,6 +39,7 @@ function rig(startBytes = 0) {
   };
   const follower: Follower = {
     availableBytes: 0,
+    hasFailed: false,
     advance: () => undefined,
     caughtUp: async () => undefined,
     finish: async () => ({

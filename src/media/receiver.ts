@@ -3,7 +3,7 @@
  * is passed on; room is reserved before bytes are written; a follower has seen exactly the bytes that were kept.
  */
 import type { Claim } from '../accounts/claim.ts';
-import { Cancelled, StorageFailed, TooLarge } from '../base/errors.ts';
+import { NoSpace, StorageFailed, TooLarge } from '../base/errors.ts';
 import { parseUploadId } from '../base/ids.ts';
 import type { UploadId } from '../base/ids.ts';
 import { MIB } from '../base/units.ts';
@@ -22,12 +22,12 @@ import type { UploadRow } from './tables.ts';
 /** Uploads of unknown size reserve room in steps of this. */
 const RESERVE_STEP_BYTES = 16 * MIB;
 /** Idle uploads whose hash state is kept; others are hashed from the start when they go on. */
-const MAX_FOLLOWERS = 512;
+const MAX_IDLE_FOLLOWERS = 512;
 
 export class Receiver {
   readonly #context: MediaContext;
   readonly #admission: Admission;
-  readonly #followers = new BoundedMap<UploadId, Follower>(MAX_FOLLOWERS, (follower) => follower.abandon());
+  readonly #idle = new BoundedMap<UploadId, Follower>(MAX_IDLE_FOLLOWERS, (follower) => follower.abandon());
 
   constructor(context: MediaContext, admission: Admission) {
     this.#context = context;
@@ -44,12 +44,13 @@ export class Receiver {
     const either = AbortSignal.any([signal, this.#context.stopping]);
     try {
       for await (const chunk of stoppable(body, either)) await appender.take(chunk);
+      await appender.settle();
     } catch (error) {
       await this.#keepArrived(appender, id);
-      if (!(error instanceof Cancelled)) this.takeFollower(id)?.abandon();
       throw error;
+    } finally {
+      this.#idle.set(id, follower);
     }
-    await appender.settle();
   }
 
   /** The first error is the one to report; a second one only means that less is kept. */
@@ -95,25 +96,28 @@ export class Receiver {
       await writeWithin(rows, reserveMore(rows.query, row, moreBytes, limits), change, limits);
       return moreBytes;
     };
-    if (neededBytes >= RESERVE_STEP_BYTES) return reserve(neededBytes);
-    return reserve(RESERVE_STEP_BYTES).catch(() => reserve(neededBytes));
+    try {
+      return await reserve(Math.max(neededBytes, RESERVE_STEP_BYTES));
+    } catch (error) {
+      if (!(error instanceof NoSpace) || neededBytes >= RESERVE_STEP_BYTES) throw error;
+      return reserve(neededBytes);
+    }
   }
 
-  /** Cuts off what was never acknowledged; a follower that has seen more, or less, starts over. */
+  /** Cuts off what was never acknowledged; a follower that has seen more, or less, or has failed, starts over. */
   async #followerAt(part: BlobPart, row: UploadRow): Promise<Follower> {
-    const known = this.#followers.get(part.id);
+    const known = this.takeFollower(part.id);
     if (part.sizeBytes > row.offset_bytes) await part.truncate(row.offset_bytes);
-    if (known?.availableBytes === row.offset_bytes) return known;
+    if (known?.availableBytes === row.offset_bytes && !known.hasFailed) return known;
     known?.abandon();
     const follower = this.#context.followers.follow(part.id, row.size_bytes ?? undefined);
     if (row.offset_bytes > 0) follower.advance(row.offset_bytes);
-    this.#followers.set(part.id, follower);
     return follower;
   }
 
-  /** The upload's follower is the caller's now. */
+  /** The idle upload's follower is the caller's now. */
   takeFollower(id: UploadId): Follower | undefined {
-    return this.#followers.delete(id);
+    return this.#idle.delete(id);
   }
 }
 

@@ -16,11 +16,14 @@ import {
   sha256Of,
   wishFor,
 } from '../../test/contracts/media-fixture.ts';
+import { overriding } from '../../test/contracts/overriding.ts';
 import { seededBytes } from '../../test/support/random-bytes.ts';
 import { Cancelled, Conflict, Forbidden, HashMismatch, NotFound, TooLarge, UnsupportedType } from '../base/errors.ts';
 import { swarmKeyOf } from '../base/ids.ts';
 import type { Sha256 } from '../base/ids.ts';
 import { MIB } from '../base/units.ts';
+import type { Follower } from '../store/follower.ts';
+import type { MediaPorts } from './context.ts';
 
 describe('an upload', () => {
   test('in one piece is a medium with the right hashes, and the canonical torrent', async () => {
@@ -116,6 +119,23 @@ describe('an upload', () => {
     }
     await expect(media.append(alice, id, 0, silent(), controller.signal)).rejects.toBeInstanceOf(Cancelled);
     expect(media.findUpload(alice, id)?.offsetBytes).toBe(40);
+  });
+
+  test('goes on when its hashing failed in between', async () => {
+    const failing: { follower?: Follower } = {};
+    const wrap = (ports: MediaPorts): MediaPorts => ({
+      ...ports,
+      followers: overriding(ports.followers, {
+        follow: (id, sizeBytes) => (failing.follower = ports.followers.follow(id, sizeBytes)),
+      }),
+    });
+    const { media } = await openMedia({ wrap });
+    const bytes = seededBytes('hashing failed', 200_000);
+    const { id } = await media.createUpload(alice, wishFor(bytes));
+    await media.append(alice, id, 0, bodyOf(bytes.subarray(0, 90_000)), never);
+    failing.follower?.abandon();
+    const { medium } = await media.append(alice, id, 90_000, bodyOf(bytes.subarray(90_000)), never);
+    expect(medium?.sha256).toBe(sha256Of(bytes));
   });
 
   test('has one writer: of fifty appends at once one wins and the others are told of the conflict', async () => {

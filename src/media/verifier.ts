@@ -54,11 +54,18 @@ export class Verifier {
   async #openChanged(sha256: Sha256): Promise<BlobReader | undefined> {
     const reader = await this.#context.readers.open(sha256);
     if (reader === undefined) return undefined;
-    const isLikelyIntact = await this.#looksIntact(sha256, reader);
-    if (isLikelyIntact) this.#sampled.set(sha256, reader.fingerprint);
     const checking = (signal: AbortSignal): Promise<unknown> => this.verify(sha256, signal);
-    if (!this.#underWay.has(sha256)) this.#context.inBackground(`verify ${sha256}`, checking);
-    if (isLikelyIntact) return reader;
+    try {
+      const isLikelyIntact = await this.#looksIntact(sha256, reader);
+      if (!this.#underWay.has(sha256)) this.#context.inBackground(`verify ${sha256}`, checking);
+      if (isLikelyIntact) {
+        this.#sampled.set(sha256, reader.fingerprint);
+        return reader;
+      }
+    } catch (error) {
+      await reader.close();
+      throw error;
+    }
     await reader.close();
     return undefined;
   }

@@ -19,6 +19,8 @@ export interface ContentDigest {
 export interface Follower {
   /** What `advance` was last told. */
   readonly availableBytes: number;
+  /** True once it cannot finish any more: the bytes could not be read, or it was abandoned. */
+  readonly hasFailed: boolean;
   /** The part's bytes up to here are written and will not change. */
   advance(availableBytes: number): void;
   /** Resolves when hashing is near enough that the bytes are still in memory. @throws StorageFailed, Cancelled */

@@ -108,7 +108,9 @@ export function describeFollowerPool(name: string, make: () => Promise<FollowerP
       const follower = pool.follow(await writePart(store, randomBytes(100)), 100);
       follower.advance(100);
       await follower.caughtUp(never);
+      expect(follower.hasFailed).toBe(false);
       follower.abandon();
+      expect(follower.hasFailed).toBe(true);
       await expect(follower.caughtUp(never)).rejects.toBeInstanceOf(Cancelled);
     });
 

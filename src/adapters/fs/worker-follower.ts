@@ -36,6 +36,10 @@ export class WorkerFollower implements Follower {
     return this.#availableBytes;
   }
 
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
   advance(availableBytes: number): void {
     if (availableBytes < this.#availableBytes) throw new InvalidInput('bytes that were announced cannot be taken back');
     this.#availableBytes = availableBytes;

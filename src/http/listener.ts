@@ -2,7 +2,7 @@
  * One node:http server with its bounds set, and a stop that lets running answers finish. What requests mean is decided by
  * whoever hands in the handlers.
  */
-import http, { type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import http, { type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Cancel, Clock } from '../base/clock.ts';
@@ -27,12 +27,29 @@ export function boundedServer(limits: HttpLimits, onRequest: RequestListener, on
     noDelay: true,
   });
   server.maxConnections = limits.maxConnections;
-  server.setTimeout(limits.stallTimeoutMs);
+  cutStalled(server, limits.stallTimeoutMs);
   server.on('request', onRequest);
   server.on('checkContinue', onRequest); // the door that wants the body says 100 Continue
   server.on('upgrade', onUpgrade);
   capPerAddress(server, limits.maxConnectionsPerAddress);
   return server;
+}
+
+/** Cuts connections on which nothing moves, unless it is we who keep the client waiting (hashing a large upload). */
+function cutStalled(server: Server, stallTimeoutMs: number): void {
+  const latest = new WeakMap<Socket, ServerResponse>();
+  server.setTimeout(stallTimeoutMs);
+  server.on('request', (request, response) => latest.set(request.socket, response));
+  server.on('timeout', (socket: Socket) => {
+    const response = latest.get(socket);
+    if (response === undefined || !isOwed(response)) socket.destroy();
+  });
+}
+
+/** The request is all here, or waits for us in our own buffer, and has no answer yet. */
+function isOwed(response: ServerResponse): boolean {
+  const { req: request } = response;
+  return !response.headersSent && !response.closed && (request.complete || request.readableLength > 0);
 }
 
 function capPerAddress(server: Server, maxPerAddress: number): void {

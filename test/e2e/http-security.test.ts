@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import net from 'node:net';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { NotFound } from '../../src/base/errors.ts';
+import type { MediaPort } from '../../src/http/ports.ts';
 import { eventually } from '../support/eventually.ts';
 import { seededBytes } from '../support/random-bytes.ts';
 import { Person } from './http-people.ts';
@@ -137,6 +139,42 @@ test('a client that does not read its download is cut off and frees its reader',
   await eventually('the reader is given back', () => media.openReaders === 0);
   socket.destroy();
 });
+
+test('a client that waits for us is not cut off: an upload may be hashed for longer than a stall', async () => {
+  const media = new SlowIntake();
+  const sha256 = media.add({ bytes: seededBytes('stalled', 24 * 1024 * 1024) });
+  const world = await openWorld({ media, limits: { stallTimeoutMs: 200 } });
+  const answered = fetch(world.url('/upload'), { method: 'PUT', body: 'hello' });
+  await media.hasBody;
+  const stalled = await connect(world); // a client of its own fault, cut off a full stall later
+  stalled.pause();
+  stalled.write(`GET /${sha256} HTTP/1.1\r\nhost: x\r\n\r\n`);
+  await eventually('the stalled download begins', () => media.openReaders === 1);
+  await eventually('the stalled download is cut off', () => media.openReaders === 0);
+  media.finishIngest();
+  expect((await answered).status).toBe(201);
+});
+
+/** Takes a body and then needs as long as the test likes. */
+class SlowIntake extends BlobsInMemory {
+  readonly #body = Promise.withResolvers<void>();
+  readonly #finished = Promise.withResolvers<void>();
+  readonly hasBody = this.#body.promise;
+
+  override checkUpload: MediaPort['checkUpload'] = () => undefined;
+  override ingest: MediaPort['ingest'] = async (_claim, body) => {
+    for await (const _ of body);
+    this.#body.resolve();
+    await this.#finished.promise;
+    const [medium] = this.list().media;
+    if (medium === undefined) throw new NotFound('add a blob first');
+    return { medium, isNew: true };
+  };
+
+  finishIngest(): void {
+    this.#finished.resolve();
+  }
+}
 
 test('beyond the cap of connections newcomers are turned away', async () => {
   const { world } = await open({ maxConnections: 2 });

@@ -187,14 +187,14 @@ export class BlobsInMemory implements MediaPort {
   torrentByKey(): undefined {}
   findUpload(): undefined {}
   usedBytes = (): number => 0;
-  checkUpload = unused;
-  createUpload = unused;
-  declareLength = unused;
-  append = unused;
-  finish = unused;
-  terminate = unused;
-  ingest = unused;
-  remove = unused;
+  checkUpload: MediaPort['checkUpload'] = unused;
+  createUpload: MediaPort['createUpload'] = unused;
+  declareLength: MediaPort['declareLength'] = unused;
+  append: MediaPort['append'] = unused;
+  finish: MediaPort['finish'] = unused;
+  terminate: MediaPort['terminate'] = unused;
+  ingest: MediaPort['ingest'] = unused;
+  remove: MediaPort['remove'] = unused;
 
   ownersOf(): [] {
     return [];

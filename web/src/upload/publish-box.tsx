@@ -39,6 +39,10 @@ function DropZone({ maxUploadBytes }: { readonly maxUploadBytes: number }) {
     const { pickAndUpload } = await import('./store.ts');
     await pickAndUpload();
   };
+  const take = async (files: readonly File[]): Promise<void> => {
+    const { uploads } = await import('./store.ts');
+    uploads.add(files.map((file) => ({ file })));
+  };
   return (
     <Box title={t('drop.title')} lead={t('drop.lead')}>
       <Button
@@ -50,6 +54,20 @@ function DropZone({ maxUploadBytes }: { readonly maxUploadBytes: number }) {
       >
         {t('drop.choose')}
       </Button>
+      {/* For programs that fill in forms: extensions, automation, assistive tools. People have the button and the page. */}
+      <input
+        type="file"
+        multiple
+        tabIndex={-1}
+        aria-label={t('drop.choose')}
+        className="sr-only"
+        data-testid="file-input"
+        onChange={({ currentTarget }) => {
+          const files = [...(currentTarget.files ?? [])];
+          currentTarget.value = '';
+          inBackground(take(files));
+        }}
+      />
       <p className="mt-3 text-sm text-muted">
         <span className="hidden sm:inline">{t('drop.hint', { keys: PASTE_KEYS })} · </span>
         {t('drop.limit', { size: formatBytes(maxUploadBytes) })}

@@ -35,7 +35,7 @@ describe('the extended handshake', () => {
 
   test('fields out of range are left out instead of costing the connection', () => {
     const odd = encodeBencode({
-      m: { ut_metadata: 0, ut_pex: 256, lt_donthave: 'x', other: 9 },
+      m: { ut_metadata: -1, ut_pex: 256, lt_donthave: 'x', other: 9 },
       metadata_size: 9 << 20,
       p: 0,
       reqq: -1,
@@ -44,6 +44,11 @@ describe('the extended handshake', () => {
       yourip: 'abc',
     });
     expect(extension.decodeExtendedHandshake(odd)).toEqual({ extensions: {} });
+  });
+
+  test('id 0, which switches an extension off, is told apart from saying nothing', () => {
+    const off = encodeBencode({ m: { ut_pex: 0 } });
+    expect(extension.decodeExtendedHandshake(off)).toEqual({ extensions: { ut_pex: 0 } });
   });
 
   test('bytes behind the dictionary are tolerated, as stock clients do', () => {

@@ -20,7 +20,7 @@ export const EXTENSION_NAMES = ['ut_metadata', 'ut_pex', 'lt_donthave', 'ut_hole
 export type ExtensionName = (typeof EXTENSION_NAMES)[number];
 
 export interface ExtendedHandshake {
-  /** The ids under which the sender wants to receive each extension; missing or 0 = not wanted. */
+  /** The ids under which the sender wants to receive each extension; missing = as before, 0 = not wanted any more. */
   readonly extensions: Readonly<Partial<Record<ExtensionName, number>>>;
   /** Client name and version, for display. */
   readonly client?: string;
@@ -119,7 +119,7 @@ function decodeExtensionIds(value: unknown): ExtendedHandshake['extensions'] {
   const ids: Partial<Record<ExtensionName, number>> = {};
   if (!(value instanceof BencodeDict)) return ids;
   for (const name of EXTENSION_NAMES) {
-    const id = numberField(value, name, 1, 255);
+    const id = numberField(value, name, 0, 255);
     if (id !== undefined) ids[name] = id;
   }
   return ids;

@@ -80,7 +80,8 @@ export function handleExtended(
 
 /** Keeps what later handshakes leave out; id 0 switches an extension off. */
 function takeHandshake(peer: Peer, handshake: ExtendedHandshake): ExtendedHandshake {
-  peer.extensionIds = { ...peer.extensionIds, ...handshake.extensions };
+  const ids = Object.entries({ ...peer.extensionIds, ...handshake.extensions }).filter(([, id]) => id !== 0);
+  peer.extensionIds = Object.fromEntries(ids);
   if (handshake.client !== undefined) peer.client = handshake.client;
   if (handshake.requestQueue !== undefined) peer.requestQueueLimit = handshake.requestQueue;
   if (handshake.uploadOnly !== undefined) peer.isUploadOnly = handshake.uploadOnly;

@@ -313,8 +313,11 @@ export class Torrent {
     this.#isOpening = true;
     const info = parseTorrentInfo(rawInfo);
     const opened = await this.#host.openStorage(this, info);
-    if (this.#isStopped) await opened.storage.close();
-    else this.openContent(info, opened);
+    try {
+      if (!this.#isStopped) this.openContent(info, opened);
+    } finally {
+      if (this.#content === undefined) await opened.storage.close();
+    }
     return true;
   }
 

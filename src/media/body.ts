@@ -1,20 +1,23 @@
 /** Request bodies as the use cases want them: stoppable, and with every failure an AppError. */
 import { AppError, Cancelled } from '../base/errors.ts';
 
+type Next = IteratorResult<Uint8Array, unknown>;
+
 /** Passes the chunks on until the signal aborts, also while it waits for one. @throws Cancelled */
 export async function* stoppable(body: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncIterable<Uint8Array> {
-  const chunks = body[Symbol.asyncIterator]();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = (): void => reject(new Cancelled('the upload was stopped', {}, { cause: signal.reason }));
-  aborted.catch(() => undefined); // only ever seen through the race below
-  if (signal.aborted) abort();
-  signal.addEventListener('abort', abort, { once: true });
+  const chunks: AsyncIterator<Uint8Array, unknown> = body[Symbol.asyncIterator]();
+  let giveUp: (error: Cancelled) => void = () => undefined;
+  const abort = (): void => giveUp(new Cancelled('the upload was stopped', {}, { cause: signal.reason }));
+  // A promise per chunk, and no race with one promise for all: that one would collect a reaction per chunk.
+  const nextChunk = (): Promise<Next> =>
+    new Promise((resolve, reject) => {
+      giveUp = reject;
+      if (signal.aborted) abort();
+      else chunks.next().then(resolve, reject);
+    });
+  signal.addEventListener('abort', abort);
   try {
-    for (;;) {
-      const next = await Promise.race([chunks.next(), aborted]);
-      if (next.done === true) return;
-      yield next.value;
-    }
+    for (let next = await nextChunk(); next.done !== true; next = await nextChunk()) yield next.value;
   } catch (error) {
     throw brokenOff(error);
   } finally {

@@ -169,8 +169,8 @@ export const en = {
     chart: 'Download speed of the last minute: from peers {{peers}}, from the server {{http}}',
     httpOnly: 'HTTP only',
     httpOnlyHint: 'Hides your address from other viewers. Everything then comes from the server.',
-    seeders: 'Seeding elsewhere',
-    leechers: 'Downloading elsewhere',
+    seeders: 'Seeding',
+    connected: 'Connected now',
     state: {
       starting: 'Looking for peers…',
       downloading: 'Taking pieces from peers and the server at once.',

@@ -9,6 +9,7 @@ import { useSwarmSettings, useSwarmStats, useSwarmStatus } from '../app/swarm.ts
 import { Progress } from '../components/progress.tsx';
 import { Toggle } from '../components/toggle.tsx';
 import { formatSpeed, percentOf } from '../lib/format.ts';
+import { othersInSwarm } from '../lib/peers.ts';
 import { countPieces } from '../lib/pieces.ts';
 import type { SpeedPoint } from '../lib/sparkline.ts';
 import type { SwarmStats } from '../swarm/index.ts';
@@ -40,9 +41,8 @@ function Figure({ label, testId, value, children, isAlive = false }: FigureProps
 }
 
 /** Says peers and progress to screen readers as they change. */
-function useSpokenSwarm(stats: SwarmStats | undefined): void {
+function useSpokenSwarm(stats: SwarmStats | undefined, peers: number): void {
   const { t } = useTranslation();
-  const peers = stats?.peers ?? 0;
   const percent = stats === undefined ? 0 : percentOf(stats.haveBytes, stats.sizeBytes);
   const isKnown = stats !== undefined;
   useEffect(() => {
@@ -84,8 +84,8 @@ function Details({ stats, history, medium }: DetailsProps) {
         <Figure label={t('panel.seeders')} value={medium.swarm.seeders}>
           {medium.swarm.seeders}
         </Figure>
-        <Figure label={t('panel.leechers')} value={medium.swarm.leechers}>
-          {medium.swarm.leechers}
+        <Figure label={t('panel.connected')} value={stats.peers}>
+          {stats.peers}
         </Figure>
       </dl>
       <div>
@@ -139,8 +139,9 @@ export function LivePanel({ medium }: { readonly medium: MediumInfo }) {
   const [isOpen, setOpen] = useState(false);
   const { isAlive, text } = useStateText(stats);
   const history = useSpeedHistory(stats);
-  useSpokenSwarm(stats);
-  const { peers = 0, fromPeersBytes = 0, fromHttpBytes = 0, uploadedBytes = 0 } = stats ?? {};
+  const peers = othersInSwarm(stats, medium.swarm);
+  useSpokenSwarm(stats, peers);
+  const { fromPeersBytes = 0, fromHttpBytes = 0, uploadedBytes = 0 } = stats ?? {};
   return (
     <section aria-labelledby="live" className="rounded-card border border-line bg-surface p-5 shadow-card">
       <h2 id="live" className="flex items-center gap-2.5 text-base font-semibold">

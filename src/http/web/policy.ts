@@ -11,9 +11,15 @@ export function pageHeaders(urls: PublicUrls, framing: Framing): Readonly<Record
     'x-content-type-options': 'nosniff',
     'referrer-policy': 'strict-origin-when-cross-origin',
     'permissions-policy': 'camera=(), microphone=(), geolocation=(), payment=(), usb=()',
-    'cross-origin-opener-policy': framing === 'nobody' ? 'same-origin' : 'unsafe-none',
     ...(framing === 'nobody' ? { 'x-frame-options': 'DENY' } : {}),
+    ...(framing === 'nobody' && isTrustworthy(urls.publicUrl) ? { 'cross-origin-opener-policy': 'same-origin' } : {}),
   };
+}
+
+/** TLS or loopback: elsewhere browsers ignore some headers and complain of them (W3C Secure Contexts). */
+function isTrustworthy(origin: string): boolean {
+  const { protocol, hostname } = new URL(origin);
+  return protocol === 'https:' || /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname);
 }
 
 /**

@@ -184,6 +184,17 @@ describeWith(['chromium', 'ffmpeg'], "the medium's page", () => {
     await eventually('it plays', async () => (await playback(other)).currentTime > 0, { timeoutMs: 20_000 });
   });
 
+  test('what this browser holds plays on without a network', async () => {
+    await using visitor = await newVisitor();
+    const other = await visitor.newPage();
+    await other.goto(house.origin + video);
+    await other.getByText('All here, checked').waitFor({ timeout: 20_000 });
+    await visitor.context.setOffline(true);
+    await other.reload();
+    await other.getByText('You are offline').waitFor();
+    await eventually('it plays', async () => (await playback(other)).currentTime > 0, { timeoutMs: 20_000 });
+  });
+
   test('visitors cannot delete; the owner can, after being asked, and the page then says it is gone', async () => {
     await using stranger = await newVisitor();
     const other = await stranger.newPage();

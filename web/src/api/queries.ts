@@ -3,6 +3,7 @@ import { infiniteQueryOptions, QueryClient, queryOptions } from '@tanstack/react
 import type { MediumInfo } from '../../../src/base/api.ts';
 import type { Pubkey, Sha256 } from '../../../src/base/ids.ts';
 import { ApiFailed, callApi } from './http.ts';
+import { recallMedium, rememberMedium } from './known-media.ts';
 import { readMediaPage, readMedium, readMembers, readServerInfo, readSession } from './read.ts';
 
 const PAGE_SIZE = 24;
@@ -50,11 +51,25 @@ export function pollIntervalMs(medium: MediumInfo | undefined): number {
   return medium?.state === 'uploading' ? UPLOADING_POLL_MS : SWARM_POLL_MS;
 }
 
+/** The server's answer; where the server cannot be reached, its last one. @throws ApiFailed, Cancelled */
+async function findMedium(sha256: Sha256, signal: AbortSignal): Promise<MediumInfo> {
+  try {
+    const medium = readMedium(await callApi(`/api/v1/media/${sha256}`, { signal }));
+    await rememberMedium(medium, Date.now());
+    return medium;
+  } catch (error) {
+    const isAway = error instanceof ApiFailed && error.status === 0;
+    const known = isAway ? await recallMedium(sha256) : undefined;
+    if (known === undefined) throw error;
+    return known;
+  }
+}
+
 /** One medium; the page polls it for the swarm's counts. */
 export function mediumQuery(sha256: Sha256) {
   return queryOptions({
     queryKey: ['medium', sha256],
-    queryFn: async ({ signal }) => readMedium(await callApi(`/api/v1/media/${sha256}`, { signal })),
+    queryFn: async ({ signal }) => await findMedium(sha256, signal),
     refetchInterval: (query) => (query.state.status === 'error' ? false : pollIntervalMs(query.state.data)),
   });
 }

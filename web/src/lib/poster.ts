@@ -1,5 +1,6 @@
 /**
- * Posters made and kept in this browser: one small frame per video, taken from the user's own file or from what plays. They
+ * Posters made and kept in this browser: one small picture per video or image, taken from the user's own file
+ * or from what plays. They
  * are a courtesy: whatever goes wrong gives no poster, never an error. At most MAX_POSTERS are kept.
  */
 import { createStore, delMany, get, keys, set, type UseStore } from 'idb-keyval';
@@ -31,13 +32,30 @@ async function savePoster(sha256: Sha256, poster: Blob): Promise<void> {
 /** Takes the present frame of a playing video, unless there is a poster already. */
 export async function rememberFrame(video: HTMLVideoElement, sha256: Sha256): Promise<void> {
   if ((await loadPoster(sha256)) !== undefined) return;
-  const frame = await drawFrame(video);
+  const frame = await draw(video, video.videoWidth, video.videoHeight);
   if (frame !== undefined) await savePoster(sha256, frame);
 }
 
-/** Makes the poster of a picked video file; other files have none. */
+/** Makes the poster of a picked video or image file; other files have none. */
 export async function rememberPosterOf(file: File, sha256: Sha256): Promise<void> {
-  if (kindOf(file.type) !== 'video' || (await loadPoster(sha256)) !== undefined) return;
+  const kind = kindOf(file.type);
+  if ((kind !== 'video' && kind !== 'image') || (await loadPoster(sha256)) !== undefined) return;
+  if (kind === 'video') await rememberVideo(file, sha256);
+  else await rememberImage(file, sha256);
+}
+
+async function rememberImage(file: File, sha256: Sha256): Promise<void> {
+  // A file that says it is an image and is none has no poster; the viewer will say so.
+  const image = await createImageBitmap(file, { resizeWidth: WIDTH_PX, resizeQuality: 'medium' }).catch(
+    () => undefined,
+  );
+  if (image === undefined) return;
+  const poster = await draw(image, image.width, image.height);
+  image.close();
+  if (poster !== undefined) await savePoster(sha256, poster);
+}
+
+async function rememberVideo(file: File, sha256: Sha256): Promise<void> {
   const url = URL.createObjectURL(file);
   const video = document.createElement('video');
   try {
@@ -63,17 +81,17 @@ function arrives(video: HTMLVideoElement, event: 'loadedmetadata' | 'seeked'): P
   });
 }
 
-async function drawFrame(video: HTMLVideoElement): Promise<Blob | undefined> {
-  if (video.videoWidth === 0) return undefined;
+async function draw(source: CanvasImageSource, width: number, height: number): Promise<Blob | undefined> {
+  if (width === 0) return undefined;
   const canvas = document.createElement('canvas');
-  canvas.width = Math.min(WIDTH_PX, video.videoWidth);
-  canvas.height = Math.round((canvas.width / video.videoWidth) * video.videoHeight);
-  canvas.getContext('2d')?.drawImage(video, 0, 0, canvas.width, canvas.height);
+  canvas.width = Math.min(WIDTH_PX, width);
+  canvas.height = Math.max(1, Math.round((canvas.width / width) * height));
+  canvas.getContext('2d')?.drawImage(source, 0, 0, canvas.width, canvas.height);
   return await new Promise((resolve) => {
     try {
       canvas.toBlob((blob) => resolve(blob ?? undefined), 'image/webp', WEBP_QUALITY);
     } catch {
-      resolve(undefined); // a video of another origin must not be read
+      resolve(undefined); // media of another origin must not be read
     }
   });
 }

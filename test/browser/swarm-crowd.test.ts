@@ -5,6 +5,7 @@ import { type Browser, openBrowser } from '../support/chromium.ts';
 import { eventually } from '../support/eventually.ts';
 import { describeWith, findProgram } from '../support/peers.ts';
 import { seededBytes } from '../support/random-bytes.ts';
+import { parseSha256 } from '../../src/base/ids.ts';
 import { inPage } from './support/site.ts';
 import { openSwarmSite, publish, type SwarmSite } from './support/swarm-site.ts';
 import type * as SwarmTab from './support/swarm-tab.ts';
@@ -195,6 +196,24 @@ describeWith(['chromium'], 'a crowd of browsers', () => {
     expect(seen).toMatchObject({ sha256: medium.sha256, held: [], usage: { usedBytes: 0, quotaBytes: 1_000_000 } });
   });
 
+  test('a torrent whose pieces are right but whose whole is not the medium it names is thrown away', async () => {
+    const medium = await publish(site, seededBytes('liar', SIZE_BYTES), 'stored', parseSha256('ab'.repeat(32)));
+    await using bob = await newBrowser();
+    const tab = await openTab(bob);
+    const held = (): Promise<number> =>
+      inPage(tab, async ({ client }: Modules) => (await (await client()).library.list()).length, undefined);
+    await inPage(
+      tab,
+      async ({ client, sha256Of }: Modules, wanted) => sha256Of((await (await client()).open(wanted)).src),
+      medium,
+    );
+    await eventually('it is not held any more', async () => (await held()) === 0);
+    const honest = await mediumOf('honest', 'stored');
+    await play(tab, honest);
+    await saved(tab);
+    expect(await held()).toBe(1);
+  });
+
   test('what is removed from the library is gone, and its room is free', async () => {
     const medium = await mediumOf('removed', 'stored');
     await using bob = await newBrowser();
@@ -216,7 +235,7 @@ describeWith(['chromium'], 'a crowd of browsers', () => {
   });
 });
 
-/** Resolves when the worker has recorded all pieces. */
+/** Resolves when the worker has recorded all pieces, and that the whole is right. */
 async function saved(page: Page): Promise<void> {
   await eventually('the pieces are recorded', () =>
     page.evaluate(
@@ -226,13 +245,18 @@ async function saved(page: Page): Promise<void> {
           opening.addEventListener('success', () => {
             const all = opening.result.transaction('held').objectStore('held').getAll();
             all.addEventListener('success', () => {
-              const [record] = all.result as { have: Uint8Array; sizeBytes: number; pieceLengthBytes: number }[];
+              const [record] = all.result as {
+                have: Uint8Array;
+                sizeBytes: number;
+                pieceLengthBytes: number;
+                isProven: boolean;
+              }[];
               opening.result.close();
               const bits = [...(record?.have ?? [])].reduce(
                 (sum, byte) => sum + byte.toString(2).replaceAll('0', '').length,
                 0,
               );
-              resolve(record !== undefined && bits === Math.ceil(record.sizeBytes / record.pieceLengthBytes));
+              resolve(record?.isProven === true && bits === Math.ceil(record.sizeBytes / record.pieceLengthBytes));
             });
           });
         }),

@@ -36,6 +36,7 @@ const medium = (name: string, sizeBytes: number, lastUsedMs: number) => ({
   pieceLengthBytes: 65_536,
   rawInfo: Uint8Array.of(1, 2, 3),
   have: new Uint8Array(Math.ceil(sizeBytes / 65_536 / 8)),
+  isProven: false,
   uploadedBytes: 0,
   lastUsedMs,
 });
@@ -137,30 +138,33 @@ describeWith(['chromium'], 'media kept by the browser', () => {
 });
 
 describeWith(['chromium'], 'a picked file', () => {
-  test.each([0, 1, 262_144, 262_145, 9 * MIB + 5])('of %i bytes is hashed like everywhere else', async (sizeBytes) => {
-    await using browser = await newBrowser();
-    const page = await browser.newPage();
-    await page.goto(site.origin);
-    const hashed = await inWorker(
-      page,
-      async ({ hashFile, toHex }: Modules, size) => {
-        const file = await (await fetch(`/seeded?bytes=${size}`)).blob();
-        const progress: number[] = [];
-        const never = new AbortController().signal;
-        const { sha256, pieces } = await hashFile(file, (bytes) => progress.push(bytes), never);
-        return { sha256, pieces: toHex(pieces), last: progress.at(-1) ?? 0 };
-      },
-      sizeBytes,
-    );
-    const bytes = seededBytes('held', sizeBytes);
-    const pieces = Array.from({ length: Math.ceil(sizeBytes / 262_144) }, (_, piece) =>
-      createHash('sha1')
-        .update(bytes.subarray(piece * 262_144, (piece + 1) * 262_144))
-        .digest('hex'),
-    );
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
-    expect(hashed).toEqual({ sha256, pieces: pieces.join(''), last: sizeBytes });
-  });
+  test.each([0, 1, 262_144, 262_145, 9 * MIB + 5, 65 * MIB])(
+    'of %i bytes is hashed like everywhere else',
+    async (sizeBytes) => {
+      await using browser = await newBrowser();
+      const page = await browser.newPage();
+      await page.goto(site.origin);
+      const hashed = await inWorker(
+        page,
+        async ({ hashFile, toHex }: Modules, size) => {
+          const file = await (await fetch(`/seeded?bytes=${size}`)).blob();
+          const progress: number[] = [];
+          const never = new AbortController().signal;
+          const { sha256, pieces } = await hashFile(file, (bytes) => progress.push(bytes), never);
+          return { sha256, pieces: toHex(pieces), last: progress.at(-1) ?? 0 };
+        },
+        sizeBytes,
+      );
+      const bytes = seededBytes('held', sizeBytes);
+      const pieces = Array.from({ length: Math.ceil(sizeBytes / 262_144) }, (_, piece) =>
+        createHash('sha1')
+          .update(bytes.subarray(piece * 262_144, (piece + 1) * 262_144))
+          .digest('hex'),
+      );
+      const sha256 = createHash('sha256').update(bytes).digest('hex');
+      expect(hashed).toEqual({ sha256, pieces: pieces.join(''), last: sizeBytes });
+    },
+  );
 
   test('can be given up while it is hashed', async () => {
     await using browser = await newBrowser();

@@ -18,7 +18,7 @@ export interface PlaybackReport {
 }
 
 /** The page's video element, made at first use. */
-export function video(): HTMLVideoElement {
+function video(): HTMLVideoElement {
   const existing = document.querySelector('video');
   if (existing !== null) return existing;
   const made = document.createElement('video');

@@ -7,7 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { systemClock } from '../../../src/base/clock.ts';
-import { parseSha256 } from '../../../src/base/ids.ts';
+import { parseSha256, type Sha256 } from '../../../src/base/ids.ts';
 import { canonicalInfo, canonicalPieceLength } from '../../../src/codec/canonical.ts';
 import { infoHashV1Of, writeMetainfo } from '../../../src/codec/metainfo.ts';
 import { createPeerId } from '../../../src/codec/peer-id.ts';
@@ -101,9 +101,15 @@ function attach(hub: SignalHub, socket: WebSocket): void {
 }
 
 /** Makes bytes a medium, at `/picked` for whoever uploads it; with state `stored` the server has it too, .torrent included. */
-export async function publish(site: SwarmSite, bytes: Uint8Array, state: SwarmMedium['state']): Promise<SwarmMedium> {
+export async function publish(
+  site: SwarmSite,
+  bytes: Uint8Array,
+  state: SwarmMedium['state'],
+  /** A lie about the bytes, for tests of whoever must notice. */
+  claimed?: Sha256,
+): Promise<SwarmMedium> {
   const sizeBytes = bytes.length;
-  const sha256 = parseSha256(createHash('sha256').update(bytes).digest('hex'));
+  const sha256 = claimed ?? parseSha256(createHash('sha256').update(bytes).digest('hex'));
   const pieceLengthBytes = canonicalPieceLength(sizeBytes);
   const starts = Array.from(
     { length: Math.ceil(sizeBytes / pieceLengthBytes) },

@@ -1,19 +1,16 @@
 /**
  * The identity of a picked file: flat SHA-256, canonical pieces and info hash, in one reading. Each piece is read once;
- * its SHA-1 runs in WebCrypto's threads while a worker of its own takes the same buffer for the SHA-256.
+ * its SHA-1 runs in WebCrypto's threads while the same buffer goes to the SHA-256.
  */
 import { subtleHasher } from '../../../src/adapters/browser/subtle-hasher.ts';
-import { type AppError, StorageFailed, throwIfAborted } from '../../../src/base/errors.ts';
+import { StorageFailed, throwIfAborted } from '../../../src/base/errors.ts';
 import { parseSha256 } from '../../../src/base/ids.ts';
-import { MIB } from '../../../src/base/units.ts';
 import { canonicalInfo, canonicalPieceLength } from '../../../src/codec/canonical.ts';
 import { infoHashV1Of } from '../../../src/codec/metainfo.ts';
 import { SHA1_BYTES } from '../../../src/codec/torrent-info.ts';
 import type { HashedFile } from '../swarm/tab-protocol.ts';
-import type { Sha256Reply, Sha256Request } from './sha256-worker.ts';
+import { createFlatHash, IN_FLIGHT_BYTES } from './flat-hash.ts';
 
-/** Bytes read and not yet hashed. */
-const IN_FLIGHT_BYTES = 32 * MIB;
 const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
 /** @throws Cancelled, StorageFailed when the file cannot be read (any more) */
@@ -23,7 +20,7 @@ export async function hashFile(
   signal: AbortSignal,
 ): Promise<HashedFile> {
   if (file.size === 0) return { sha256: parseSha256(EMPTY_SHA256), infoHash: undefined, pieces: new Uint8Array(0) };
-  using flat = new FlatHash();
+  using flat = createFlatHash(file.size);
   const pieceLengthBytes = canonicalPieceLength(file.size);
   const sha1s: Promise<Uint8Array>[] = [];
   for (let start = 0; start < file.size; start += pieceLengthBytes) {
@@ -37,7 +34,7 @@ export async function hashFile(
   }
   const pieces = new Uint8Array(sha1s.length * SHA1_BYTES);
   for (const [index, sha1] of (await Promise.all(sha1s)).entries()) pieces.set(sha1, index * SHA1_BYTES);
-  const sha256 = parseSha256(await flat.digest());
+  const sha256 = await flat.digest();
   const rawInfo = canonicalInfo({ sha256, sizeBytes: file.size, pieces });
   return { sha256, infoHash: await infoHashV1Of(rawInfo), pieces };
 }
@@ -47,56 +44,5 @@ async function read(file: Blob, start: number, endExclusive: number): Promise<Ar
     return await file.slice(start, endExclusive).arrayBuffer();
   } catch (error) {
     throw new StorageFailed('the file cannot be read; was it changed or removed?', { start }, { cause: error });
-  }
-}
-
-/** The hashing worker, with a bound on what it has not taken yet. */
-class FlatHash implements Disposable {
-  readonly #worker = new Worker(new URL('./sha256-worker.ts', import.meta.url), { type: 'module', name: 'sha256' });
-  #waitingBytes: number[] = [];
-  #error: AppError | undefined;
-  #sha256: string | undefined;
-  #wake: (() => void) | undefined;
-
-  constructor() {
-    this.#worker.addEventListener('message', ({ data }: MessageEvent<Sha256Reply>) => {
-      this.#waitingBytes.shift();
-      this.#sha256 = data.sha256;
-      this.#wake?.();
-    });
-    this.#worker.addEventListener('error', (event) => {
-      this.#error = new StorageFailed('the hashing worker failed', { reason: event.message });
-      this.#wake?.();
-    });
-  }
-
-  /** Takes the buffer over; resolves when there is room for another. */
-  async update(bytes: ArrayBuffer): Promise<void> {
-    this.#waitingBytes.push(bytes.byteLength);
-    this.#tell({ bytes }, [bytes]);
-    await this.#until(() => this.#waitingBytes.reduce((sum, size) => sum + size, 0) <= IN_FLIGHT_BYTES);
-  }
-
-  async digest(): Promise<string> {
-    this.#waitingBytes.push(0);
-    this.#tell({ bytes: undefined });
-    await this.#until(() => this.#sha256 !== undefined);
-    return this.#sha256 ?? '';
-  }
-
-  [Symbol.dispose](): void {
-    this.#worker.terminate();
-  }
-
-  #tell(request: Sha256Request, transfer: Transferable[] = []): void {
-    this.#worker.postMessage(request, transfer);
-  }
-
-  async #until(isTrue: () => boolean): Promise<void> {
-    while (this.#error === undefined && !isTrue())
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    if (this.#error !== undefined) throw this.#error;
   }
 }

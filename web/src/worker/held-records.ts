@@ -17,6 +17,8 @@ export interface HeldRecord {
   readonly rawInfo: Uint8Array;
   /** BEP 3 bitfield of flushed pieces. */
   readonly have: Uint8Array;
+  /** Complete, and the whole has the sha256. */
+  readonly isProven: boolean;
   readonly uploadedBytes: number;
   readonly lastUsedMs: number;
 }

@@ -93,6 +93,12 @@ export class HeldStore {
     if (record !== undefined) await this.#put({ ...record, have, uploadedBytes });
   }
 
+  /** The whole of it was found to have its sha256. */
+  async prove(infoHash: InfoHashV1): Promise<void> {
+    const record = this.#records.get(infoHash);
+    if (record !== undefined) await this.#put({ ...record, isProven: true });
+  }
+
   /** Somebody used it now: it goes last. */
   async touch(infoHash: InfoHashV1): Promise<void> {
     const record = this.#records.get(infoHash);

@@ -3,7 +3,7 @@
  * the metadata wait (bounded); held pieces are recorded only after they were flushed; nothing of it is left after `stop`.
  */
 import { FetchSource } from '../../../src/adapters/browser/fetch-source.ts';
-import { AppError, throwIfAborted, Unavailable } from '../../../src/base/errors.ts';
+import { AppError, HashMismatch, throwIfAborted, Unavailable } from '../../../src/base/errors.ts';
 import { type InfoHashV1, type Sha256, type SwarmKey, swarmKeyOf } from '../../../src/base/ids.ts';
 import type { Log } from '../../../src/base/log.ts';
 import type { ByteRange } from '../../../src/base/range.ts';
@@ -13,6 +13,7 @@ import type { Engine, OpenedStorage, Torrent } from '../../../src/torrent/index.
 import type { PeerSocket, PieceStorage } from '../../../src/torrent/ports.ts';
 import type { SwarmWish } from '../swarm/page-protocol.ts';
 import type { HeldMedium, SwarmStats } from '../swarm/types.ts';
+import { createFlatHash } from './flat-hash.ts';
 import type { HeldStore } from './held-store.ts';
 import { checkCanonical, fetchInfo } from './metadata.ts';
 import { RateWindow } from './rate-window.ts';
@@ -48,6 +49,8 @@ export interface HostedPorts {
   uploadBytesPerSec(kept: HeldMedium['kept']): number;
   /** The wish or the figures changed. */
   changed(torrent: HostedTorrent): void;
+  /** The whole is not the medium, although every piece is the torrent's: it must go. */
+  disproved(torrent: HostedTorrent): void;
 }
 
 export class HostedTorrent {
@@ -265,6 +268,7 @@ export class HostedTorrent {
       ...this.facts,
       rawInfo: info.rawInfo,
       have: new Uint8Array(Math.ceil(info.pieceCount / 8)),
+      isProven: false,
       uploadedBytes: 0,
       lastUsedMs: 0,
     };
@@ -279,7 +283,7 @@ export class HostedTorrent {
   #begin(torrent: Torrent): void {
     this.#torrent = torrent;
     torrent.events.on('metadata', () => this.#wake());
-    torrent.events.on('done', () => this.#ports.changed(this));
+    torrent.events.on('done', () => this.#completed(torrent));
     torrent.events.on('error', (error) => this.#fail(error));
     this.limit();
     for (const url of this.#webSeeds) torrent.addWebSeed(new FetchSource(url));
@@ -287,6 +291,23 @@ export class HostedTorrent {
     this.#waitingSockets = [];
     for (const socket of waiting) torrent.attach(socket);
     this.#wake();
+    if (torrent.isComplete && this.#ports.store.find(this.facts.infoHash)?.isProven === false) this.#completed(torrent);
+  }
+
+  #completed(torrent: Torrent): void {
+    this.#ports.changed(this);
+    if (this.kept !== 'file') this.#tasks.run('torrent.prove', (signal) => this.#prove(torrent, signal));
+  }
+
+  /** Pieces prove the torrent, not the medium: the info dictionary's name is only a claim. */
+  async #prove(torrent: Torrent, signal: AbortSignal): Promise<void> {
+    const { infoHash, sha256, sizeBytes } = this.facts;
+    using flat = createFlatHash(sizeBytes);
+    for await (const bytes of torrent.read({ start: 0, endExclusive: sizeBytes, signal }))
+      await flat.update(bytes.buffer);
+    if ((await flat.digest()) === sha256) return this.#ports.store.prove(infoHash);
+    this.#fail(new HashMismatch('the torrent does not hold the medium that it names', { sha256 }));
+    this.#ports.disproved(this);
   }
 
   #fail(error: unknown): void {

@@ -8,6 +8,7 @@ import { Emitter } from '../../../src/base/emitter.ts';
 import { InvalidInput, NotFound } from '../../../src/base/errors.ts';
 import type { InfoHashV1, SwarmKey } from '../../../src/base/ids.ts';
 import type { Log } from '../../../src/base/log.ts';
+import { TaskGroup } from '../../../src/base/tasks.ts';
 import { canonicalInfo, canonicalPieceLength } from '../../../src/codec/canonical.ts';
 import type { Engine } from '../../../src/torrent/index.ts';
 import type { PeerSocket } from '../../../src/torrent/ports.ts';
@@ -44,10 +45,12 @@ export class SwarmHost {
   readonly #parts: SwarmHostParts;
   readonly #ports: HostedPorts;
   readonly #torrents = new Map<InfoHashV1, HostedTorrent>();
+  readonly #tasks: TaskGroup;
   #settings: SwarmSettings;
 
   constructor(parts: SwarmHostParts) {
     this.#parts = parts;
+    this.#tasks = new TaskGroup(parts.log);
     this.#settings = parts.settings;
     this.#ports = {
       engine: parts.engine,
@@ -58,6 +61,7 @@ export class SwarmHost {
       changed: (torrent) => {
         if (this.#torrents.get(torrent.facts.infoHash) === torrent) this.events.emit('changed', torrent);
       },
+      disproved: (torrent) => this.#tasks.run('torrent.disproved', () => this.#drop(torrent, true)),
     };
     this.#applyUploadLimit();
   }
@@ -185,6 +189,7 @@ export class SwarmHost {
   }
 
   async stop(): Promise<void> {
+    await this.#tasks.stop();
     await Promise.all(this.torrents.map((torrent) => torrent.stop()));
     this.#torrents.clear();
     await this.#parts.engine.stop();

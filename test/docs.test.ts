@@ -68,6 +68,12 @@ describe('README.md', () => {
   });
 });
 
+test('docs/benchmarks.md has a row for every bench, and no other', () => {
+  const rows = [...read('docs/benchmarks.md').matchAll(/^\| `([\w-]+)` \|/gm)].map(([, name]) => name);
+  const benches = globSync('bench/*.ts', { cwd: root }).map((file) => path.basename(file, '.ts'));
+  expect(rows.toSorted()).toEqual(benches.filter((name) => name !== 'run').toSorted());
+});
+
 describe('every document', () => {
   const documents = globSync(['*.md', 'docs/**/*.md'], { cwd: root });
 

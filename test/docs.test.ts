@@ -71,7 +71,7 @@ describe('README.md', () => {
 test('docs/benchmarks.md has a row for every bench, and no other', () => {
   const rows = [...read('docs/benchmarks.md').matchAll(/^\| `([\w-]+)` \|/gm)].map(([, name]) => name);
   const benches = globSync('bench/*.ts', { cwd: root }).map((file) => path.basename(file, '.ts'));
-  expect(rows.toSorted()).toEqual(benches.filter((name) => name !== 'run').toSorted());
+  expect(new Set(rows)).toEqual(new Set(benches.filter((name) => name !== 'run')));
 });
 
 describe('every document', () => {

@@ -2,8 +2,6 @@
  * A real Chromium from the system, headless, with a profile of its own: persistent, because OPFS, quotas and service
  * workers behave differently in incognito contexts. Two profiles are two people; two pages of one profile are two tabs.
  */
-import { mkdir } from 'node:fs/promises';
-import path from 'node:path';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
 import { temporaryFolder } from './temp-dir.ts';
 
@@ -78,13 +76,4 @@ function listenTo(page: Page, problems: string[]): Page {
   });
   page.on('pageerror', (error) => problems.push(String(error)));
   return page;
-}
-
-/** Where screenshots go: `.seedbed/screenshots/<name>.png`, kept out of the repository. */
-export async function screenshot(page: Page, name: string): Promise<string> {
-  const folder = path.resolve(import.meta.dirname, '../../.seedbed/screenshots');
-  await mkdir(folder, { recursive: true });
-  const file = path.join(folder, `${name}.png`);
-  await page.screenshot({ path: file, fullPage: false });
-  return file;
 }

@@ -2,6 +2,7 @@
  * The way of a file's bytes to the server: tus 1.0. We create the upload ourselves and always go on with `HEAD`, so a file the
  * server already has is finished without sending a byte, and a resume is the same path as a start.
  */
+import type { UploadMetadata } from '../../../src/base/api.ts';
 import { utf8 } from '../../../src/base/bytes.ts';
 import { systemClock } from '../../../src/base/clock.ts';
 import { Cancelled } from '../../../src/base/errors.ts';
@@ -92,11 +93,16 @@ async function createPatiently(job: TransferJob, listener: TransferListener, sig
 
 async function create(job: TransferJob, signal: AbortSignal): Promise<string> {
   const { sha256, infoHash } = job.hash;
-  const metadata = { filename: job.name, filetype: job.file.type, sha256, infohash: infoHash };
+  const metadata: UploadMetadata = {
+    filename: job.name,
+    filetype: job.file.type,
+    sha256,
+    ...(infoHash !== undefined && { infohash: infoHash }),
+  };
   const response = await reach(signal, {
     'tus-resumable': '1.0.0',
     'upload-length': String(job.file.size),
-    'upload-metadata': encodeMetadata(metadata),
+    'upload-metadata': encodeMetadata({ ...metadata }),
   });
   const location = response.headers.get('location');
   if (response.status !== 201 || location === null) throw await failureOf(response);

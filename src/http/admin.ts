@@ -59,16 +59,17 @@ class AdminServer implements Admin {
 
   constructor(deps: AdminDeps) {
     this.#deps = deps;
-    this.#server = boundedServer(
-      { ...DEFAULT_LIMITS, ...deps.limits },
-      (request, response) => {
+    this.#server = boundedServer({
+      limits: { ...DEFAULT_LIMITS, ...deps.limits },
+      clock: deps.clock,
+      onRequest: (request, response) => {
         this.#answer({ request, response }).catch((error: unknown) => {
           if (statusOf(error) >= 500 && !(error instanceof Unavailable)) deps.log.error('admin.failed', { error });
           sendError(response, error);
         });
       },
-      (_request, socket) => refuseUpgrade(socket),
-    );
+      onUpgrade: (_request, socket) => refuseUpgrade(socket),
+    });
   }
 
   async listen(): Promise<number> {

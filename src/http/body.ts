@@ -16,9 +16,6 @@ export interface BodyLimits {
 
 export const DEFAULT_BODY_LIMITS: BodyLimits = { minBytesPerSec: KIB, graceMs: 20 * SECOND_MS };
 
-/** How long an answered request may go on sending before its connection is cut, so that the answer gets through. */
-const LINGER_MS = 2 * SECOND_MS;
-
 const continued = new WeakSet<IncomingMessage>();
 
 /** Sends `100 Continue` where the client waits for it (RFC 9110 §10.1.1); bodies are not invited before they are wanted. */
@@ -101,16 +98,12 @@ export function requireLength(request: IncomingMessage): number {
   return lengthBytes;
 }
 
-/** Connection header and clean-up for an answer that comes before the end of the body. Call before `writeHead`. */
+/**
+ * Before an answer that does not wait for the end of the body: a client that was never told to send it (RFC 9110
+ * §10.1.1) may or may not send it now, so its connection cannot be used again. Call before `writeHead`.
+ */
 export function leaveBody(request: IncomingMessage, response: ServerResponse): void {
-  if (request.complete) return;
-  if (expectsContinue(request) && !continued.has(request)) {
+  if (!request.complete && expectsContinue(request) && !continued.has(request)) {
     response.setHeader('connection', 'close');
-    return;
   }
-  response.once('finish', () => {
-    const timer = setTimeout(() => request.socket.destroy(), LINGER_MS);
-    timer.unref();
-    request.once('close', () => clearTimeout(timer));
-  });
 }

@@ -17,8 +17,18 @@ export class ListenFailed extends AppError {
 
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
+export interface ListenerParts {
+  readonly limits: HttpLimits;
+  readonly clock: Clock;
+  readonly onRequest: RequestListener;
+  readonly onUpgrade: UpgradeListener;
+}
+
+/** How long an answered request may go on sending before its connection is cut, so that the answer gets through. */
+const LINGER_MS = 2 * SECOND_MS;
+
 /** A server with its timeouts and caps; nothing listens yet. */
-export function boundedServer(limits: HttpLimits, onRequest: RequestListener, onUpgrade: UpgradeListener): Server {
+export function boundedServer({ limits, clock, onRequest, onUpgrade }: ListenerParts): Server {
   const server = http.createServer({
     headersTimeout: limits.headersTimeoutMs,
     requestTimeout: 0, // an upload of 50 GB is one request; bodies are judged by their rate instead
@@ -27,29 +37,42 @@ export function boundedServer(limits: HttpLimits, onRequest: RequestListener, on
     noDelay: true,
   });
   server.maxConnections = limits.maxConnections;
-  cutStalled(server, limits.stallTimeoutMs);
-  server.on('request', onRequest);
-  server.on('checkContinue', onRequest); // the door that wants the body says 100 Continue
-  server.on('upgrade', onUpgrade);
-  capPerAddress(server, limits.maxConnectionsPerAddress);
-  return server;
-}
-
-/** Cuts connections on which nothing moves, unless it is we who keep the client waiting (hashing a large upload). */
-function cutStalled(server: Server, stallTimeoutMs: number): void {
   const latest = new WeakMap<Socket, ServerResponse>();
-  server.setTimeout(stallTimeoutMs);
-  server.on('request', (request, response) => latest.set(request.socket, response));
+  const take: RequestListener = (request, response) => {
+    latest.set(request.socket, response);
+    cutLateBody(request, response, clock);
+    onRequest(request, response);
+  };
+  server.on('request', take);
+  server.on('checkContinue', take); // the door that wants the body says 100 Continue
+  server.on('upgrade', onUpgrade);
+  server.setTimeout(limits.stallTimeoutMs);
   server.on('timeout', (socket: Socket) => {
     const response = latest.get(socket);
     if (response === undefined || !isOwed(response)) socket.destroy();
   });
+  capPerAddress(server, limits.maxConnectionsPerAddress);
+  return server;
 }
 
-/** The request is all here, or waits for us in our own buffer, and has no answer yet. */
+/**
+ * Nothing moved for a while, but it is we who keep the client waiting (hashing a large upload): the request is all here,
+ * or waits for us in our own buffer, and has no answer yet.
+ */
 function isOwed(response: ServerResponse): boolean {
   const { req: request } = response;
   return !response.headersSent && !response.closed && (request.complete || request.readableLength > 0);
+}
+
+/** An answer that came before the end of the body: what still comes is thrown away for a moment, then the line is cut. */
+function cutLateBody(request: IncomingMessage, response: ServerResponse, clock: Clock): void {
+  response.once('finish', () => {
+    if (request.complete) return;
+    const cancel = clock.after(LINGER_MS, () => {
+      if (!request.complete) request.socket.destroy();
+    });
+    request.once('close', cancel);
+  });
 }
 
 function capPerAddress(server: Server, maxPerAddress: number): void {

@@ -96,11 +96,12 @@ class HttpServer implements Http {
     this.#metrics = new HttpMetrics(deps.registry);
     const { publicUrl, mediaUrl } = settings.urls;
     this.#mediaHost = mediaUrl === publicUrl ? undefined : new URL(mediaUrl).host;
-    this.#server = boundedServer(
-      this.#limits,
-      (request, response) => this.#dispatch({ request, response }),
-      (request, socket, head) => this.#upgrade(request, socket, head),
-    );
+    this.#server = boundedServer({
+      limits: this.#limits,
+      clock: deps.clock,
+      onRequest: (request, response) => this.#dispatch({ request, response }),
+      onUpgrade: (request, socket, head) => this.#upgrade(request, socket, head),
+    });
     this.#signalling = new SignallingDoor({ ...deps, ...settings });
     this.#signatures = new SignatureBudget(deps.clock);
     this.#doors = this.#openDoors();

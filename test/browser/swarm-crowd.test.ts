@@ -131,6 +131,25 @@ describeWith(['chromium'], 'a crowd of browsers', () => {
     await eventually('with the mode off, it joins', () => site.trackerSockets === 2);
   });
 
+  test('where a browser cannot move channels to a worker, its page passes their bytes on', async () => {
+    const medium = await mediumOf('relayed', 'uploading');
+    await using alice = await newBrowser();
+    await using bob = await newBrowser();
+    await seedIn(alice);
+    const tab = await bob.newPage();
+    await tab.addInitScript(() => {
+      type Post = (this: Worker, message: unknown, transfer: Transferable[]) => void;
+      const given = Reflect.get(Worker.prototype, 'postMessage') as Post;
+      Worker.prototype.postMessage = function postMessage(message: unknown, options?: unknown): void {
+        const transfer = Array.isArray(options) ? (options as Transferable[]) : [];
+        if (transfer.some((each) => each instanceof RTCDataChannel)) throw new DOMException('no', 'DataCloneError');
+        given.call(this, message, transfer);
+      };
+    });
+    await tab.goto(site.origin);
+    expect(await play(tab, medium)).toEqual(whole(medium, SIZE_BYTES, 0));
+  });
+
   test('a tab that takes the lead goes on with what the other seeded and played', async () => {
     const medium = await mediumOf('hand-over', 'uploading');
     await using alice = await newBrowser();

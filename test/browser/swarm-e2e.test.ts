@@ -60,10 +60,14 @@ describeWith(['chromium', 'ffmpeg'], 'a video and its crowd', () => {
   let alice: Visitor;
   /** `/m/<sha256>` */
   let link = '';
+  let ownHosts: ReadonlySet<string>;
 
   beforeAll(async () => {
     line = await openSlowLine();
-    house = await openHouse({ SEEDBED_PUBLIC_URL: line.origin });
+    // Bytes of users come from an origin of their own, as they should on every public server.
+    const mediaUrl = line.origin.replace('127.0.0.1', 'localhost');
+    house = await openHouse({ SEEDBED_PUBLIC_URL: line.origin, SEEDBED_MEDIA_URL: mediaUrl });
+    ownHosts = new Set([line.origin, mediaUrl].map((url) => new URL(url).host));
     const { port } = new URL(house.origin);
     line.target = { host: '127.0.0.1', port: Number(port) };
     alice = await newVisitor();
@@ -117,6 +121,6 @@ describeWith(['chromium', 'ffmpeg'], 'a video and its crowd', () => {
     await alice.close();
     await seekTo(page, 52);
     await eventually('it reaches its end', async () => (await watching(page)).ended, PATIENCE);
-    expect(bob.requests.filter((url) => new URL(url).host !== new URL(line.origin).host)).toEqual([]);
+    expect(bob.requests.filter((url) => !ownHosts.has(new URL(url).host) && !url.startsWith('blob:'))).toEqual([]);
   }, 120_000);
 });

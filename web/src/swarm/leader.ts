@@ -48,6 +48,7 @@ export class Leader {
   readonly #stopped = Promise.withResolvers<void>();
   #server: SwarmServer | undefined;
   #isLoading = false;
+  #isStarted = false;
 
   constructor(parts: LeaderParts) {
     this.#parts = parts;
@@ -101,9 +102,9 @@ export class Leader {
     const { worker } = this.#parts;
     worker.addEventListener('message', ({ data }: MessageEvent<WorkerReport>) => this.#hear(data));
     worker.addEventListener('error', ({ message }) => {
-      this.#parts.log.error('swarm-worker.failed', { message });
-      this.#started.reject(new Unavailable('the swarm worker failed', { reason: message }));
-      this.#parts.failed();
+      // One broken message does not end a worker that runs; one that never started is no use.
+      if (this.#isStarted) this.#parts.log.error('swarm-worker.error', { message });
+      else this.#failed(message);
     });
     globalThis.addEventListener('online', this.#online);
     this.#tell({ kind: 'start', peerId: this.#ownId });
@@ -146,16 +147,27 @@ export class Leader {
   #hear(message: WorkerReport): void {
     switch (message.kind) {
       case 'started':
+        this.#isStarted = true;
         return this.#started.resolve();
       case 'wish':
         return this.#wish(message.key, message.wish);
       case 'leave':
         return this.#leave(message.key);
+      case 'failed':
+        return this.#failed(message.reason);
       case 'link-done':
         return this.#links.close(message.link);
       case 'stopped':
         return this.#stopped.resolve();
     }
+  }
+
+  #failed(reason: string): void {
+    this.#parts.log.error('swarm-worker.failed', { reason });
+    this.leave();
+    this.#parts.worker.terminate();
+    this.#started.reject(new Unavailable('the swarm worker failed', { reason }));
+    this.#parts.failed();
   }
 
   #wish(key: SwarmKey, wish: SwarmWish): void {

@@ -30,6 +30,8 @@ export type PageMessage =
 
 export type WorkerReport =
   | { readonly kind: 'started' }
+  /** It cannot start: storage is blocked, or the like. */
+  | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'wish'; readonly key: SwarmKey; readonly wish: SwarmWish }
   | { readonly kind: 'leave'; readonly key: SwarmKey }
   /** The engine is done with the connection. */

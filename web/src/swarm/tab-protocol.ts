@@ -14,9 +14,11 @@ import type {
   SwarmUsage,
 } from './types.ts';
 
-export const CHANNEL_NAME = 'seedbed-swarm';
+/** Raised with every change below: tabs of two builds must not talk past each other. */
+const VERSION = 1;
+export const CHANNEL_NAME = `seedbed-swarm-${VERSION}`;
 /** Held by the leading tab for as long as it lives. */
-export const LEADER_LOCK = 'seedbed-swarm-leader';
+export const LEADER_LOCK = `seedbed-swarm-leader-${VERSION}`;
 /** Held by each tab while it lives, so that the worker learns of its end, however it comes. */
 export const tabLock = (tab: TabId): string => `seedbed-swarm-tab-${tab}`;
 

@@ -123,9 +123,12 @@ let starting: Promise<SwarmWorker> | undefined;
 globalThis.addEventListener('message', ({ data: message }: MessageEvent<PageMessage>) => {
   if (message.kind === 'start') {
     starting ??= SwarmWorker.start(message.peerId);
-    // A start that fails surfaces as an `error` event of the worker, and the page gives up the lead.
-    void starting.then(() => report({ kind: 'started' }));
+    starting.then(
+      () => report({ kind: 'started' }),
+      (error: unknown) => report({ kind: 'failed', reason: String(error) }),
+    );
     return;
   }
-  void starting?.then((worker) => worker.hear(message));
+  // Without a start there is nobody to hear, and the page knows.
+  starting?.then((worker) => worker.hear(message)).catch(() => undefined);
 });

@@ -112,8 +112,6 @@ describeWith(['chromium'], 'publishing', () => {
     await pickAgain(fileOf('reload.bin', 12 * MIB, 'other bytes'));
     await reaches('reload', 'failed');
     await card('reload').getByText('not the one this upload began with').waitFor();
-    await page.reload();
-    await reaches('reload', 'needs-file');
     await pickAgain(file);
     await reaches('reload', 'stored');
     expect(Number(patches.at(-1)?.headers()['upload-offset'])).toBeGreaterThan(0);
@@ -128,6 +126,19 @@ describeWith(['chromium'], 'publishing', () => {
     await card(file.name.replace('.bin', '')).getByRole('button', { name: 'Pick the file' }).click();
     await (await chooser).setFiles(file);
   }
+
+  test('a second tab leaves the upload of the first alone', async () => {
+    await limitUpload(page, SLOW_BYTES_PER_SEC);
+    await chooseFiles(page, [fileOf('tabs.bin', 8 * MIB)]);
+    await reaches('tabs', 'uploading');
+    const second = await owner.newPage();
+    await second.goto(house.origin);
+    await second.getByTestId('choose-files').waitFor();
+    await limitUpload(page, undefined);
+    await reaches('tabs', 'stored');
+    await expect(second.locator('li[data-phase]').count()).resolves.toBe(0);
+    await second.close();
+  });
 
   test('a cancelled upload is gone here and at the server', async () => {
     await limitUpload(page, SLOW_BYTES_PER_SEC);

@@ -4,12 +4,13 @@ import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { queryClient, serverQuery, sessionQuery } from './api/queries.ts';
-import { inBackground } from './app/problems.ts';
+import { inBackground, reportProblem } from './app/problems.ts';
 import { router } from './app/router.tsx';
 import { connectSwarm } from './app/swarm.ts';
 import { NotFound } from '../../src/base/errors.ts';
 import { startI18n } from './i18n/index.ts';
 import { restoreIdentity } from './identity/store.ts';
+import { restoreUploads } from './upload/restore.ts';
 import './styles/main.css';
 
 /** The server's facts are asked for when the first swarm is joined, and again as they age (ICE credentials expire). */
@@ -29,7 +30,9 @@ async function start(): Promise<void> {
       </QueryClientProvider>
     </StrictMode>,
   );
-  await restoreIdentity(async () => (await queryClient.ensureQueryData(sessionQuery)).pubkey);
+  // The session first: uploads go on under it.
+  await restoreIdentity(async () => (await queryClient.ensureQueryData(sessionQuery)).pubkey).catch(reportProblem);
+  await restoreUploads();
 }
 
 inBackground(start());

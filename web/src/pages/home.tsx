@@ -1,16 +1,14 @@
 /** `/`: publish files, watch them go up, see what is here. */
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
-import { lazy, Suspense, useEffect, useState } from 'react';
+import { lazy, Suspense } from 'react';
 import { useTranslation } from 'react-i18next';
 import { recentMediaQuery, sessionQuery } from '../api/queries.ts';
 import { Button } from '../components/button.tsx';
 import { MediaGrid, MediaGridSkeleton } from '../components/media-grid.tsx';
 import { EmptyState, ErrorNotice } from '../components/notice.tsx';
 import { useTitle } from '../components/page.tsx';
-import { inBackground } from '../app/problems.ts';
 import { useUploads } from '../upload/list.ts';
 import { PublishBox } from '../upload/publish-box.tsx';
-import { hasRecords } from '../upload/records.ts';
 
 const UploadList = lazy(async () => ({ default: (await import('../upload/upload-list.tsx')).UploadList }));
 
@@ -41,17 +39,9 @@ function RecentMedia() {
   );
 }
 
-/** Whether there are uploads to show, of this visit or an earlier one; only then their code is loaded. */
-function useHasUploads(): boolean {
-  const [hasOld, setHasOld] = useState(false);
-  const hasNew = useUploads((state) => state.items.length > 0);
-  useEffect(() => inBackground(hasRecords().then(setHasOld)), []);
-  return hasOld || hasNew;
-}
-
 export function HomePage() {
   const { t } = useTranslation();
-  const hasUploads = useHasUploads();
+  const hasUploads = useUploads((state) => state.items.length > 0);
   useTitle(undefined);
   return (
     <div className="mx-auto flex w-full max-w-7xl flex-col gap-10 px-4 py-6 sm:px-6 sm:py-10">

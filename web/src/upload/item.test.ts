@@ -70,6 +70,7 @@ test.each([
   [{ kind: 'paused' }, ['resume', 'cancel']],
   [{ kind: 'needs-file', how: 'pick' }, ['provide-file', 'cancel']],
   [{ kind: 'failed', code: 'x', message: 'y' }, ['retry', 'cancel']],
+  [{ kind: 'failed', code: 'hash_mismatch', message: 'y' }, ['provide-file', 'cancel']],
   [{ kind: 'stored' }, ['dismiss']],
 ] as const)('in the phase %o the user can %o', (phase, actions) => {
   expect(actionsOf(phase)).toEqual(actions);

@@ -95,6 +95,9 @@ function measure(item: UploadItem, totalBytes: number, atMs: number): SpeedMeter
   return sampleSpeed(item.speed, { atMs, totalBytes });
 }
 
+/** Trying the same file again would not help. */
+const WRONG_FILE = 'hash_mismatch';
+
 export type UploadAction = 'pause' | 'resume' | 'retry' | 'provide-file' | 'cancel' | 'dismiss';
 
 /** What the user can do with the item now, in the order of the buttons. */
@@ -110,7 +113,7 @@ export function actionsOf(phase: UploadPhase): readonly UploadAction[] {
     case 'needs-file':
       return ['provide-file', 'cancel'];
     case 'failed':
-      return ['retry', 'cancel'];
+      return [phase.code === WRONG_FILE ? 'provide-file' : 'retry', 'cancel'];
     case 'stored':
       return ['dismiss'];
   }

@@ -32,6 +32,8 @@ class World {
   readonly unseeded: string[] = [];
   readonly reported: unknown[] = [];
   readonly stored = new Set<Sha256>();
+  /** Uploads another tab works on. */
+  readonly elsewhere = new Set<string>();
   reopened: File | undefined;
   items: readonly UploadItem[] = [];
   readonly manager: UploadManager;
@@ -64,6 +66,7 @@ class World {
           signal.addEventListener('abort', () => reject(new Cancelled('stopped')));
         }),
       terminate: async (uploadUrl) => void this.terminated.push(uploadUrl),
+      claim: async (id) => !this.elsewhere.has(id),
       isStored: async (sha256) => this.stored.has(sha256),
       reopen: async () => this.reopened,
       show: (items) => void (this.items = items),
@@ -210,6 +213,25 @@ test('what was published meanwhile is not brought back', async () => {
   await world.manager.restore();
   expect(world.items).toEqual([]);
   expect(world.records.size).toBe(0);
+});
+
+test('what another tab works on is left to it', async () => {
+  const world = new World([recordOf({ id: 'theirs' }), recordOf({ id: 'left behind' })]);
+  world.elsewhere.add('theirs');
+  await world.manager.restore();
+  expect(world.items.map(({ id }) => id)).toEqual(['left behind']);
+});
+
+test('a wrong file can be replaced by the right one', async () => {
+  const world = new World([recordOf({ hash: { sha256: hashOf('a') } })]);
+  await world.manager.restore();
+  world.manager.provide('old', { file: fileOf('x', 'olleh') });
+  await settle();
+  await world.finishHash(0, hashOf('b'));
+  world.manager.provide('old', { file: fileOf('old.txt') });
+  await settle();
+  await world.finishHash(1, hashOf('a'));
+  expect(world.sending).toHaveLength(1);
 });
 
 test('another file of another size is refused at once', async () => {

@@ -31,6 +31,8 @@ export interface UploadPorts {
   transfer(job: TransferJob, listener: TransferListener, signal: AbortSignal): Promise<void>;
   terminate(uploadUrl: string): Promise<void>;
   isStored(sha256: Sha256): Promise<boolean>;
+  /** Whether this tab may work on the upload: false while another one does. */
+  claim(id: string): Promise<boolean>;
   /** The file behind a handle if the browser opens it without asking the user. */
   reopen(handle: FileSystemFileHandle): Promise<File | undefined>;
   /** Called with every change of the list, newest upload first. */
@@ -73,6 +75,7 @@ export class UploadManager {
   async restore(): Promise<void> {
     for (const record of await this.#ports.records.list()) {
       if (this.#uploads.has(record.id) || this.#uploads.size >= MAX_UPLOADS) continue;
+      if (!(await this.#ports.claim(record.id))) continue;
       if (record.hash !== undefined && (await this.#ports.isStored(record.hash.sha256))) {
         await this.#ports.records.remove(record.id);
         continue;
@@ -132,8 +135,15 @@ export class UploadManager {
 
   #begin(upload: Running): void {
     this.#uploads.set(upload.record.id, upload);
-    this.#keep(this.#ports.records.save(upload.record));
+    this.#keep(this.#claimAndSave(upload.record));
     this.#start(upload);
+  }
+
+  /** Claimed before it is recorded, so that no other tab takes it for one left behind. */
+  async #claimAndSave(record: UploadRecord): Promise<void> {
+    await this.#ports.claim(record.id);
+    const current = this.#uploads.get(record.id);
+    if (current !== undefined) await this.#ports.records.save(current.record);
   }
 
   async #restoreOne(record: UploadRecord): Promise<void> {

@@ -38,7 +38,10 @@ async function openItem(item: DataTransferItem): Promise<PickedFile[]> {
   const entry = item.webkitGetAsEntry();
   const handle = (item as HandleItem).getAsFileSystemHandle?.().catch(() => null);
   const opened = await handle;
-  if (opened instanceof FileSystemFileHandle) return [{ file: await opened.getFile(), handle: opened }];
+  if (opened?.kind === 'file') {
+    const fileHandle = opened as FileSystemFileHandle;
+    return [{ file: await fileHandle.getFile(), handle: fileHandle }];
+  }
   if (entry?.isDirectory === true) return await filesOfFolder(entry as FileSystemDirectoryEntry);
   return file === null ? [] : [{ file }];
 }

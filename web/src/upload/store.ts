@@ -6,6 +6,7 @@ import { mediumQuery, queryClient, recentMediaQuery, sessionQuery } from '../api
 import { reportProblem } from '../app/problems.ts';
 import { seedFile, unseed } from '../app/swarm.ts';
 import { rememberPosterOf } from '../lib/poster.ts';
+import { claimUpload } from './claim.ts';
 import { useUploads } from './list.ts';
 import { UploadManager, type PickedFile } from './manager.ts';
 import { pickFiles, reopenQuietly, reopenWithConsent } from './pick.ts';
@@ -42,6 +43,7 @@ export const uploads = new UploadManager({
   },
   terminate,
   isStored,
+  claim: claimUpload,
   reopen: reopenQuietly,
   show: (items) => useUploads.setState({ items }),
   report: reportProblem,
@@ -52,9 +54,9 @@ export async function pickAndUpload(): Promise<void> {
   uploads.add(await pickFiles(true));
 }
 
-/** Gets the file of a restored upload back: through its handle, else by the picker. @throws HashMismatch */
-export async function provideFile(id: string): Promise<void> {
-  const picked = await reopened(uploads.handleOf(id));
+/** Gets the file of an upload again: with the user's consent through its handle, else by the picker. @throws HashMismatch */
+export async function provideFile(id: string, how: 'ask' | 'pick'): Promise<void> {
+  const picked = how === 'ask' ? await reopened(uploads.handleOf(id)) : undefined;
   const chosen = picked ?? (await pickFiles(false))[0];
   if (chosen !== undefined) uploads.provide(id, chosen);
 }

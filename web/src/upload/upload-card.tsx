@@ -95,11 +95,12 @@ function Actions({ item }: { readonly item: UploadItem }) {
   const { t } = useTranslation();
   const [asksToCancel, setAsksToCancel] = useState(false);
   const { id, name, phase } = item;
+  const how = phase.kind === 'needs-file' ? phase.how : 'pick';
   const act: Readonly<Record<UploadAction, () => void>> = {
     pause: () => uploads.pause(id),
     resume: () => uploads.resume(id),
     retry: () => uploads.resume(id),
-    'provide-file': () => inBackground(provideFile(id)),
+    'provide-file': () => inBackground(provideFile(id, how)),
     cancel: () => setAsksToCancel(true),
     dismiss: () => uploads.dismiss(id),
   };
@@ -108,7 +109,7 @@ function Actions({ item }: { readonly item: UploadItem }) {
       {actionsOf(phase).map((action) =>
         action === 'provide-file' ? (
           <Button key={action} weight="primary" onClick={act[action]}>
-            {t(phase.kind === 'needs-file' && phase.how === 'ask' ? 'uploads.giveConsent' : 'uploads.pickAgain')}
+            {t(how === 'ask' ? 'uploads.giveConsent' : 'uploads.pickAgain')}
           </Button>
         ) : (
           <IconButton

@@ -1,20 +1,11 @@
-/** The uploads of this tab, newest first; brings back what an earlier visit left unfinished. */
-import { useEffect } from 'react';
+/** The uploads of this tab, newest first. */
 import { useTranslation } from 'react-i18next';
-import { inBackground } from '../app/problems.ts';
 import { useUploads } from './list.ts';
-import { uploads } from './store.ts';
 import { UploadCard } from './upload-card.tsx';
-
-let restored: Promise<void> | undefined;
 
 export function UploadList() {
   const { t } = useTranslation();
   const items = useUploads((state) => state.items);
-  useEffect(() => {
-    restored ??= uploads.restore();
-    inBackground(restored);
-  }, []);
   if (items.length === 0) return null;
   return (
     <section aria-labelledby="uploads">

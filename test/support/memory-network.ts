@@ -90,6 +90,7 @@ export class MemorySocket implements PeerSocket {
   #owesDrain = false;
   #isClosed = false;
   #isEnded = false;
+  #isTold = false;
 
   constructor(clock: Clock, host: MemoryHost, remote: PeerAddress, latencyMs: number, transport: TransportKind) {
     this.transport = transport;
@@ -109,13 +110,14 @@ export class MemorySocket implements PeerSocket {
 
   listen(listener: PeerSocketListener): void {
     this.#listener = listener;
-    this.#deliver();
+    if (this.#isClosed) this.#clock.after(0, () => this.#tellClosed());
+    else this.#deliver();
   }
 
   write(bytes: Uint8Array, released?: () => void): boolean {
     if (this.#isClosed) {
       released?.();
-      return true;
+      return false;
     }
     this.#outgoing.push({ bytes, released, at: 0 });
     this.#queuedBytes += bytes.length;
@@ -142,8 +144,14 @@ export class MemorySocket implements PeerSocket {
       for (const { released } of this.#outgoing) released?.();
       this.#outgoing = [];
     }
-    this.#clock.after(0, () => this.#listener?.closed(undefined));
+    this.#clock.after(0, () => this.#tellClosed());
     if (this.#outgoing.length === 0) this.#finish();
+  }
+
+  #tellClosed(): void {
+    if (this.#listener === undefined || this.#isTold) return;
+    this.#isTold = true;
+    this.#listener.closed(undefined);
   }
 
   #finish(): void {

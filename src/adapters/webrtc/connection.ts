@@ -179,6 +179,8 @@ export class RtcConnection {
   }
 
   #useChannel(channel: DataChannel): void {
+    // Without a listener of ours the library never lets go of a channel that was not opened, nor the process end.
+    channel.onClosed(this.#guard('closed', () => undefined));
     if (this.#over || this.#channel !== undefined) {
       channel.close(); // one stream a connection
       return;
@@ -207,7 +209,8 @@ export class RtcConnection {
     this.#candidates = [];
     this.#socket?.end(cause);
     setImmediate(() => {
-      this.#native.close(); // closes the channel too
+      this.#channel?.close();
+      this.#native.close();
       this.#events.closed(cause);
     });
   }

@@ -1,4 +1,8 @@
-/** Makes WebRTC offers: the command line's side of a meeting with browsers and other Seedbeds. */
+/**
+ * Makes WebRTC offers: the command line's side of a meeting with browsers and other Seedbeds. Callers offer again when a
+ * meeting fails: the native library checks the peer's certificate against an answer it may still be storing, and where
+ * the network is faster than that (one machine) some 1 in 20 offers end as `failed`. Answering has no such race.
+ */
 import { Cancelled, throwIfAborted } from '../../base/errors.ts';
 import type { IceCandidate } from '../../codec/tracker-ws.ts';
 import type { PeerSocket } from '../../torrent/ports.ts';

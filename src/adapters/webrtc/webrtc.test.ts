@@ -42,8 +42,18 @@ function answerer(options: Partial<RtcAnswererOptions> = {}): Answers {
   return { answerer: made, accepted: accepted.promise };
 }
 
-/** Brings two ends together as a tracker would. */
+/** Brings two ends together as a tracker would: an offer that fails (see offerer.ts) is made again. */
 async function meet(from: RtcOfferer, to: RtcAnswerer, trickle: boolean): Promise<PeerSocket> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await meetOnce(from, to, trickle);
+    } catch (error) {
+      if (!(error instanceof Unavailable) || attempt === 5) throw error;
+    }
+  }
+}
+
+async function meetOnce(from: RtcOfferer, to: RtcAnswerer, trickle: boolean): Promise<PeerSocket> {
   let answering: Answering | undefined;
   const early: IceCandidate[] = [];
   const send = (candidate: IceCandidate): void => {

@@ -318,7 +318,11 @@ describe('a WebSocket tracker', () => {
     readonly connected: PeerSocket[];
   }
 
-  function join(url: string, wantsPeers: boolean, clock: WebTrackerOptions['clock'] = systemClock): Meeting {
+  function join(
+    url: string,
+    wanted: 'none' | 'more' | 'first',
+    clock: WebTrackerOptions['clock'] = systemClock,
+  ): Meeting {
     const log: string[] = [];
     const open: ((socket: PeerSocket) => void)[] = [];
     const connected: PeerSocket[] = [];
@@ -352,8 +356,8 @@ describe('a WebSocket tracker', () => {
       swarms: [
         {
           key: KEY,
-          describe: () => ({ uploadedBytes: 1, downloadedBytes: 2, leftBytes: wantsPeers ? 3 : 0 }),
-          wantsPeers: () => wantsPeers,
+          describe: () => ({ uploadedBytes: 1, downloadedBytes: 2, leftBytes: wanted === 'none' ? 0 : 3 }),
+          wantedPeers: () => wanted,
           connected: (socket) => connected.push(socket),
         },
       ],
@@ -366,7 +370,7 @@ describe('a WebSocket tracker', () => {
 
   test('gets offers while peers are wanted, and the answer opens the stream', async () => {
     const server = await hub();
-    const { log, open, connected } = join(server.url, true);
+    const { log, open, connected } = join(server.url, 'more');
     await eventually('the announce', () => server.heard.length > 0);
     const [announce] = server.heard;
     expect(announce).toMatchObject({ type: 'announce', event: 'started', leftBytes: 3, trickle: true });
@@ -385,7 +389,7 @@ describe('a WebSocket tracker', () => {
 
   test('gets answers from a seed that makes no offers, and candidates only where they are taken', async () => {
     const server = await hub();
-    const { log } = join(server.url, false);
+    const { log } = join(server.url, 'none');
     await eventually('the announce', () => server.heard.length > 0);
     expect(server.heard[0]).toMatchObject({ leftBytes: 0, offers: [] });
     server.send({ ...THEIRS, type: 'offer', sdp: 'stock', trickle: false });
@@ -401,7 +405,7 @@ describe('a WebSocket tracker', () => {
   test('that hangs up is joined again, with fresh offers in place of the old', async () => {
     const server = await hub();
     const clock = new FakeClock();
-    const { log } = join(server.url, true, clock);
+    const { log } = join(server.url, 'more', clock);
     await eventually('the announce', () => server.heard.length === 1);
     server.hangUp();
     await eventually('joined again', async () => {
@@ -412,9 +416,22 @@ describe('a WebSocket tracker', () => {
     expect(log.filter((line) => line.endsWith('withdrawn'))).toHaveLength(5);
   });
 
+  test('is asked again soon, then less and less, by one that is still alone', async () => {
+    const server = await hub();
+    const clock = new FakeClock();
+    join(server.url, 'first', clock);
+    await eventually('the announce', () => server.heard.length === 1);
+    for (const [at, waitMs] of [5_000, 10_000, 20_000].entries()) {
+      await clock.advanceAsync(waitMs - 1);
+      expect(server.heard).toHaveLength(at + 1);
+      await clock.advanceAsync(1);
+      await eventually('the next announce', () => server.heard.length === at + 2);
+    }
+  });
+
   test('hears completed once and stopped at the end, and nonsense is ignored', async () => {
     const server = await hub();
-    const { tracker } = join(server.url, true);
+    const { tracker } = join(server.url, 'more');
     await eventually('the announce', () => server.heard.length === 1);
     server.send({ type: 'failed', reason: 'go away' });
     server.send({ ...THEIRS, type: 'answer', sdp: 'to nothing of ours', trickle: false });

@@ -31,6 +31,8 @@ const HANDSHAKE_TIMEOUT_MS = 10 * SECOND_MS;
 const MIN_INTERVAL_MS = 10 * SECOND_MS;
 const MAX_INTERVAL_MS = 10 * MINUTE_MS;
 const DEFAULT_INTERVAL_MS = MINUTE_MS;
+/** Crossing offers may cancel each other out at both ends; who is left alone tries again after so long, then twice as long. */
+const ALONE_INTERVAL_MS = 5 * SECOND_MS;
 
 /** An offer that waits for an answer. */
 export interface PendingOffer extends Meeting {
@@ -64,8 +66,8 @@ export interface WebSwarm {
     readonly downloadedBytes: number;
     readonly leftBytes?: number;
   };
-  /** Whether offers are worth making. */
-  readonly wantsPeers: () => boolean;
+  /** `none`: no offers; `more`: with each announce; `first`: nobody is there yet, so announce again soon. */
+  readonly wantedPeers: () => 'none' | 'more' | 'first';
   /** A stream that our offer led to. */
   readonly connected: (socket: PeerSocket) => void;
 }
@@ -165,12 +167,15 @@ export class WebTracker {
   }
 
   async #announceForever(member: Member, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      const offers = member.swarm.wantsPeers() ? await this.#makeOffers(member, signal) : [];
+    for (let lonely = 0; !signal.aborted;) {
+      const wanted = member.swarm.wantedPeers();
+      const offers = wanted === 'none' ? [] : await this.#makeOffers(member, signal);
       const event = member.hasStarted ? 'update' : 'started';
       member.hasStarted = true;
       this.#announce(member, event, offers);
-      await sleep(this.#options.clock, member.intervalMs, signal).catch(() => undefined);
+      lonely = wanted === 'first' ? lonely + 1 : 0;
+      const aloneMs = lonely === 0 ? Number.POSITIVE_INFINITY : ALONE_INTERVAL_MS * 2 ** (lonely - 1);
+      await sleep(this.#options.clock, Math.min(member.intervalMs, aloneMs), signal).catch(() => undefined);
     }
   }
 

@@ -26,7 +26,9 @@ export interface SwarmNodeOptions {
   readonly log: Log;
 }
 
-/** Peers one may be connected to; a single download needs few, and all may sit behind one address. */
+/** From so many on, no offers are made. */
+const ENOUGH_PEERS = 10;
+/** TCP connections; a single download needs few, and all may sit behind one address. */
 const LIMITS = { maxConnections: 200, maxPerAddress: 50 };
 
 export class SwarmNode {
@@ -140,7 +142,10 @@ export class SwarmNode {
       swarms: torrent.keys.map((key) => ({
         key,
         describe: () => transfer(torrent),
-        wantsPeers: () => !torrent.isComplete && torrent.peerCount < 10,
+        wantedPeers: () => {
+          if (torrent.isComplete || torrent.peerCount >= ENOUGH_PEERS) return 'none';
+          return torrent.peerCount === 0 ? 'first' : 'more';
+        },
         connected: (socket) => torrent.attach(socket),
       })),
       clock: systemClock,

@@ -17,6 +17,7 @@ test('a program that is there is found by its absolute path', () => {
 
 test('a missing need skips with a reason that names the package, and fails where skipping is forbidden', async () => {
   vi.resetModules();
+  vi.stubEnv('SEEDBED_FORBID_SKIP', '');
   const context = recordingContext();
   const fresh = await import('./peers.ts');
   const lacking = vi.spyOn(process, 'getuid').mockReturnValue(1000);

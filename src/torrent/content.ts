@@ -81,6 +81,7 @@ export class Content {
         held: (piece) => this.#onHeld(piece),
         failed: (piece) => this.#onBad(piece),
         missing: (piece) => this.downloader.pieceMissing(piece),
+        released: () => this.downloader.roomAgain(),
         storageFailed: (error) => this.#fail(error),
       },
     });

@@ -4,6 +4,7 @@
  * first answer cancels the other. Everything it decides on is in memory; it sends only through `Peer`.
  */
 import type { Clock } from '../base/clock.ts';
+import { MIB } from '../base/units.ts';
 import { BLOCK_BYTES } from '../codec/wire.ts';
 import type { ActivePiece, BlockSource } from './active-piece.ts';
 import type { Availability } from './availability.ts';
@@ -20,6 +21,9 @@ const ENDGAME_BATCH = 8;
 const MAX_DUPLICATES = 3;
 /** Nothing delivered for this long although asked: snubbed. */
 const SNUB_AFTER_MS = 10_000;
+/** No further piece is begun ahead while so much waits for hash and disk: more would only fill memory and caches. */
+const MAX_UNWRITTEN_BYTES = 16 * MIB;
+const MAX_UNWRITTEN_PIECES = 2;
 /** Peers stay interesting for so long after the last reader: a seek must not wait to be unchoked again. */
 const INTEREST_LINGERS_MS = 60_000;
 
@@ -56,6 +60,8 @@ export class Downloader {
   #windowPieces = new Set<number>();
   #readAtMs = Number.NEGATIVE_INFINITY;
   #fillIsDue = false;
+  /** A piece could not be begun for want of room. */
+  #isStarved = false;
   #isStopped = false;
 
   constructor(parts: DownloaderParts) {
@@ -167,6 +173,13 @@ export class Downloader {
     this.#fillSoon();
   }
 
+  /** Memory came free: goes on where something could not be begun. */
+  roomAgain(): void {
+    if (!this.#isStarved) return;
+    this.#isStarved = false;
+    this.#fillSoon();
+  }
+
   /** Throws away what is here of a piece and takes its requests back. */
   discard(piece: ActivePiece): void {
     const { geometry } = this.#parts.store;
@@ -218,12 +231,12 @@ export class Downloader {
 
   /** Begins a piece for a source, making room when a reader waits; undefined when it may not have it. */
   open(piece: number, source: BlockSource): ActivePiece | undefined {
-    const { store, availability, suspicions, clock } = this.#parts;
-    const isUrgent = this.#windowPieces.has(piece);
-    let active = store.open(piece, clock.monotonicMs());
-    if (active === undefined && store.isMissing(piece) && this.#makeRoom(isUrgent))
-      active = store.open(piece, clock.monotonicMs());
-    if (active === undefined) return undefined;
+    const { store, availability, suspicions } = this.#parts;
+    const active = store.active.get(piece) ?? this.#begin(piece);
+    if (active === undefined) {
+      this.#isStarved = true;
+      return undefined;
+    }
     availability.withdraw(piece);
     if (active.receivedBlocks + active.askedBlocks === 0 && suspicions.isSuspect(piece)) active.exclusiveTo ??= source;
     return active.exclusiveTo === undefined || active.exclusiveTo === source ? active : undefined;
@@ -240,6 +253,22 @@ export class Downloader {
     peer.request(blockKeys);
   }
 
+  /** Hash and disk cannot keep up with the network. */
+  #lagsBehind(): boolean {
+    const { unwrittenBytes, geometry } = this.#parts.store;
+    return unwrittenBytes > Math.max(MAX_UNWRITTEN_BYTES, MAX_UNWRITTEN_PIECES * geometry.pieceLengthBytes);
+  }
+
+  #begin(piece: number): ActivePiece | undefined {
+    const { store, clock } = this.#parts;
+    const isUrgent = this.#windowPieces.has(piece);
+    if (!isUrgent && this.#lagsBehind()) return undefined;
+    const begun = store.open(piece, clock.monotonicMs());
+    if (begun !== undefined || !store.isMissing(piece) || !this.#makeRoom(isUrgent)) return begun;
+    return store.open(piece, clock.monotonicMs());
+  }
+
+  /** Gives up what nobody brings any more; for a reader also what nobody waits for. */
   #makeRoom(isUrgent: boolean): boolean {
     return this.evictOne(isUrgent) || (isUrgent && this.#parts.reclaimMemory());
   }

@@ -22,6 +22,8 @@ export interface PieceStoreEvents {
   storageFailed(error: unknown): void;
   /** A piece that was complete is missing again and may be begun anew. */
   missing(piece: number): void;
+  /** A piece left memory, one way or the other. */
+  released(): void;
 }
 
 export interface PieceStoreParts {
@@ -43,6 +45,7 @@ export class PieceStore {
   readonly #checking = new Set<number>();
   readonly #verified = new Map<number, ActivePiece>();
   readonly #jobs = new Set<Promise<void>>();
+  #unwrittenBytes = 0;
   #isStopped = false;
 
   constructor(parts: PieceStoreParts) {
@@ -55,6 +58,11 @@ export class PieceStore {
   /** Pieces whose blocks are coming in. */
   get active(): ReadonlyMap<number, ActivePiece> {
     return this.#active;
+  }
+
+  /** Complete pieces that still wait for their hash or their write: what disk and hashing lag behind the network. */
+  get unwrittenBytes(): number {
+    return this.#unwrittenBytes;
   }
 
   /** Nothing is known or on its way: blocks may be asked for. */
@@ -92,9 +100,12 @@ export class PieceStore {
     this.#active.delete(piece.index);
     piece.revokeWriters();
     this.#checking.add(piece.index);
+    this.#unwrittenBytes += piece.sizeBytes;
     const job = this.#check(piece).finally(() => {
+      this.#unwrittenBytes -= piece.sizeBytes;
       this.#parts.pool.release(piece.buffer);
       this.#jobs.delete(job);
+      if (!this.#isStopped) this.#parts.events.released();
     });
     this.#jobs.add(job);
   }

@@ -273,6 +273,31 @@ test('when all memory is taken by pieces nobody reads, a reader still gets its b
   await reading;
 });
 
+test('memory held by a piece that nobody brings any more is given to pieces that somebody has', async () => {
+  const swarm = new Swarm();
+  const source = await makeTorrent(4 * MIB, MIB);
+  const leech = swarm.addNode({}, { limits: { pieceBufferBytes: MIB } });
+  const torrent = leechOn(leech, source);
+  const having = async (...pieces: number[]): Promise<ScriptedPeer> => {
+    const have = new Bitfield(4);
+    for (const piece of pieces) have.set(piece);
+    const peer = new ScriptedPeer(await swarm.addMachine().dial(leech.address));
+    return peer
+      .sayHello({ swarmKey: keyOf(source) })
+      .send(encodeBitfield(have))
+      .signal('unchoke');
+  };
+  const leaving = await having(0);
+  await swarm.until(() => leaving.requests.length > 0);
+  const [first] = leaving.requests;
+  if (first !== undefined) leaving.sendBlock(first, source.bytes.subarray(0, first.lengthBytes));
+  await swarm.clock.advanceAsync(100);
+  leaving.socket.close();
+  const staying = await having(1, 2, 3);
+  staying.serve(source.bytes, MIB);
+  await swarm.until(() => torrent.have.count === 3, 20_000);
+});
+
 test('the end of a download does not wait for the slowest peer', async () => {
   const swarm = new Swarm();
   const source = await makeTorrent(2 * MIB, 256 * KIB);

@@ -14,6 +14,13 @@ const etag = `"${'ab'.repeat(32)}"`;
 const plan = (request: Partial<BlobRequest>) =>
   planDelivery(blob, { method: 'GET', headers: {}, isDownload: false, ...request });
 
+/** Names and values in turn, as an object. */
+function headersOf(request: Partial<BlobRequest>): Record<string, string> {
+  const { headers } = plan(request);
+  const names = headers.filter((_, at) => at % 2 === 0);
+  return Object.fromEntries(names.map((name, at) => [name, headers[2 * at + 1] ?? '']));
+}
+
 test.each([
   [{}, 200, { start: 0, endExclusive: 1000 }],
   [{ headers: { range: 'bytes=10-19' } }, 206, { start: 10, endExclusive: 20 }],
@@ -30,10 +37,10 @@ test.each([
 
 test('every body comes contained, with its length, validators and a year of caching', () => {
   for (const request of [{}, { headers: { range: 'bytes=0-9' } }, { method: 'HEAD' as const }]) {
-    expect(plan(request).headers).toMatchObject({
+    expect(headersOf(request)).toMatchObject({
       'content-security-policy': expect.stringMatching(/^sandbox; default-src 'none'/),
       'x-content-type-options': 'nosniff',
-      'content-length': expect.any(Number),
+      'content-length': expect.stringMatching(/^\d+$/),
       etag,
       'cache-control': 'public, max-age=31536000, immutable',
     });
@@ -41,6 +48,6 @@ test('every body comes contained, with its length, validators and a year of cach
 });
 
 test('a download is an attachment whatever its type', () => {
-  expect(plan({ isDownload: true }).headers['content-disposition']).toBe('attachment; filename="clip.mp4"');
-  expect(plan({}).headers['content-disposition']).toBe('inline; filename="clip.mp4"');
+  expect(headersOf({ isDownload: true })['content-disposition']).toBe('attachment; filename="clip.mp4"');
+  expect(headersOf({})['content-disposition']).toBe('inline; filename="clip.mp4"');
 });

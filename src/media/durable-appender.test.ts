@@ -1,20 +1,29 @@
 /** Windows of a body: what is synced when, and what may be recorded. Time and disk are in the test's hands. */
 import { describe, expect, test } from 'vitest';
 import { never, sha256Of } from '../../test/contracts/media-fixture.ts';
+import { overriding } from '../../test/contracts/overriding.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
-import { StorageFailed } from '../base/errors.ts';
+import { concatBytes } from '../base/bytes.ts';
+import { NoSpace, StorageFailed } from '../base/errors.ts';
 import { parseUploadId } from '../base/ids.ts';
 import { MIB } from '../base/units.ts';
 import type { BlobPart } from '../store/blobs.ts';
 import type { Follower } from '../store/follower.ts';
+import { BufferPool } from './buffer-pool.ts';
 import { DurableAppender, SLOW_SYNC_MS, SYNC_BYTES, SYNC_MS } from './durable-appender.ts';
 
 /** A part in memory that keeps a diary; `hold` stops syncs until released. */
-function rig(startBytes = 0) {
+function rig(startBytes = 0, counts = { taken: 0, given: 0 }) {
   const diary: string[] = [];
   const clock = new FakeClock();
+  const pool = new BufferPool(MIB, 4);
+  const buffers = overriding(pool, {
+    take: () => (counts.taken++, pool.take()),
+    give: (buffer) => (counts.given++, pool.give(buffer)),
+  });
   let sizeBytes = startBytes;
-  const gate: { hold?: Promise<void>; fail?: Error } = {};
+  const gate: { hold?: Promise<void>; fail?: Error; failWrite?: Error } = {};
+  const content: Uint8Array[] = [];
   const part: BlobPart = {
     id: parseUploadId('0'.repeat(32)),
     get sizeBytes() {
@@ -22,6 +31,9 @@ function rig(startBytes = 0) {
     },
     async write(chunks, position) {
       expect(position).toBe(sizeBytes);
+      await Promise.resolve();
+      if (gate.failWrite !== undefined) throw gate.failWrite;
+      content.push(concatBytes(chunks));
       sizeBytes += chunks.reduce((sum, chunk) => sum + chunk.length, 0);
       diary.push(`write ${sizeBytes / MIB}`);
     },
@@ -54,14 +66,17 @@ function rig(startBytes = 0) {
   const appender = new DurableAppender({
     part,
     follower,
+    buffers,
     clock,
     signal: never,
     reserve: async () => undefined,
     record: async (endBytes) => void diary.push(`record ${endBytes / MIB}`),
   });
-  return { appender, clock, diary, gate };
+  return { appender, clock, diary, gate, written: () => concatBytes(content) };
 }
 
+/** Lets everything that can go on without the test's help go on. */
+const turns = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const megabyte = new Uint8Array(MIB);
 const windowChunks = SYNC_BYTES / MIB;
 
@@ -87,6 +102,7 @@ describe('a body', () => {
   test('is gathered: small chunks are written by the megabyte', async () => {
     const { appender, diary } = rig();
     for (let chunk = 0; chunk < 64; chunk++) await appender.take(megabyte.subarray(0, MIB / 32));
+    await turns();
     expect(diary).toEqual(['write 1', 'write 2']);
   });
 
@@ -100,7 +116,7 @@ describe('a body', () => {
     await takeMany(appender, chunks - 1);
     clock.advance(passedMs);
     await appender.take(megabyte);
-    await Promise.resolve(); // lets a sync that was started note itself
+    await turns();
     expect(diary.filter((entry) => entry.startsWith('sync'))).toHaveLength(syncs);
   });
 
@@ -109,7 +125,7 @@ describe('a body', () => {
     await appender.take(new Uint8Array(10));
     clock.advance(SLOW_SYNC_MS);
     await appender.take(new Uint8Array(10));
-    await Promise.resolve();
+    await turns();
     expect(diary[0]).toBe(`write ${20 / MIB}`);
     expect(diary[1]).toBe(`sync ${20 / MIB}`);
   });
@@ -122,15 +138,41 @@ describe('a body', () => {
     clock.advance(SYNC_MS);
     await appender.take(megabyte);
     await takeMany(appender, windowChunks - 1);
+    await turns();
     expect(diary.at(-1)).toBe(`write ${2 * windowChunks - 1}`);
     expect(diary.some((entry) => entry.startsWith('record'))).toBe(false);
     clock.advance(SYNC_MS);
+    await takeMany(appender, 1); // written, and waiting for the sync before
     const blocked = appender.take(megabyte);
+    expect(await Promise.race([blocked.then(() => 'taken'), turns().then(() => 'waiting')])).toBe('waiting');
     resolve();
     await blocked;
     await appender.settle();
     const order = diary.filter((entry) => !entry.startsWith('write'));
-    expect(order).toEqual(['sync 8', 'record 8', 'sync 16', 'record 16']);
+    expect(order).toEqual(['sync 8', 'record 8', 'sync 16', 'record 16', 'sync 17', 'record 17']);
+  });
+
+  test('gives its chunks back at once, and its buffers when it is settled', async () => {
+    const counts = { taken: 0, given: 0 };
+    const { appender, written } = rig(0, counts);
+    const chunk = new Uint8Array(MIB + 5).fill(1);
+    await appender.take(chunk);
+    chunk.fill(2); // the sender uses its memory again
+    await appender.settle();
+    expect(new Set(written())).toEqual(new Set([1]));
+    expect(written()).toHaveLength(MIB + 5);
+    expect(counts).toEqual({ taken: 2, given: 2 });
+  });
+
+  test('of which a write fails keeps what was written before, and nothing after', async () => {
+    const { appender, diary, gate } = rig();
+    await takeMany(appender, 2);
+    await turns();
+    gate.failWrite = new NoSpace('made by the test');
+    await takeMany(appender, 1);
+    await expect(takeMany(appender, 2)).rejects.toBe(gate.failWrite);
+    await expect(appender.settle()).rejects.toBe(gate.failWrite);
+    expect(diary).toEqual(['write 1', 'write 2', 'sync 2', 'record 2']);
   });
 
   test('whose sync fails is never recorded beyond what was synced before', async () => {

@@ -1,15 +1,15 @@
 /**
- * Writes a body into a part and makes it durable window by window: gather about a megabyte, write, tell the follower;
- * when enough bytes and time have passed, sync and record the offset while the next window is being received.
- * Invariants: an offset is recorded only after the bytes below it are synced; at most one sync is under way; what is
- * recorded never runs ahead of what is written.
+ * Writes a body into a part and makes it durable window by window: gather a megabyte, write it while the next is being
+ * gathered, tell the follower; when enough bytes and time have passed, sync and record the offset, also meanwhile.
+ * Invariants: an offset is recorded only after the bytes below it are synced; one write and one sync at most are under
+ * way; at most two buffers are in use; nothing is written after a write that failed.
  */
 import type { Clock } from '../base/clock.ts';
 import { MIB } from '../base/units.ts';
 import type { BlobPart } from '../store/blobs.ts';
 import type { Follower } from '../store/follower.ts';
+import type { BufferPool } from './buffer-pool.ts';
 
-const BATCH_BYTES = MIB;
 /** Both must have passed: fast senders pay few syncs, slow ones lose little. */
 export const SYNC_BYTES = 8 * MIB;
 export const SYNC_MS = 200;
@@ -19,6 +19,7 @@ export const SLOW_SYNC_MS = 5_000;
 export interface AppenderPorts {
   readonly part: BlobPart;
   readonly follower: Follower;
+  readonly buffers: BufferPool;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   /** Makes sure that bytes up to here may be stored. @throws NoSpace, TooLarge */
@@ -29,12 +30,15 @@ export interface AppenderPorts {
 
 export class DurableAppender {
   readonly #ports: AppenderPorts;
-  #batch: Uint8Array[] = [];
-  #batchBytes = 0;
+  #filling: Uint8Array | undefined;
+  #filledBytes = 0;
   #writtenBytes: number;
   #recordedBytes: number;
   #lastSyncMs: number;
+  /** Never rejects: what goes wrong is in `#failure`. */
+  #writing: Promise<void> = Promise.resolve();
   #syncing: Promise<void> = Promise.resolve();
+  #failure: { readonly error: unknown } | undefined;
 
   /** The part holds exactly what is recorded. */
   constructor(ports: AppenderPorts) {
@@ -49,31 +53,57 @@ export class DurableAppender {
     return this.#recordedBytes;
   }
 
-  /** Takes the next bytes; keeps the chunk until it is written. @throws NoSpace, TooLarge, StorageFailed */
+  /** Takes the next bytes; the chunk is the sender's again when it resolves. @throws NoSpace, TooLarge, StorageFailed */
   async take(chunk: Uint8Array): Promise<void> {
-    this.#batch.push(chunk);
-    this.#batchBytes += chunk.length;
-    if (this.#batchBytes >= BATCH_BYTES || this.#waitedMs() >= SLOW_SYNC_MS) await this.#writeBatch();
+    for (let at = 0; at < chunk.length;) {
+      const buffer = (this.#filling ??= this.#ports.buffers.take());
+      const part = chunk.subarray(at, at + buffer.length - this.#filledBytes);
+      buffer.set(part, this.#filledBytes);
+      this.#filledBytes += part.length;
+      at += part.length;
+      if (this.#filledBytes === buffer.length) await this.#flush();
+    }
+    if (this.#filledBytes > 0 && this.#waitedMs() >= SLOW_SYNC_MS) await this.#flush();
   }
 
-  /** Writes, syncs and records everything taken. @throws as `take`; what was recorded before stays. */
+  /** Writes, syncs and records everything taken, or all that was written before a failure. @throws as `take` */
   async settle(): Promise<void> {
-    if (this.#batchBytes > 0) await this.#writeBatch();
+    await this.#writing;
+    if (this.#failure === undefined && this.#filledBytes > 0) await this.#flush();
+    await this.#writing;
+    this.#dropFilling();
     await this.#syncing;
     await this.#syncTo(this.#writtenBytes);
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 
-  async #writeBatch(): Promise<void> {
-    const batch = this.#batch;
-    const endBytes = this.#writtenBytes + this.#batchBytes;
-    this.#batch = [];
-    this.#batchBytes = 0;
+  /** Waits for the write before, then starts the next. */
+  async #flush(): Promise<void> {
+    await this.#writing;
+    if (this.#failure !== undefined) throw this.#failure.error;
+    const [buffer, bytes] = [this.#filling, this.#filledBytes];
+    if (buffer === undefined) return;
+    this.#filling = undefined;
+    this.#filledBytes = 0;
+    this.#writing = this.#write(buffer.subarray(0, bytes))
+      .catch((error: unknown) => void (this.#failure = { error }))
+      .finally(() => this.#ports.buffers.give(buffer));
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    const endBytes = this.#writtenBytes + bytes.length;
     await this.#ports.reserve(endBytes);
-    await this.#ports.part.write(batch, this.#writtenBytes);
+    await this.#ports.part.write([bytes], this.#writtenBytes);
     this.#writtenBytes = endBytes;
     this.#ports.follower.advance(endBytes);
     if (this.#isSyncDue()) await this.#startSync();
     await this.#ports.follower.caughtUp(this.#ports.signal);
+  }
+
+  #dropFilling(): void {
+    if (this.#filling !== undefined) this.#ports.buffers.give(this.#filling);
+    this.#filling = undefined;
+    this.#filledBytes = 0;
   }
 
   #isSyncDue(): boolean {

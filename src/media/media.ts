@@ -92,7 +92,7 @@ export class Media {
 
   /**
    * Appends at `offset`; finishes when the last byte is in. The offset that comes back survives a power cut, and so does
-   * what arrived of a body that broke off. @throws NotFound, Forbidden, Conflict, TooLarge, NoSpace, HashMismatch,
+   * what arrived of a body that broke off. A chunk is not looked at any more once the next one is asked for. @throws NotFound, Forbidden, Conflict, TooLarge, NoSpace, HashMismatch,
    * UnsupportedType, StorageFailed, Cancelled
    */
   append(

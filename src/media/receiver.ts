@@ -13,6 +13,7 @@ import { assertSize } from './admission.ts';
 import type { Admission } from './admission.ts';
 import { stoppable } from './body.ts';
 import { BoundedMap } from './bounded-map.ts';
+import { BufferPool } from './buffer-pool.ts';
 import type { MediaContext } from './context.ts';
 import { DurableAppender } from './durable-appender.ts';
 import { recordOffset, reserveMore } from './media-writes.ts';
@@ -23,11 +24,15 @@ import type { UploadRow } from './tables.ts';
 const RESERVE_STEP_BYTES = 16 * MIB;
 /** Idle uploads whose hash state is kept; others are hashed from the start when they go on. */
 const MAX_IDLE_FOLLOWERS = 512;
+const BUFFER_BYTES = MIB;
+const MAX_IDLE_BUFFERS = 16;
 
 export class Receiver {
   readonly #context: MediaContext;
   readonly #admission: Admission;
   readonly #idle = new BoundedMap<UploadId, Follower>(MAX_IDLE_FOLLOWERS, (follower) => follower.abandon());
+
+  readonly #buffers = new BufferPool(BUFFER_BYTES, MAX_IDLE_BUFFERS);
 
   constructor(context: MediaContext, admission: Admission) {
     this.#context = context;
@@ -69,6 +74,7 @@ export class Receiver {
     return new DurableAppender({
       part,
       follower,
+      buffers: this.#buffers,
       clock,
       signal: stopping,
       reserve: async (endBytes) => {

@@ -5,6 +5,7 @@ import net, { type AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { eventually } from '../../test/support/eventually.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
+import { seededBytes } from '../../test/support/random-bytes.ts';
 import { Cancelled, InvalidInput, LengthRequired, TimedOut } from '../base/errors.ts';
 import { openBody, requireLength, type BodyReader } from './body.ts';
 
@@ -109,4 +110,26 @@ test('a length is a number of bytes or an error', () => {
   expect(() => requireLength(request())).toThrow(LengthRequired);
   for (const bad of ['-1', '1e9', '0x10', '9'.repeat(20), ''])
     expect(() => requireLength(request(bad))).toThrow(InvalidInput);
+});
+
+test.each(['chunks', 'lentChunks'] as const)('a body passes whole through %s', async (kind) => {
+  const { request, response, socket } = await arrive();
+  const sent = seededBytes('lent', 1_000_000);
+  socket.write(sent);
+  const received: Uint8Array[] = [];
+  for await (const chunk of openBody(request, response, new FakeClock(), LIMITS)[kind]())
+    received.push(new Uint8Array(chunk));
+  expect(Buffer.concat(received).equals(sent)).toBe(true);
+});
+
+test('the memory of a lent chunk is freed when the next one is asked for, that of a kept one is not', async () => {
+  for (const kind of ['chunks', 'lentChunks'] as const) {
+    const { request, response, socket } = await arrive();
+    socket.write(seededBytes('lent', 1_000_000));
+    let before: Uint8Array | undefined;
+    for await (const chunk of openBody(request, response, new FakeClock(), LIMITS)[kind]()) {
+      if (before !== undefined) expect(before.length === 0).toBe(kind === 'lentChunks');
+      before = chunk;
+    }
+  }
 });

@@ -91,7 +91,7 @@ export class BlossomDoor {
     const { media, urls, openBody, stopping } = this.#deps;
     const wish = putWish(exchange.request.headers);
     const claim = await this.#preflight(exchange.request, wish);
-    const { medium, isNew } = await media.ingest(claim, openBody(exchange).chunks(), wish, stopping);
+    const { medium, isNew } = await media.ingest(claim, openBody(exchange).lentChunks(), wish, stopping);
     leaveBody(exchange.request, exchange.response);
     sendJson(exchange.response, isNew ? 201 : 200, describeBlob(medium, urls));
   }

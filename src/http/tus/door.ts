@@ -110,7 +110,7 @@ export class TusDoor {
       claim,
       method,
       offsetBytes: offset === undefined ? undefined : Number(offset),
-      body: () => body.chunks(),
+      body: () => body.lentChunks(),
       stopping,
       holder,
       upload: undefined,

@@ -9,7 +9,9 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Program, startProgram } from '../support/program.ts';
 import { freePort } from '../support/free-port.ts';
 import { seededBytes } from '../support/random-bytes.ts';
+import { startServer } from '../support/server.ts';
 import { testFolder } from '../support/temp-dir.ts';
+import type { MediumInfo } from '../../src/base/api.ts';
 import { parseMagnet } from '../../src/codec/magnet.ts';
 import { parseMetainfo, writeMetainfo } from '../../src/codec/metainfo.ts';
 
@@ -141,6 +143,26 @@ describe('seed and get', () => {
   });
 });
 
+describe('get from a Seedbed', () => {
+  test('takes the address of its page, of the file, of the .torrent, and its magnet', { timeout: 90_000 }, async () => {
+    const [folder, dataFolder] = [await testFolder('cli'), await testFolder('server')];
+    await using server = await startServer({ dataFolder, settings: { SEEDBED_UPLOADS: 'anyone' } });
+    const form = new FormData();
+    form.append('file', new Blob([FILE]), 'Der Film.bin');
+    const stored = await fetch(`${server.origin}/api/v1/media`, { method: 'POST', body: form });
+    const { pageUrl, url, torrent } = (await stored.json()) as MediumInfo;
+    const sources = [pageUrl, url, torrent?.torrentUrl ?? '', torrent?.magnet ?? ''];
+    for (const [at, source] of sources.entries()) {
+      const { code, output } = await run(['get', source, '-o', `copy ${at}`], folder);
+      expect(code, `${source}\n${output}`).toBe(0);
+      expect(await hashOf(path.join(folder, `copy ${at}`))).toBe(SHA256);
+    }
+    expect((await run(['get', pageUrl], folder)).output).toContain(path.join(folder, 'Der Film.bin'));
+    const missing = await run(['get', `${server.origin}/m/${'0'.repeat(64)}`], folder);
+    expect(missing).toMatchObject({ code: 1, output: expect.stringMatching(/there is nothing at/) });
+  });
+});
+
 describe('exit codes and words', () => {
   test.each<[string, readonly string[], number, RegExp]>([
     ['no arguments', [], 0, /serve .*\n.*get .*\n.*seed .*\n.*doctor /],
@@ -169,12 +191,23 @@ describe('exit codes and words', () => {
     expect(await run(['seed', 'empty'], folder)).toMatchObject({ code: 2, output: expect.stringMatching(/is empty/) });
   });
 
-  test('a name that is taken is never overwritten', async () => {
+  test.each([
+    ['shorter', FILE.slice(0, 1_000)],
+    ['as long', new Uint8Array(FILE.length)],
+  ])('another file of the name, %s, is never overwritten', async (_what, bytes) => {
+    const { folder, torrent } = await seeding();
+    await writeFile(path.join(folder, 'other.bin'), bytes);
+    const { code, output } = await run(['get', torrent, '-o', 'other.bin'], folder);
+    expect(code).toBe(1);
+    expect(output).toMatch(/other\.bin is there already; choose another name with -o/);
+    expect(Buffer.compare(await readFile(path.join(folder, 'other.bin')), bytes)).toBe(0);
+  });
+
+  test('a file that is there and right is done at once', async () => {
     const { folder, torrent } = await seeding();
     const { code, output } = await run(['get', torrent], folder);
-    expect(code).toBe(1);
-    expect(output).toMatch(/film\.bin is there already; choose another name with -o/);
-    expect(await hashOf(path.join(folder, 'film.bin'))).toBe(SHA256);
+    expect(output).toMatch(/0 B from peers, 0 B over HTTP\. Verified\./);
+    expect(code).toBe(0);
   });
 
   test('a download that nobody serves is given up in time', async () => {

@@ -14,7 +14,7 @@ import { Volume } from '../../adapters/fs/volume.ts';
 import { HttpRangeSource } from '../../adapters/webseed/http-source.ts';
 import { allowOrigins } from '../../adapters/webseed/url.ts';
 import { systemClock } from '../../base/clock.ts';
-import { AppError, Conflict, HashMismatch, throwIfAborted } from '../../base/errors.ts';
+import { AppError, Conflict, HashMismatch, StorageFailed, throwIfAborted } from '../../base/errors.ts';
 import type { SwarmKey } from '../../base/ids.ts';
 import type { Log } from '../../base/log.ts';
 import { TaskGroup } from '../../base/tasks.ts';
@@ -66,7 +66,8 @@ interface Workplace {
   readonly target: string;
   readonly part: string;
   readonly storage: FilePieceStorage;
-  readonly resume: ResumeFile;
+  /** Undefined where everything stood under its final name from the start. */
+  readonly resume: ResumeFile | undefined;
 }
 
 export class Download {
@@ -139,7 +140,7 @@ export class Download {
 
   async #open(info: TorrentInfo, signal: AbortSignal): Promise<{ storage: FilePieceStorage; have: Bitfield }> {
     const target = path.resolve(this.#options.target ?? safeSegment(this.#options.source.name ?? info.name));
-    if (await exists(target)) throw new Conflict(`${target} is there already; choose another name with -o`, { target });
+    if (await exists(target)) return this.#openExisting(info, target, signal);
     const part = `${target}.part`;
     const files = placeFiles(info, part);
     const key = (this.#options.source.hashes.v1 ?? this.#options.source.hashes.v2)?.slice(0, 40) as SwarmKey;
@@ -151,6 +152,25 @@ export class Download {
     await storage.prepare();
     const have = known ?? (wasThere ? await this.#check(info, storage, signal) : new Bitfield(info.pieceCount));
     this.#phase = 'downloading';
+    return { storage, have };
+  }
+
+  /** Something has the name already: either it is what was asked for, whole, or it stays untouched. */
+  async #openExisting(
+    info: TorrentInfo,
+    target: string,
+    signal: AbortSignal,
+  ): Promise<{ storage: FilePieceStorage; have: Bitfield }> {
+    const storage = new FilePieceStorage(this.#volume, placeFiles(info, target), 'read');
+    const have = await this.#check(info, storage, signal).catch((error: unknown) => {
+      if (error instanceof StorageFailed) return new Bitfield(info.pieceCount); // shorter, or no file
+      throw error;
+    });
+    if (!have.isComplete) {
+      await storage.close();
+      throw new Conflict(`${target} is there already; choose another name with -o`, { target });
+    }
+    this.#workplace = { target, part: target, storage, resume: undefined };
     return { storage, have };
   }
 
@@ -199,10 +219,8 @@ export class Download {
     this.#phase = 'finishing';
     await this.#checkWhole(info, workplace, signal);
     await workplace.storage.close();
-    if (await exists(workplace.target)) throw new Conflict(`${workplace.target} appeared meanwhile`);
-    await rename(workplace.part, workplace.target);
-    await nodeDisk.syncDirectory(path.dirname(workplace.target));
-    await workplace.resume.remove();
+    if (workplace.part !== workplace.target) await giveName(workplace);
+    await workplace.resume?.remove();
     this.#workplace = undefined;
     this.#phase = 'done';
     const { bytesFromPeers, bytesFromHttp } = torrent.stats();
@@ -227,11 +245,17 @@ export class Download {
 
   async #save(have: Bitfield): Promise<void> {
     const workplace = this.#workplace;
-    if (workplace === undefined || have.length === 0) return;
+    if (workplace?.resume === undefined || have.length === 0) return;
     const certain = have.clone(); // pieces that come while we sync are not in it
     await workplace.storage.sync();
     await workplace.resume.save(certain);
   }
+}
+
+async function giveName({ part, target }: Workplace): Promise<void> {
+  if (await exists(target)) throw new Conflict(`${target} appeared meanwhile`);
+  await rename(part, target);
+  await nodeDisk.syncDirectory(path.dirname(target));
 }
 
 async function exists(file: string): Promise<boolean> {

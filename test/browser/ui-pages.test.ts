@@ -50,6 +50,21 @@ describeWith(['chromium'], 'the pages', () => {
     });
   }
 
+  test.each(['light', 'dark'] as const)(
+    'a stranger meets no violation either, in the %s theme',
+    async (colorScheme) => {
+      await using stranger = await newVisitor({ colorScheme });
+      const theirs = await stranger.newPage();
+      await theirs.goto(house.origin);
+      await theirs.getByRole('button', { name: 'Sign in to publish' }).click();
+      await theirs.getByRole('button', { name: /I have a key/ }).click();
+      expect(await violationsOf(theirs)).toEqual([]);
+      await theirs.goto(`${house.origin}/embed/${MISSING}`);
+      await theirs.getByText('This file is not here').waitFor();
+      expect(await violationsOf(theirs)).toEqual([]);
+    },
+  );
+
   test('the check does find violations: a button without a name is reported', async () => {
     await page.goto(house.origin);
     await page.getByTestId('choose-files').waitFor();

@@ -12,7 +12,11 @@ import { useTitle } from '../components/page.tsx';
 import { Viewer } from '../player/viewer.tsx';
 
 function Message({ text }: { readonly text: string }) {
-  return <main className="flex h-dvh items-center justify-center bg-stage p-6 text-center text-on-stage">{text}</main>;
+  return (
+    <main className="flex h-dvh items-center justify-center bg-stage p-6 text-center text-on-stage">
+      <h1>{text}</h1>
+    </main>
+  );
 }
 
 function EmbeddedMedium({ medium }: { readonly medium: MediumInfo }) {

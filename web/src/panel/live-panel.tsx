@@ -133,22 +133,12 @@ function useStateText(stats: SwarmStats | undefined): { readonly isAlive: boolea
   return { isAlive: stats !== undefined && state !== 'http-only', text: t(`panel.state.${state}`) };
 }
 
-export function LivePanel({ medium }: { readonly medium: MediumInfo }) {
+/** Peers and the split of bytes: what everyone may want to know at a glance. */
+function Totals({ stats, peers }: { readonly stats: SwarmStats | undefined; readonly peers: number }) {
   const { t } = useTranslation();
-  const stats = useSwarmStats(medium.torrent?.infoHash);
-  const [isOpen, setOpen] = useState(false);
-  const { isAlive, text } = useStateText(stats);
-  const history = useSpeedHistory(stats);
-  const peers = othersInSwarm(stats, medium.swarm);
-  useSpokenSwarm(stats, peers);
   const { fromPeersBytes = 0, fromHttpBytes = 0, uploadedBytes = 0 } = stats ?? {};
   return (
-    <section aria-labelledby="live" className="rounded-card border border-line bg-surface p-5 shadow-card">
-      <h2 id="live" className="flex items-center gap-2.5 text-base font-semibold">
-        {isAlive && <span className="alive-dot" />}
-        {t(isAlive || stats === undefined ? 'panel.title' : 'panel.titleOff')}
-      </h2>
-      <p className="mt-1 text-sm text-muted">{text}</p>
+    <>
       <dl className="mt-4 mb-3 grid grid-cols-2 gap-4">
         <Figure label={t('panel.peers')} testId="peer-count" value={peers} isAlive={peers > 0}>
           {peers}
@@ -164,26 +154,55 @@ export function LivePanel({ medium }: { readonly medium: MediumInfo }) {
         </Figure>
       </dl>
       <SplitBar fromPeers={fromPeersBytes} fromHttp={fromHttpBytes} />
+    </>
+  );
+}
+
+function Disclosure({ title, children }: { readonly title: string; readonly children: ReactNode }) {
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <>
+      <button
+        type="button"
+        aria-expanded={isOpen}
+        aria-controls="live-details"
+        onClick={() => setOpen(!isOpen)}
+        className="mt-3 -ms-2 flex min-h-9 items-center gap-1.5 rounded-control px-2 text-sm font-medium text-muted hover:text-ink"
+      >
+        {title}
+        <ChevronDown
+          aria-hidden
+          size={16}
+          className={`transition-transform duration-150 ${isOpen ? 'rotate-180' : ''}`}
+        />
+      </button>
+      <div id="live-details" hidden={!isOpen} className="mt-3">
+        {isOpen && children}
+      </div>
+    </>
+  );
+}
+
+export function LivePanel({ medium }: { readonly medium: MediumInfo }) {
+  const { t } = useTranslation();
+  const stats = useSwarmStats(medium.torrent?.infoHash);
+  const history = useSpeedHistory(stats);
+  const { isAlive, text } = useStateText(stats);
+  const peers = othersInSwarm(stats, medium.swarm);
+  useSpokenSwarm(stats, peers);
+  const isMoving = (stats?.fromPeersBytesPerSec ?? 0) + (stats?.uploadBytesPerSec ?? 0) > 0;
+  return (
+    <section aria-labelledby="live" className="rounded-card border border-line bg-surface p-5 shadow-card">
+      <h2 id="live" className="flex items-center gap-2.5 text-base font-semibold">
+        {isAlive && <span className="alive-dot" data-moving={isMoving} />}
+        {t(isAlive || stats === undefined ? 'panel.title' : 'panel.titleOff')}
+      </h2>
+      <p className="mt-1 text-sm text-muted">{text}</p>
+      <Totals stats={stats} peers={peers} />
       {stats !== undefined && (
-        <>
-          <button
-            type="button"
-            aria-expanded={isOpen}
-            aria-controls="live-details"
-            onClick={() => setOpen(!isOpen)}
-            className="mt-3 -ms-2 flex min-h-9 items-center gap-1.5 rounded-control px-2 text-sm font-medium text-muted hover:text-ink"
-          >
-            {t('panel.details')}
-            <ChevronDown
-              aria-hidden
-              size={16}
-              className={`transition-transform duration-150 ${isOpen ? 'rotate-180' : ''}`}
-            />
-          </button>
-          <div id="live-details" hidden={!isOpen} className="mt-3">
-            {isOpen && <Details stats={stats} history={history} medium={medium} />}
-          </div>
-        </>
+        <Disclosure title={t('panel.details')}>
+          <Details stats={stats} history={history} medium={medium} />
+        </Disclosure>
       )}
       <div className="mt-4 border-t border-line pt-4">
         <HttpOnlyToggle />

@@ -26,3 +26,14 @@ test('the list is bounded: the oldest ban goes first', () => {
   expect(bans.isHostBanned('h0', 1)).toBe(false);
   expect(bans.isHostBanned('h4999', 1)).toBe(true);
 });
+
+test('the fifth protocol error within an hour is a ban; spread over more time they are forgiven', () => {
+  const bans = new BanList();
+  const peer = { host: '192.0.2.1', peerIdHex: 'aa' };
+  expect([0, 1, 2, 3].map((nowMs) => bans.strike(peer, nowMs))).toEqual([false, false, false, false]);
+  expect(bans.isBanned(peer, 4)).toBe(false);
+  expect(bans.strike(peer, 5)).toBe(true);
+  expect(bans.isBanned(peer, 6)).toBe(true);
+  const clumsy = { host: '192.0.2.2', peerIdHex: 'bb' };
+  for (let at = 0; at < 20; at++) expect(bans.strike(clumsy, (at * HOUR_MS) / 3)).toBe(false);
+});

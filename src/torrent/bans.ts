@@ -1,8 +1,13 @@
-/** Who proved to be hostile: by host, or by peer id where hosts are hidden or shared. Bounded, and forgotten in time. */
+/**
+ * Who proved to be hostile: by host, or by peer id where hosts are hidden or shared. Wrong bytes ban at once, broken
+ * protocol after a few times. Bounded, and forgotten in time.
+ */
 import { HOUR_MS } from '../base/units.ts';
 
 const MAX_BANS = 4096;
 const BAN_MS = HOUR_MS;
+/** Protocol errors within an hour; fewer may be a bug, or one household behind one address. */
+const STRIKES = 5;
 
 /** What of a peer a ban can be remembered by. */
 export interface BanSubject {
@@ -12,6 +17,7 @@ export interface BanSubject {
 
 export class BanList {
   readonly #untilMs = new Map<string, number>();
+  readonly #strikes = new Map<string, { count: number; readonly sinceMs: number }>();
 
   get size(): number {
     return this.#untilMs.size;
@@ -23,6 +29,23 @@ export class BanList {
     this.#untilMs.set(key, nowMs + BAN_MS);
     const oldest = this.#untilMs.keys().next();
     if (this.#untilMs.size > MAX_BANS && !oldest.done) this.#untilMs.delete(oldest.value);
+  }
+
+  /** It broke the protocol; the fifth time within an hour is a ban. True when it is banned now. */
+  strike(subject: BanSubject, nowMs: number): boolean {
+    const key = keyOf(subject);
+    const known = this.#strikes.get(key);
+    const strikes = known !== undefined && nowMs - known.sinceMs < BAN_MS ? known : { count: 0, sinceMs: nowMs };
+    strikes.count++;
+    this.#strikes.delete(key);
+    if (strikes.count >= STRIKES) {
+      this.ban(subject, nowMs);
+      return true;
+    }
+    this.#strikes.set(key, strikes);
+    const oldest = this.#strikes.keys().next();
+    if (this.#strikes.size > MAX_BANS && !oldest.done) this.#strikes.delete(oldest.value);
+    return false;
   }
 
   isBanned(subject: BanSubject, nowMs: number): boolean {

@@ -230,10 +230,18 @@ export class Crowd {
     this.#host.connectionsChanged(-1);
     this.#host.content()?.downloader.peerLeft(peer);
     const { log } = this.#host.shared.ports;
+    if (cause instanceof ProtocolError) this.#strike(peer, cause);
     log.debug('peer.closed', { client: peer.client, transport: peer.connection.transport, cause: cause?.message });
     if (peer.isOutgoing && peer.connection.remote !== undefined)
       this.dialEnded(peer.connection.remote, peer.downloaded.totalBytes > 0);
     this.#host.left(peer);
+  }
+
+  #strike(peer: Peer, cause: ProtocolError): void {
+    const { bans, ports } = this.#host.shared;
+    const host = peer.connection.remote?.host;
+    if (!bans.strike({ host, peerIdHex: peer.peerIdHex }, this.#nowMs())) return;
+    ports.log.warn('peer.banned', { host, client: peer.client, cause: cause.message });
   }
 
   #dialMore(nowMs: number): void {

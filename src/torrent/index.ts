@@ -17,8 +17,9 @@
  *
  * Inside, from the wire up: `connection` (bytes, handshake), `peer` (protocol discipline), `block-intake` and
  * `upload-queue` (block bytes in and out), `piece-store` (piece states, hash, write), `downloader` (which block from
- * whom) with `rarest-first`, `reading-window`, `pipeline`, `web-seeding`; `choking`, `suspicion`, `peer-exchange`,
- * `metadata-exchange`; `content` and `torrent` join them; `engine` owns torrents, handshakes, caps and the one timer.
+ * whom) with `rarest-first`, `reading-window`, `pipeline`, `arrival`, `hedging`, `web-seeding`; `crowd` (who is let in,
+ * dialled, unchoked) with `choking`, `bans`, `candidates`, `peer-exchange`; `suspicion`, `metadata-exchange`;
+ * `content` and `torrent` join them; `engine` owns torrents, handshakes, caps and the one timer.
  */
 export { Engine, type AddByHashOptions, type AddOptions, type EngineOptions } from './engine.ts';
 export { Torrent } from './torrent.ts';

@@ -252,6 +252,26 @@ test('a peer that spoils one block of a shared piece is found by fetching the pi
   expect((await door(honest.machine)).isClosed).toBe(false);
 });
 
+test('a machine that breaks the protocol five times is not let in again; others are', async () => {
+  const { swarm, source, seed } = await seeded();
+  const machine = swarm.addMachine();
+  const greet = async (from: MemoryHost): Promise<ScriptedPeer> => {
+    const peer = new ScriptedPeer(await from.dial(seed.address));
+    peer.sayHello({ swarmKey: keyOf(source) });
+    await swarm.clock.advanceAsync(20);
+    return peer;
+  };
+  for (let crime = 0; crime < 5; crime++) {
+    const peer = await greet(machine);
+    expect(peer.isClosed).toBe(false);
+    peer.send(encodePieceIndex('have', 16));
+    await swarm.clock.advanceAsync(20);
+    expect(peer.isClosed).toBe(true);
+  }
+  expect((await greet(machine)).isClosed).toBe(true);
+  expect((await greet(swarm.addMachine())).isClosed).toBe(false);
+});
+
 test('a bitfield that lies costs a few rejects and no progress of others', async () => {
   const { swarm, source, torrent, storage } = await leeching();
   const liar = lurk(swarm, source, (peer) => {

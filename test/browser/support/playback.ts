@@ -27,6 +27,18 @@ function video(): HTMLVideoElement {
   return made;
 }
 
+/** Milliseconds from now to the first picture of what `open` gives, straight from an address or through the swarm. */
+export async function timeToFirstFrame(open: () => Promise<string>): Promise<number> {
+  const startMs = performance.now();
+  const element = video();
+  const frame = new Promise<number>((resolve) =>
+    element.requestVideoFrameCallback(() => resolve(performance.now() - startMs)),
+  );
+  element.src = await open();
+  await element.play();
+  return frame;
+}
+
 /** Opens the medium and plays its beginning. */
 export async function playVideo(swarm: SwarmClient, { medium, rate, seconds }: PlaybackPlan): Promise<PlaybackReport> {
   const startMs = performance.now();

@@ -65,8 +65,11 @@ export async function openSwarmSite(): Promise<SwarmSite> {
     const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? [];
     const start = Number(first ?? 0);
     const end = last === undefined || last === '' ? bytes.length : Math.min(bytes.length, Number(last) + 1);
-    const headers = { 'content-length': end - start, 'content-range': `bytes ${start}-${end - 1}/${bytes.length}` };
-    response.writeHead(first === undefined ? 200 : 206, headers);
+    response.writeHead(first === undefined ? 200 : 206, {
+      'content-length': end - start,
+      'content-range': `bytes ${start}-${end - 1}/${bytes.length}`,
+      'content-type': request.url?.endsWith('.js') === true ? 'text/javascript' : 'video/mp4',
+    });
     for (let at = start; at < end && !response.destroyed;) {
       const part = bytes.subarray(at, Math.min(end, at + 16_384));
       at += part.length;

@@ -43,7 +43,7 @@ export function statsWhen(
 }
 
 export type { SwarmMedium };
-export { playVideo, seek } from './playback.ts';
+export { timeToFirstFrame, playVideo, seek } from './playback.ts';
 
 /** Milliseconds from joining a swarm that only peers know the metadata of to having them, connection included. */
 export async function firstMetadataMs(trackerUrl: string, medium: SwarmMedium): Promise<number> {

@@ -85,7 +85,11 @@ export class TabSwarm implements SwarmClient {
     this.#caller = new TabCaller(this.#tab, (message) => this.#say(message));
     this.library = {
       list: () => this.#call('list', undefined),
-      remove: (infoHash) => this.#call('remove', infoHash),
+      remove: (infoHash) => {
+        // Or the next worker would be asked to seed it again.
+        for (const [sha256, { hashed }] of this.#seeded) if (hashed.infoHash === infoHash) this.#seeded.delete(sha256);
+        return this.#call('remove', infoHash);
+      },
       usage: () => this.#call('usage', undefined),
     };
     this.settings = {

@@ -25,6 +25,8 @@ import { SwarmHost } from './swarm-host.ts';
 import { TabServer } from './tab-server.ts';
 
 const SAVE_MS = 2 * SECOND_MS;
+/** So that announces carry figures of today. */
+const WISH_MS = 30 * SECOND_MS;
 /** Streams that want a torrent without metadata wait so long for peers to bring them. */
 const METADATA_WAIT_MS = 10 * SECOND_MS;
 /** A browser tab, not a server: memory for pieces on their way in and out. */
@@ -85,6 +87,9 @@ class SwarmWorker {
     this.#host.events.on('changed', (torrent) => this.#wish(torrent));
     this.#host.events.on('left', (key) => report({ kind: 'leave', key }));
     this.#tasks.every('store.save', SAVE_MS, clock, () => this.#host.save());
+    this.#tasks.every('swarm.wishes', WISH_MS, clock, async () => {
+      for (const torrent of this.#host.torrents) this.#wish(torrent);
+    });
     this.#tabs.start();
     this.#host.resume();
   }

@@ -1,0 +1,186 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, test } from 'vitest';
+import { WebSocketServer } from 'ws';
+import { eventually } from '../../../test/support/eventually.ts';
+import { FakeClock } from '../../../test/support/fake-clock.ts';
+import { utf8 } from '../../base/bytes.ts';
+import { systemClock } from '../../base/clock.ts';
+import { parseSwarmKey } from '../../base/ids.ts';
+import { silentLog } from '../../base/log.ts';
+import { decodeWsClientMessage, encodeWsServerMessage, type WsClientMessage } from '../../codec/tracker-ws.ts';
+import type { PeerSocket } from '../../torrent/ports.ts';
+import { WebTracker, type WebTrackerOptions } from './web-tracker.ts';
+
+const KEY = parseSwarmKey('0123456789abcdef0123456789abcdef01234567');
+const PEER_ID = utf8('-SB0100-abcdefghijkl');
+
+const cleanups: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  await Promise.all(cleanups.splice(0).map((cleanup) => cleanup()));
+});
+
+describe('a WebSocket tracker', () => {
+  interface FakeHub {
+    readonly url: string;
+    readonly heard: WsClientMessage[];
+    send(message: Parameters<typeof encodeWsServerMessage>[0]): void;
+    hangUp(): void;
+  }
+
+  async function hub(): Promise<FakeHub> {
+    const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+    await once(server, 'listening');
+    const heard: WsClientMessage[] = [];
+    server.on('connection', (socket) =>
+      socket.on('message', (text: Buffer) => heard.push(decodeWsClientMessage(text.toString()))),
+    );
+    cleanups.push(() => {
+      for (const socket of server.clients) socket.terminate();
+      return new Promise((resolve) => server.close(resolve));
+    });
+    return {
+      url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      heard,
+      send: (message) => server.clients.forEach((socket) => socket.send(encodeWsServerMessage(message))),
+      hangUp: () => server.clients.forEach((socket) => socket.terminate()),
+    };
+  }
+
+  interface Meeting {
+    readonly tracker: WebTracker;
+    readonly log: string[];
+    /** The stream of the offer with that number opens. */
+    readonly open: ((socket: PeerSocket) => void)[];
+    readonly connected: PeerSocket[];
+  }
+
+  function join(
+    url: string,
+    wanted: 'none' | 'more' | 'first',
+    clock: WebTrackerOptions['clock'] = systemClock,
+  ): Meeting {
+    const log: string[] = [];
+    const open: ((socket: PeerSocket) => void)[] = [];
+    const connected: PeerSocket[] = [];
+    const meeting = (name: string): { addCandidate: (candidate: { candidate: string }) => void } => ({
+      addCandidate: ({ candidate }) => log.push(`${name} got candidate ${candidate}`),
+    });
+    const tracker = new WebTracker({
+      url,
+      peerId: PEER_ID,
+      clock,
+      log: silentLog,
+      random: () => 0,
+      rtc: {
+        offer: () => {
+          const { promise, resolve } = Promise.withResolvers<PeerSocket>();
+          const name = `offer ${open.push(resolve)}`;
+          return Promise.resolve({
+            ...meeting(name),
+            sdp: name,
+            socket: promise,
+            acceptAnswer: (sdp: string) => log.push(`${name} got answer ${sdp}`),
+            close: () => log.push(`${name} withdrawn`),
+          });
+        },
+        answer: (offer, sink) => {
+          sink.answer(`answer to ${offer.sdp}`);
+          if (offer.trickle) sink.candidate({ candidate: 'ours', sdpMid: '0' });
+          return meeting(`answer to ${offer.sdp}`);
+        },
+      },
+      swarms: [
+        {
+          key: KEY,
+          describe: () => ({ uploadedBytes: 1, downloadedBytes: 2, leftBytes: wanted === 'none' ? 0 : 3 }),
+          wantedPeers: () => wanted,
+          connected: (socket) => connected.push(socket),
+        },
+      ],
+    });
+    cleanups.push(() => tracker.stop());
+    return { tracker, log, open, connected };
+  }
+
+  const THEIRS = { swarmKey: KEY, peerId: '-WW0001-theirpeerid0' as never, offerId: 'their offer' as never };
+
+  test('gets offers while peers are wanted, and the answer opens the stream', async () => {
+    const server = await hub();
+    const { log, open, connected } = join(server.url, 'more');
+    await eventually('the announce', () => server.heard.length > 0);
+    const [announce] = server.heard;
+    expect(announce).toMatchObject({ type: 'announce', event: 'started', leftBytes: 3, trickle: true });
+    const offers = announce?.type === 'announce' ? announce.offers : [];
+    expect(offers.map(({ sdp }) => sdp)).toEqual(['offer 1', 'offer 2', 'offer 3', 'offer 4', 'offer 5']);
+    const offerId = offers[1]?.offerId ?? ('' as never);
+    server.send({ ...THEIRS, offerId, type: 'answer', sdp: 'hello', trickle: true });
+    server.send({ ...THEIRS, offerId, type: 'candidate', candidate: { candidate: 'late', sdpMid: '0' } });
+    await eventually('the answer', () => log.length === 2);
+    expect(log).toEqual(['offer 2 got answer hello', 'offer 2 got candidate late']);
+    const socket = {} as PeerSocket;
+    open[1]?.(socket);
+    await eventually('the stream', () => connected.length > 0);
+    expect(connected).toEqual([socket]);
+  });
+
+  test('gets answers from a seed that makes no offers, and candidates only where they are taken', async () => {
+    const server = await hub();
+    const { log } = join(server.url, 'none');
+    await eventually('the announce', () => server.heard.length > 0);
+    expect(server.heard[0]).toMatchObject({ leftBytes: 0, offers: [] });
+    server.send({ ...THEIRS, type: 'offer', sdp: 'stock', trickle: false });
+    await eventually('the answer', () => server.heard.length === 2);
+    expect(server.heard[1]).toMatchObject({ type: 'answer', sdp: 'answer to stock', toPeerId: THEIRS.peerId });
+    server.send({ ...THEIRS, type: 'offer', sdp: 'ours', trickle: true });
+    server.send({ ...THEIRS, type: 'candidate', candidate: { candidate: 'late', sdpMid: '0' } });
+    await eventually('a candidate', () => server.heard.length === 4 && log.length > 0);
+    expect(server.heard[3]).toMatchObject({ type: 'candidate', candidate: { candidate: 'ours' } });
+    expect(log).toEqual(['answer to ours got candidate late']);
+  });
+
+  test('that hangs up is joined again, with fresh offers in place of the old', async () => {
+    const server = await hub();
+    const clock = new FakeClock();
+    const { log } = join(server.url, 'more', clock);
+    await eventually('the announce', () => server.heard.length === 1);
+    server.hangUp();
+    await eventually('joined again', async () => {
+      await clock.advanceAsync(15_000);
+      return server.heard.length >= 2;
+    });
+    expect(server.heard[1]).toMatchObject({ event: 'started' });
+    expect(log.filter((line) => line.endsWith('withdrawn'))).toHaveLength(5);
+  });
+
+  test('is asked again soon, then less and less, by one that is still alone', async () => {
+    const server = await hub();
+    const clock = new FakeClock();
+    join(server.url, 'first', clock);
+    await eventually('the announce', () => server.heard.length === 1);
+    for (const [at, waitMs] of [5_000, 10_000, 20_000].entries()) {
+      await clock.advanceAsync(waitMs - 1);
+      expect(server.heard).toHaveLength(at + 1);
+      await clock.advanceAsync(1);
+      await eventually('the next announce', () => server.heard.length === at + 2);
+    }
+  });
+
+  test('hears completed once and stopped at the end, and nonsense is ignored', async () => {
+    const server = await hub();
+    const { tracker } = join(server.url, 'more');
+    await eventually('the announce', () => server.heard.length === 1);
+    server.send({ type: 'failed', reason: 'go away' });
+    server.send({ ...THEIRS, type: 'answer', sdp: 'to nothing of ours', trickle: false });
+    tracker.completed(KEY);
+    tracker.completed(KEY);
+    await eventually('completed', () => server.heard.length === 2);
+    await tracker.stop();
+    await eventually('stopped', () => server.heard.length === 3);
+    expect(server.heard.map((message) => message.type === 'announce' && message.event)).toEqual([
+      'started',
+      'completed',
+      'stopped',
+    ]);
+  });
+});

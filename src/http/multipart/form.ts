@@ -99,12 +99,20 @@ interface PumpEnd {
 
 /** One chunk at a time; the parser's callback is its back-pressure. */
 async function pump(body: AsyncIterable<Uint8Array>, form: BusboyInstance, { stream, failed }: PumpEnd): Promise<void> {
+  // A promise per chunk, and no race with `failed`: that one would collect a reaction per chunk until the form ends.
+  let giveUp: (error: unknown) => void = () => undefined;
+  let failure: { readonly error: unknown } | undefined;
+  failed.catch((error: unknown) => {
+    failure = { error };
+    giveUp(error);
+  });
   try {
     for await (const chunk of body) {
-      const written = new Promise<void>((resolve, reject) => {
-        form.write(chunk, (error) => (error ? reject(error) : resolve()));
+      await new Promise<void>((resolve, reject) => {
+        giveUp = reject;
+        if (failure === undefined) form.write(chunk, (error) => (error ? reject(error) : resolve()));
+        else reject(failure.error);
       });
-      await Promise.race([written, failed]);
     }
     form.end();
   } catch (error) {

@@ -22,13 +22,24 @@ interface Watching {
   readonly ended: boolean;
 }
 
-/** Counts, from the first picture on, how often a video ran out of bytes. Runs in the page before anything else. */
+/**
+ * Counts, from the first picture on, how often a video ran out of bytes; a decoder that a busy machine starves waits,
+ * too, but with bytes at hand. Runs in the page before anything else.
+ */
 function countStalls(): void {
   const seen = { stalls: 0, isPlaying: false };
   Object.assign(globalThis, { seen });
+  const hasBytes = ({ buffered, currentTime }: HTMLVideoElement): boolean =>
+    Array.from({ length: buffered.length }).some(
+      (_, range) => buffered.start(range) <= currentTime && buffered.end(range) > currentTime + 0.5,
+    );
   document.addEventListener('playing', () => (seen.isPlaying = true), true);
   document.addEventListener('seeking', () => (seen.isPlaying = false), true);
-  document.addEventListener('waiting', () => (seen.stalls += seen.isPlaying ? 1 : 0), true);
+  document.addEventListener(
+    'waiting',
+    ({ target }) => (seen.stalls += seen.isPlaying && !hasBytes(target as HTMLVideoElement) ? 1 : 0),
+    true,
+  );
 }
 
 function watching(page: Page): Promise<Watching> {

@@ -45,7 +45,7 @@ export async function playVideo(swarm: SwarmClient, { medium, rate, seconds }: P
   const { src, through } = await swarm.open(medium);
   const element = video();
   let [stalls, isPlaying] = [0, false];
-  element.addEventListener('waiting', () => (stalls += isPlaying ? 1 : 0));
+  element.addEventListener('waiting', () => (stalls += isPlaying && !hasBytes(element) ? 1 : 0));
   element.addEventListener('playing', () => (isPlaying = true));
   const firstFrame = new Promise<number>((resolve) =>
     element.requestVideoFrameCallback(() => resolve(performance.now() - startMs)),
@@ -58,6 +58,13 @@ export async function playVideo(swarm: SwarmClient, { medium, rate, seconds }: P
   isPlaying = false;
   element.pause();
   return { through, firstFrameMs, stalls, playedSeconds: element.currentTime };
+}
+
+/** Whether it waits for its decoder on a busy machine, and not for bytes. */
+function hasBytes({ buffered, currentTime }: HTMLVideoElement): boolean {
+  return Array.from({ length: buffered.length }).some(
+    (_, range) => buffered.start(range) <= currentTime && buffered.end(range) > currentTime + 0.5,
+  );
 }
 
 /** Jumps and resolves, with the time it took in ms, when the new place can be seen. */

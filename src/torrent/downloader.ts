@@ -22,7 +22,7 @@ const MAX_DUPLICATES = 3;
 /** Nothing delivered for this long although asked: snubbed. */
 const SNUB_AFTER_MS = 10_000;
 /** No further piece is begun ahead while so much waits for hash and disk: more would only fill memory and caches. */
-const MAX_UNWRITTEN_BYTES = 16 * MIB;
+const MAX_UNWRITTEN_BYTES = 32 * MIB;
 const MAX_UNWRITTEN_PIECES = 2;
 /** Peers stay interesting for so long after the last reader: a seek must not wait to be unchoked again. */
 const INTEREST_LINGERS_MS = 60_000;

@@ -203,6 +203,15 @@ describe('exit codes and words', () => {
     expect(Buffer.compare(await readFile(path.join(folder, 'other.bin')), bytes)).toBe(0);
   });
 
+  test('not even where a magnet tells its size only later', async () => {
+    const { folder, magnet, address } = await seeding();
+    await writeFile(path.join(folder, 'other.bin'), 'other');
+    const { code, output } = await run(['get', magnet, '--peer', address, '-o', 'other.bin'], folder);
+    expect(code).toBe(1);
+    expect(output).toMatch(/other\.bin is there already/);
+    expect(await readFile(path.join(folder, 'other.bin'), 'utf8')).toBe('other');
+  });
+
   test('a file that is there and right is done at once', async () => {
     const { folder, torrent } = await seeding();
     const { code, output } = await run(['get', torrent], folder);

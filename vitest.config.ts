@@ -23,7 +23,15 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'stories', include: STORIES, maxWorkers: 1, sequence: { groupOrder: 1 } },
+        // A busy machine must not turn a story red; these bounds only end what hangs.
+        test: {
+          name: 'stories',
+          include: STORIES,
+          maxWorkers: 1,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+        },
       },
     ],
   },

@@ -84,6 +84,7 @@ export async function openSwarmSite(): Promise<SwarmSite> {
     [Symbol.asyncDispose]: async () => {
       for (const socket of sockets.clients) socket.terminate();
       sockets.close();
+      registry.stop();
       await site[Symbol.asyncDispose]();
     },
   });

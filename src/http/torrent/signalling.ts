@@ -38,6 +38,7 @@ export class SignallingDoor {
   /** Open sockets; the value says whether one has answered since the last ping. */
   readonly #sockets = new Map<WebSocket, boolean>();
   #cancelPing: Cancel = () => undefined;
+  #cancelCut: Cancel = () => undefined;
 
   constructor(deps: SignallingDeps) {
     this.#deps = deps;
@@ -61,8 +62,9 @@ export class SignallingDoor {
   /** Says good-bye to everybody, and cuts who has not closed a second later. */
   close(): void {
     this.#cancelPing();
+    if (this.#sockets.size === 0) return;
     for (const socket of this.#sockets.keys()) socket.close(GOING_AWAY, 'the server stops');
-    this.#deps.clock.after(CLOSE_GRACE_MS, () => {
+    this.#cancelCut = this.#deps.clock.after(CLOSE_GRACE_MS, () => {
       for (const socket of this.#sockets.keys()) socket.terminate();
     });
   }
@@ -76,6 +78,8 @@ export class SignallingDoor {
     webSocket.on('message', (data) => session.receive(textOf(data)));
     webSocket.on('close', () => {
       this.#sockets.delete(webSocket);
+      // Nobody is left to cut: the process need not wait for it.
+      if (this.#sockets.size === 0) this.#cancelCut();
       session.closed();
     });
   }

@@ -59,7 +59,7 @@ test('a declared hash is checked', async () => {
   expect([wrong.status, await wrong.json()]).toEqual([409, expect.objectContaining({ code: 'hash_mismatch' })]);
 });
 
-test('a form without a file, with two, or broken is refused with 400 and leaves no part behind', async () => {
+test('a form without a file, with two, or broken is refused with 400 and leaves nothing behind', async () => {
   const server = await openServer();
   const empty = new FormData();
   empty.append('note', 'hello');
@@ -72,6 +72,8 @@ test('a form without a file, with two, or broken is refused with 400 and leaves 
   expect((await post(server, 'x', { 'content-type': 'multipart/form-data' })).status).toBe(415);
   expect((await post(server, 'x', { 'content-type': 'text/plain' })).status).toBe(415);
   expect(await readdir(path.join(server.root, 'incoming'))).toEqual([]);
+  const list = (await (await fetch(server.url('/api/v1/media'))).json()) as { readonly media: readonly unknown[] };
+  expect(list.media).toEqual([]);
 });
 
 test('who may not upload is refused before the file is read', async () => {

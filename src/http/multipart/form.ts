@@ -38,7 +38,7 @@ export async function withFormFile<Result>(
   const failed = Promise.withResolvers<never>();
   form.on('error', (cause) => failed.reject(new InvalidInput('the form is broken', {}, { cause })));
   form.on('filesLimit', () => failed.reject(new InvalidInput('send one file per request')));
-  const taking = takeFirst(form, take);
+  const taking = takeFirst(form, failed.promise, take);
   taking.result.catch(failed.reject); // whoever fails first ends the other too
   try {
     const pumping = pump(body, form, { stream: taking.stream, failed: failed.promise });
@@ -46,6 +46,7 @@ export async function withFormFile<Result>(
     return result;
   } finally {
     taking.stream()?.destroy();
+    await taking.settled(); // whoever is refused finds nothing of its file behind
   }
 }
 
@@ -64,27 +65,44 @@ function openForm(headers: IncomingHttpHeaders): BusboyInstance {
 interface Taking<Result> {
   readonly result: Promise<Result>;
   readonly stream: () => BusboyFileStream | undefined;
+  /** Resolves when `take`, if it was called, has ended one way or the other. */
+  readonly settled: () => Promise<unknown>;
 }
 
-function takeFirst<Result>(form: BusboyInstance, take: (file: FormFile) => Promise<Result>): Taking<Result> {
+function takeFirst<Result>(
+  form: BusboyInstance,
+  failed: Promise<never>,
+  take: (file: FormFile) => Promise<Result>,
+): Taking<Result> {
   const fields = new Map<string, string>();
+  const wholeForm = Promise.withResolvers<void>();
+  form.once('finish', wholeForm.resolve);
+  failed.catch(wholeForm.reject);
+  wholeForm.promise.catch(() => undefined); // the reader of the file hears of it, where there is one
+  let settled: Promise<unknown> = Promise.resolve();
   const { promise, resolve, reject } = Promise.withResolvers<Result>();
   let current: BusboyFileStream | undefined;
   form.on('field', (name, value) => fields.set(name, value));
   form.once('file', (_field, stream, filename, _encoding, declaredType) => {
     current = stream;
     stream.on('error', () => undefined); // the reader sees it too, and tells
-    take({ name: filename ?? '', declaredType, fields, bytes: chunksOf(stream) }).then(resolve, reject);
+    const bytes = chunksOf(stream, wholeForm.promise);
+    settled = take({ name: filename ?? '', declaredType, fields, bytes }).then(resolve, reject);
   });
   form.once('finish', () => {
     if (current === undefined) reject(new InvalidInput('the form holds no file'));
   });
-  return { result: promise, stream: () => current };
+  return { result: promise, stream: () => current, settled: () => settled };
 }
 
-async function* chunksOf(stream: BusboyFileStream): AsyncGenerator<Uint8Array, void, undefined> {
+/** Ends only when the form around the file has turned out whole, so that nothing of a broken one is stored. */
+async function* chunksOf(
+  stream: BusboyFileStream,
+  wholeForm: Promise<void>,
+): AsyncGenerator<Uint8Array, void, undefined> {
   try {
     for await (const chunk of stream) yield chunk as Uint8Array;
+    await wholeForm;
   } catch (error) {
     if (error instanceof AppError) throw error;
     throw new InvalidInput('the form ended in the middle of the file', {}, { cause: error });

@@ -125,7 +125,12 @@ export class Download {
     const { source, peers } = this.#options;
     const { engine } = this.#node;
     const opened = source.info && (await this.#open(source.info, signal));
-    const common = { ...source.hashes, peers: [...source.peers, ...peers], mode: 'all' as const };
+    const common = {
+      ...source.hashes,
+      peers: [...source.peers, ...peers],
+      mode: 'all' as const,
+      webSeedUse: 'always' as const,
+    };
     const torrent =
       source.info === undefined || opened === undefined
         ? engine.addByHash({ ...common, openStorage: (info) => this.#open(info, signal) })

@@ -23,10 +23,10 @@ const settings: AccountSettings = {
 async function setUp() {
   const clock = new FakeClock(NOW_MS);
   const file = path.join(await testFolder('accounts'), 'seedbed.db');
-  const open = async () => {
+  const open = async (more: Partial<AccountSettings> = {}) => {
     const rows = await SqliteRows.open<AccountTables>({ file, migrations: accountMigrations });
     onTestFinished(() => rows.close());
-    return new Accounts(rows, clock, settings);
+    return new Accounts(rows, clock, { ...settings, ...more });
   };
   return { clock, open, accounts: await open() };
 }
@@ -105,6 +105,14 @@ test('the set-up link makes one owner, once', async () => {
   expect(await accounts.hasOwner()).toBe(true);
   const second = signed(generateSecretKey(), 'POST', '/api/v1/setup');
   await expect(accounts.becomeOwner(second, settings.setupToken)).rejects.toThrow(Conflict);
+});
+
+test('the secret of the set-up link is given up when it has been used', async () => {
+  const { open } = await setUp();
+  const given: string[] = [];
+  const accounts = await open({ onOwned: async () => void given.push('up') });
+  await accounts.becomeOwner(signed(generateSecretKey(), 'POST', '/api/v1/setup'), settings.setupToken);
+  expect(given).toEqual(['up']);
 });
 
 test('two visitors who open the set-up link at the same moment do not both become owner', async () => {

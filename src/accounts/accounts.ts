@@ -10,7 +10,7 @@ import { parsePubkey, type Pubkey, type Sha256 } from '../base/ids.ts';
 import { DAY_MS, SECOND_MS } from '../base/units.ts';
 import {
   AUTH_SKEW_SEC,
-  BLOSSOM_AUTH_KIND,
+  HTTP_AUTH_KIND,
   checkBlossomAuth,
   checkHttpAuth,
   eventFromAuthorization,
@@ -35,6 +35,8 @@ export interface AccountSettings {
   readonly guestQuotaBytes: number;
   /** Secret of the set-up link; whoever shows it first becomes the owner. */
   readonly setupToken: string;
+  /** Called once the server has its owner: the link's secret is of no more use. */
+  readonly onOwned?: () => Promise<void>;
 }
 
 /** What of a request matters for deciding who sends it. */
@@ -142,6 +144,7 @@ export class Accounts {
       if (cause instanceof WriteRefused) throw new Conflict('this server has an owner already', {}, { cause });
       throw cause;
     }
+    await this.#settings.onOwned?.();
     return { ...session, claim: { ...session.claim, role: 'owner' } };
   }
 
@@ -208,7 +211,8 @@ export class Accounts {
   async #claimFromEvent(authorization: string, request: RequestCredentials): Promise<KeyClaim> {
     const event = eventFromAuthorization(authorization);
     const nowSec = Math.floor(this.#clock.nowMs() / SECOND_MS);
-    if (event.kind === BLOSSOM_AUTH_KIND && request.blossom !== undefined) {
+    // Blossom doors take both; whatever is no NIP-98 event is judged, and refused, as a Blossom token.
+    if (request.blossom !== undefined && event.kind !== HTTP_AUTH_KIND) {
       const blobs = checkBlossomAuth(event, { ...request.blossom, host: this.#host, nowSec });
       // A stolen delete token must not delete what was uploaded again after it.
       if (request.blossom.verb === 'delete') await this.#useOnce(event, Number(singleTag(event, 'expiration')));

@@ -66,13 +66,15 @@ export async function serve(flags: ServeFlags): Promise<number> {
         banner({ config, version: VERSION, startedInMs, torrents, ...(setupUrl === undefined ? {} : { setupUrl }) }),
       );
     } else {
-      // The link is for the owner's eyes: it is in the data folder, not in a log that others collect.
+      // The link's secret is for the owner's eyes: it is in the data folder, not in a log that others collect.
       log.info('server.ready', {
         url: config.publicUrl,
         version: VERSION,
         startedInMs: Math.round(startedInMs),
         torrents,
       });
+      if (setupUrl !== undefined)
+        log.info('owner.missing', { open: `${config.publicUrl}/setup#<the text of setup-token in the data folder>` });
     }
     const signal = await asked;
     log.info('server.stopping', { signal });

@@ -74,6 +74,7 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
     quotaBytes: config.quotaBytes,
     guestQuotaBytes: config.guestQuotaBytes,
     setupToken: await loadSetupToken(config.data),
+    onOwned: () => dropSetupToken(config.data),
   });
   const hasOwner = await accounts.hasOwner();
   if (hasOwner) await dropSetupToken(config.data);

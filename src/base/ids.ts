@@ -71,8 +71,12 @@ export function parsePubkey(text: string): Pubkey {
   return text as Pubkey;
 }
 
+export function isUploadId(text: string): text is UploadId {
+  return HEX_32.test(text);
+}
+
 /** @throws InvalidInput unless 32 lowercase hex digits. */
 export function parseUploadId(text: string): UploadId {
-  if (!HEX_32.test(text)) throw new InvalidInput('an upload id is 32 lowercase hex digits');
-  return text as UploadId;
+  if (!isUploadId(text)) throw new InvalidInput('an upload id is 32 lowercase hex digits');
+  return text;
 }

@@ -166,8 +166,9 @@ class HttpServer implements Http {
     const route = routeOf(target.path);
     this.#metrics.watch(exchange, route.kind);
     this.#answer(exchange, target, route).catch((error: unknown) => {
-      if (statusOf(error) >= 500) this.#deps.log.error('http.failed', { door: route.kind, error });
-      sendError(exchange.response, error, isBlossom(route) ? BLOSSOM_CORS : {});
+      if (error instanceof Cancelled) this.#deps.log.debug('http.cancelled', { door: route.kind });
+      else if (statusOf(error) >= 500) this.#deps.log.error('http.failed', { door: route.kind, error });
+      sendError(exchange.response, error, isForAllOrigins(route) ? BLOSSOM_CORS : {});
     });
   }
 
@@ -263,8 +264,9 @@ interface Doors {
   };
 }
 
-function isBlossom({ kind }: Route): boolean {
-  return kind === 'blob' || kind.startsWith('blossom-');
+/** Pages of other origins may read what these doors say, refusals included. */
+function isForAllOrigins({ kind }: Route): boolean {
+  return kind !== 'web' && kind !== 'announce' && kind !== 'scrape';
 }
 
 /** 307 keeps the method; the target has the same hash, as BUD-01 asks. */

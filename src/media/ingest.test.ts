@@ -13,7 +13,7 @@ import {
   sha256Of,
 } from '../../test/contracts/media-fixture.ts';
 import { seededBytes } from '../../test/support/random-bytes.ts';
-import { Cancelled, InvalidInput, TooLarge } from '../base/errors.ts';
+import { Cancelled, HashMismatch, InvalidInput, TooLarge } from '../base/errors.ts';
 import { MIB } from '../base/units.ts';
 
 describe('the one-shot door', () => {
@@ -60,17 +60,17 @@ describe('bytes that are stored already', () => {
     expect([media.usedBytes(alice), media.usedBytes(bob), media.totalUsedBytes()]).toEqual([5000, 5000, 5000]);
   });
 
-  test('are not read again by the one-shot door', async () => {
+  test('are held to their hash all the same when a body comes', async () => {
     const { media } = await openMedia();
-    const bytes = seededBytes('instant', 5000);
+    const bytes = seededBytes('held', 5000);
+    const others = seededBytes('others', 5000);
     await publish(media, bytes);
-    async function* untouched(): AsyncIterable<Uint8Array> {
-      yield await Promise.reject<Uint8Array>(new Error('the body was read'));
-    }
-    const named = { name: 'x', sha256: sha256Of(bytes) };
-    expect(await media.ingest(bob, untouched(), named, never)).toMatchObject({ isNew: false });
+    const named = { name: 'x', sha256: sha256Of(bytes), sizeBytes: 5000 };
+    expect(await media.ingest(bob, bodyOf(bytes), named, never)).toMatchObject({ isNew: false });
+    await expect(media.ingest(bob, bodyOf(others), named, never)).rejects.toThrow(HashMismatch);
     const signedForOne = keyClaim('c', { blobs: new Set([sha256Of(bytes)]) });
-    expect(await media.ingest(signedForOne, untouched(), { name: 'x' }, never)).toMatchObject({ isNew: false });
+    await expect(media.ingest(signedForOne, bodyOf(others), { name: 'x' }, never)).rejects.toThrow(HashMismatch);
+    expect(media.find(sha256Of(others))).toBeUndefined();
   });
 
   test('count once for one owner, however often they are sent, and once on the disk', async () => {

@@ -11,7 +11,7 @@ import type { UploadWish } from './medium.ts';
 import type { Uploads } from './uploads.ts';
 
 /**
- * Stores a body. Bytes known by their declared hash are not read at all.
+ * Stores a body. It is read and hashed even where its declared hash is held: what came is what counts.
  * @throws as `Uploads.create` and `Uploads.append`, and InvalidInput when the body ends before its declared length
  */
 export async function ingest(
@@ -22,7 +22,6 @@ export async function ingest(
   signal: AbortSignal,
 ): Promise<Stored> {
   const upload = await uploads.create(claim, { ...wish, sha256: wish.sha256 ?? onlyBlobOf(claim) }, 'single');
-  if (upload.medium !== undefined) return { medium: upload.medium, isNew: false };
   try {
     const received = await uploads.receive(claim, upload.id, 0, body, signal);
     if (wish.sizeBytes !== undefined && received.offset_bytes < wish.sizeBytes) {

@@ -112,13 +112,13 @@ export function completeFinish(query: Query, finished: FinishedUpload): readonly
 export function grantStored(
   query: Query,
   grant: GrantRow,
-  upload: UploadRow | undefined,
+  upload: UploadRow,
   space: { readonly change: SpaceChange; readonly limits: SpaceLimits },
 ): readonly WriteStep[] {
   return [
     ...takeSpace(query, space.change, space.limits),
     ...putGrant(query, grant),
-    ...(upload === undefined ? [] : [exactlyOne(query.insertInto('upload').values(upload))]),
+    exactlyOne(query.insertInto('upload').values(upload)),
   ];
 }
 

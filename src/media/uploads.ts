@@ -40,7 +40,8 @@ export class Uploads {
   async create(claim: Claim, wish: UploadWish, kind: UploadRow['kind'] = 'resumable'): Promise<Upload> {
     assertMayUpload(claim, wish, this.#context.limits);
     await this.#admission.lookAtDisk();
-    const instant = await this.#createInstant(claim, wish, kind);
+    // A body that is on its way is hashed, whatever was declared: only who can stay away from sending is spared it.
+    const instant = kind === 'resumable' ? await this.#createInstant(claim, wish) : undefined;
     if (instant !== undefined) return instant;
     this.#admission.assertRoom(claim, wish.sizeBytes ?? 0);
     const { rows } = this.#context;
@@ -169,7 +170,7 @@ export class Uploads {
   }
 
   /** A stored blob needs no bytes: only a grant, and a memory of the upload. */
-  async #createInstant(claim: Claim, wish: UploadWish, kind: UploadRow['kind']): Promise<Upload | undefined> {
+  async #createInstant(claim: Claim, wish: UploadWish): Promise<Upload | undefined> {
     const { sha256 } = wish;
     if (sha256 === undefined) return undefined;
     const { blobLocks, reads, rows, store, clock } = this.#context;
@@ -178,13 +179,12 @@ export class Uploads {
       if (blob === undefined || blob.damaged_at_ms !== null) return undefined;
       if (wish.sizeBytes !== undefined && wish.sizeBytes !== blob.size_bytes) return undefined;
       if ((await store.stat(sha256)) === undefined) return undefined;
-      const row = { ...this.#newRow(claim, wish, kind), ...finishedAs(blob.size_bytes, sha256) };
+      const row = { ...this.#newRow(claim, wish, 'resumable'), ...finishedAs(blob.size_bytes, sha256) };
       const grant = { sha256, owner: row.owner, name: row.name, created_at_ms: clock.nowMs() };
       const ownerBytes = reads.owners(sha256).includes(row.owner) ? 0 : blob.size_bytes;
       const change = { owner: row.owner, ownerBytes, totalBytes: 0 };
       const limits = this.#admission.limitsOf(claim);
-      const memory = kind === 'resumable' ? row : undefined;
-      await writeWithin(rows, grantStored(rows.query, grant, memory, { change, limits }), change, limits);
+      await writeWithin(rows, grantStored(rows.query, grant, row, { change, limits }), change, limits);
       this.#context.forgetMedium(sha256);
       const upload = this.describe(row);
       if (blob.refs === 0 && upload.medium !== undefined) this.#context.events.emit('stored', upload.medium);

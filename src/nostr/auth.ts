@@ -102,7 +102,8 @@ export async function sha256Of(bytes: Uint8Array<ArrayBuffer>): Promise<Sha256> 
 function checkExpiration(text: string, nowSec: number): void {
   const expiresSec = /^\d{1,12}$/.test(text) ? Number(text) : Number.NaN;
   if (!(expiresSec > nowSec)) throw new InvalidInput('the token has expired');
-  if (expiresSec > nowSec + BLOSSOM_MAX_LIFETIME_SEC) throw new InvalidInput('the token is valid for more than a day');
+  if (expiresSec > nowSec + BLOSSOM_MAX_LIFETIME_SEC + AUTH_SKEW_SEC)
+    throw new InvalidInput('the token is valid for more than a day');
 }
 
 function checkServers(servers: readonly string[], host: string): void {

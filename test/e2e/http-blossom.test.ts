@@ -138,6 +138,15 @@ test('a body without a length is refused with 411', async () => {
   expect(await rawExchange(server.port, request)).toMatch(/^HTTP\/1\.1 411 [\s\S]*"code":"length_required"/);
 });
 
+test('bytes that are not what was declared are refused also where the declared blob is held', async () => {
+  const server = await openServer();
+  await put(server.origin, { authorization: upload(new Person()) });
+  const other = Buffer.alloc(bytes.length, 1);
+  const both = new Person().token({ verb: 'upload', blobs: [sha256, hashOf(other)] });
+  const answer = await put(server.origin, { authorization: both, body: other, headers: { 'x-sha-256': sha256 } });
+  expect([answer.status, await answer.json()]).toEqual([409, expect.objectContaining({ code: 'hash_mismatch' })]);
+});
+
 test('bytes that are not what was declared are refused with 409 and nothing is kept', async () => {
   const server = await openServer();
   const other = seededBytes('other', 700_000);

@@ -57,6 +57,7 @@ test('a declared hash is checked', async () => {
   expect((await post(server, form(Buffer.from('abc'), 'a', { sha256: right }))).status).toBe(201);
   const wrong = await post(server, form(Buffer.from('abd'), 'a', { sha256: 'f'.repeat(64) }));
   expect([wrong.status, await wrong.json()]).toEqual([409, expect.objectContaining({ code: 'hash_mismatch' })]);
+  expect(wrong.headers.get('access-control-allow-origin')).toBe('*');
 });
 
 test('a form without a file, with two, or broken is refused with 400 and leaves nothing behind', async () => {

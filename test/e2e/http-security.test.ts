@@ -251,3 +251,19 @@ test('whatever bytes come as target, headers and body, the server answers or ref
     { numRuns: 150 },
   );
 });
+
+test.each([
+  { what: 'garbage', head: 'hello\r\n\r\n', status: 400 },
+  {
+    what: 'two lengths',
+    head: 'PUT /upload HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n',
+    status: 400,
+  },
+  { what: 'a header of 100 KB', head: `GET / HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(100_000)}\r\n\r\n`, status: 431 },
+])('$what is refused with $status in the form of every other refusal', async ({ head, status }) => {
+  const { world } = await open();
+  const answer = await rawExchange(world.port, head);
+  expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+  expect(answer).toMatch(/^x-reason: .+/im);
+  expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))).toMatchObject({ code: 'invalid_input' });
+});

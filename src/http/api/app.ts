@@ -9,6 +9,7 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyRequest }
 import { InvalidInput, NotFound, TooLarge, UnsupportedType } from '../../base/errors.ts';
 import { parseSha256, type Sha256 } from '../../base/ids.ts';
 import { answerFor } from '../errors.ts';
+import { answerUnreadable } from '../unreadable.ts';
 import { ELSEWHERE } from './elsewhere.ts';
 import { registerMedia, type MediaRouteDeps } from './media.ts';
 import { registerMembers, type MemberDeps } from './members.ts';
@@ -40,6 +41,7 @@ export function createApi(
   const handlers: RequestListener[] = [];
   const app = Fastify({
     bodyLimit: deps.maxJsonBytes,
+    clientErrorHandler: answerUnreadable,
     ajv: { customOptions: { removeAdditional: false } }, // a field nobody asked for is an error, not nothing
     serverFactory: (handler) => {
       handlers.push(handler);

@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream';
 import { DataStore, Upload as TusUpload } from '@tus/server';
 import type { Claim } from '../../accounts/claim.ts';
 import { Forbidden, NotFound } from '../../base/errors.ts';
-import { parseUploadId, type UploadId } from '../../base/ids.ts';
+import { isUploadId, type UploadId } from '../../base/ids.ts';
 import type { Upload } from '../../media/medium.ts';
 import type { MediaIntake } from '../ports.ts';
 import { metadataOf, wishFromMetadata } from './metadata.ts';
@@ -48,7 +48,7 @@ export class MediaDataStore extends DataStore {
 
   override async getUpload(id: string): Promise<TusUpload> {
     const exchange = this.#current();
-    const upload = this.#media.findUpload(exchange.claim, parseUploadId(id));
+    const upload = this.#media.findUpload(exchange.claim, uploadIdOf(id));
     if (upload === undefined) throw new NotFound('there is no such upload; it may have expired');
     exchange.upload = upload;
     if (exchange.method === 'PATCH') refuseFinished(upload, exchange.offsetBytes);
@@ -58,23 +58,23 @@ export class MediaDataStore extends DataStore {
   override async write(libraryStream: Readable, id: string, offsetBytes: number): Promise<number> {
     const exchange = this.#current();
     libraryStream.resume(); // empty: the bytes come from the exchange
-    if (exchange.upload?.state !== 'finished') await this.#append(exchange, parseUploadId(id), offsetBytes);
+    if (exchange.upload?.state !== 'finished') await this.#append(exchange, uploadIdOf(id), offsetBytes);
     return exchange.upload?.offsetBytes ?? offsetBytes;
   }
 
   override async declareUploadLength(id: string, sizeBytes: number): Promise<void> {
     const exchange = this.#current();
-    exchange.upload = await this.#media.declareLength(exchange.claim, parseUploadId(id), sizeBytes);
+    exchange.upload = await this.#media.declareLength(exchange.claim, uploadIdOf(id), sizeBytes);
   }
 
   override async remove(id: string): Promise<void> {
-    await this.#media.terminate(this.#current().claim, parseUploadId(id));
+    await this.#media.terminate(this.#current().claim, uploadIdOf(id));
   }
 
   /** All bytes are in, or there never were any. Idempotent: the library released its lock before. */
   async finish(id: string): Promise<void> {
     const exchange = this.#current();
-    const uploadId = parseUploadId(id);
+    const uploadId = uploadIdOf(id);
     if (exchange.upload?.state === 'finished') return;
     await this.#media.finish(exchange.claim, uploadId, exchange.stopping);
     exchange.upload = this.#media.findUpload(exchange.claim, uploadId);
@@ -102,4 +102,10 @@ function asTus(upload: Upload): TusUpload {
   });
   tus.size = upload.sizeBytes;
   return tus;
+}
+
+/** What is no id of ours names no upload. @throws NotFound */
+function uploadIdOf(text: string): UploadId {
+  if (!isUploadId(text)) throw new NotFound('there is no such upload');
+  return text;
 }

@@ -3,8 +3,11 @@ import { ChevronDown } from 'lucide-react';
 import { useEffect, useState, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { MediumInfo } from '../../../src/base/api.ts';
+import { systemClock } from '../../../src/base/clock.ts';
 import { formatBytes } from '../../../src/base/units.ts';
+import { mediumQuery, queryClient } from '../api/queries.ts';
 import { announce } from '../app/announcer.ts';
+import { inBackground } from '../app/problems.ts';
 import { useSwarmSettings, useSwarmStats, useSwarmStatus } from '../app/swarm.ts';
 import { Progress } from '../components/progress.tsx';
 import { Toggle } from '../components/toggle.tsx';
@@ -38,6 +41,20 @@ function Figure({ label, testId, value, children, isAlive = false }: FigureProps
       </dd>
     </div>
   );
+}
+
+/** Our tracker hears of comings and goings a moment after this browser does. */
+const COUNTS_LAG_MS = 1_500;
+
+/** Asks for the swarm's counts again when this browser sees a change, beside the slow poll. */
+function useFreshCounts(medium: MediumInfo, stats: SwarmStats | undefined): void {
+  const { sha256 } = medium;
+  const { state, peers } = stats ?? {};
+  useEffect(() => {
+    if (state === undefined || peers === undefined) return undefined;
+    const { queryKey } = mediumQuery(sha256);
+    return systemClock.after(COUNTS_LAG_MS, () => inBackground(queryClient.invalidateQueries({ queryKey })));
+  }, [sha256, state, peers]);
 }
 
 /** Says peers and progress to screen readers as they change. */
@@ -189,6 +206,7 @@ export function LivePanel({ medium }: { readonly medium: MediumInfo }) {
   const history = useSpeedHistory(stats);
   const { isAlive, text } = useStateText(stats);
   const peers = othersInSwarm(stats, medium.swarm);
+  useFreshCounts(medium, stats);
   useSpokenSwarm(stats, peers);
   const isMoving = (stats?.fromPeersBytesPerSec ?? 0) + (stats?.uploadBytesPerSec ?? 0) > 0;
   return (

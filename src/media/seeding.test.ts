@@ -314,3 +314,42 @@ describe('the seeder at our tracker', () => {
     expect(seeding.answer({ ...offer, ...change }, sink)).toBeUndefined();
   });
 });
+
+describe('a leecher that told our tracker where it listens', () => {
+  async function listening() {
+    const media = await Catalogue.open();
+    const row = await media.store('call back', 300_000);
+    const clock = new FakeClock();
+    const dialer = new TcpDialer({ limits: new ConnectionLimits() });
+    const createEngine: SeedingOptions['createEngine'] = (wake) => new Engine({ ports: portsWith([dialer]), wake });
+    const seeding = seedingOf(media, { clock, createEngine });
+    const calls: number[] = [];
+    const listener = await TcpListener.open({
+      host: '127.0.0.1',
+      port: 0,
+      limits: new ConnectionLimits(),
+      log: silentLog,
+      accept: () => calls.push(clock.monotonicMs()),
+    });
+    cleanups.push(() => listener.close());
+    return { seeding, clock, calls, key: swarmKeyOf(row.infoHash), address: listener.address };
+  }
+
+  test('is called back when it has not come by itself after a while', async () => {
+    const { seeding, clock, calls, key, address } = await listening();
+    seeding.callBack(key, address);
+    seeding.callBack(key, address);
+    await clock.advanceAsync(3_999);
+    expect(calls).toEqual([]);
+    await clock.advanceAsync(1);
+    await eventually('it is dialled', () => calls.length > 0);
+    expect(calls).toEqual([4_000]);
+  });
+
+  test('is left alone when we do not seed what it wants', async () => {
+    const { seeding, clock, calls, address } = await listening();
+    seeding.callBack(UNKNOWN, address);
+    await clock.advanceAsync(60_000);
+    expect([calls, seeding.stats.awake]).toEqual([[], 0]);
+  });
+});

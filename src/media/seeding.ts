@@ -11,7 +11,7 @@ import { AppError, Unavailable } from '../base/errors.ts';
 import type { Sha256, SwarmKey } from '../base/ids.ts';
 import { swarmKeyOf } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
-import { TaskGroup } from '../base/tasks.ts';
+import { sleep, TaskGroup } from '../base/tasks.ts';
 import { MINUTE_MS, SECOND_MS } from '../base/units.ts';
 import { canonicalInfo } from '../codec/canonical.ts';
 import { parseTorrentInfo } from '../codec/torrent-info.ts';
@@ -25,6 +25,9 @@ import { samplePieces } from './sampling.ts';
 const IDLE_MS = 5 * MINUTE_MS;
 const SWEEP_MS = 30 * SECOND_MS;
 const MAX_AWAKE = 2_000;
+/** How long a leecher gets to come by itself. */
+const CALL_BACK_MS = 4 * SECOND_MS;
+const MAX_CALL_BACKS = 500;
 
 /** What the seeder reads of `Media`. */
 export interface SeedCatalogue {
@@ -84,6 +87,8 @@ export class Seeding implements OwnSeed, OwnAnswerer {
   /** `key peerId` of browsers we are connected to or about to be. */
   readonly #browsers = new Set<string>();
   readonly #unsampled = new Set<SwarmKey>();
+  /** `key host` of leechers we wait for. */
+  readonly #callers = new Set<string>();
   #finishedUploadBytes = 0;
   #isStopped = false;
 
@@ -140,6 +145,21 @@ export class Seeding implements OwnSeed, OwnAnswerer {
       log.debug('seeding.offer_refused', { swarmKey: offer.swarmKey, code: error.code });
       return undefined;
     }
+  }
+
+  /**
+   * Dials a leecher that told our tracker where it listens, unless it has come by itself after a while: it may try
+   * transports first that we do not speak (uTP), or be unable to reach us.
+   */
+  callBack(key: SwarmKey, address: PeerAddress): void {
+    const caller = `${key} ${address.host}`;
+    if (this.#callers.size >= MAX_CALL_BACKS || this.#callers.has(caller) || !this.#seeds(key)) return;
+    this.#callers.add(caller);
+    this.#tasks.run('seeding.call_back', async (signal) => {
+      await sleep(this.#options.clock, CALL_BACK_MS, signal).finally(() => this.#callers.delete(caller));
+      const torrent = await this.wake(key);
+      if (torrent?.peers().some((peer) => peer.address?.host === address.host) === false) torrent.callBack(address);
+    });
   }
 
   /** Stops the engine and every torrent, closing what they read from. */

@@ -32,6 +32,19 @@ test('a peer that was useful is tried again after ten seconds, with all its chan
   expect(candidates.next(81_000)).toEqual(address);
 });
 
+test('a peer that says it is there is tried at once, with all its chances, unless it is being dialled', () => {
+  const candidates = new Candidates();
+  candidates.add(address, 0);
+  candidates.next(0);
+  candidates.renew(address, 100);
+  expect(candidates.next(100)).toBeUndefined();
+  candidates.ended(address, false, 100);
+  candidates.renew(address, 200);
+  expect(candidates.next(200)).toEqual(address);
+  candidates.ended(address, false, 200);
+  expect(candidates.next(1_200)).toEqual(address);
+});
+
 test('the same address is taken once, and no more than 500 are', () => {
   const candidates = new Candidates();
   expect(candidates.add(address, 0)).toBe(true);

@@ -33,6 +33,14 @@ export class Candidates {
     return true;
   }
 
+  /** The peer itself said just now that it is there: earlier failures no longer count. */
+  renew(address: PeerAddress, nowMs: number): void {
+    const candidate = this.#candidates.get(addressKey(address));
+    if (candidate?.state !== 'waiting') return;
+    candidate.failures = 0;
+    candidate.nextAtMs = nowMs;
+  }
+
   /** An address that is due, now marked as busy. */
   next(nowMs: number): PeerAddress | undefined {
     for (const candidate of this.#candidates.values()) {

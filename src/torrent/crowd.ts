@@ -73,6 +73,12 @@ export class Crowd {
   }
 
   /** Remembers addresses that pass the filter, and dials as many as caps allow. */
+  /** A peer that said itself, just now, that it listens there. */
+  callBack(address: PeerAddress): void {
+    this.#candidates.renew(address, this.#nowMs());
+    this.addAddresses([address]);
+  }
+
   addAddresses(addresses: readonly PeerAddress[]): void {
     if (this.#isClosed) return;
     const { allowAddress, bans } = this.#host.shared;

@@ -146,6 +146,11 @@ export class Torrent {
     if (addresses.length > 0) this.#crowd.addAddresses(addresses);
   }
 
+  /** Dials a peer that said just now where it listens, whatever came of earlier dials. */
+  callBack(address: PeerAddress): void {
+    this.#crowd.callBack(address);
+  }
+
   /**
    * Takes over an open socket to a peer of this torrent, such as a WebRTC channel; our handshake leaves at once.
    * `initiated` says whether we opened it (made the offer), so that both ends keep the same one of two connections.

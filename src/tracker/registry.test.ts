@@ -183,6 +183,17 @@ describe('interest', () => {
     registry.announce(from('192.0.2.2'));
     expect(interests).toEqual([KNOWN]);
   });
+
+  test('says where the leecher listens: the address it came from, the port it told', () => {
+    const { registry } = world();
+    const peers: unknown[] = [];
+    registry.events.on('interest', ({ peer }) => peers.push(peer));
+    for (const host of ['192.0.2.2', '2001:db8::1']) registry.announce(from(host));
+    expect(peers).toEqual([
+      { host: '192.0.2.2', port: expect.any(Number) },
+      { host: '2001:db8::1', port: expect.any(Number) },
+    ]);
+  });
 });
 
 describe('silent peers', () => {

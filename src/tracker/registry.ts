@@ -83,7 +83,11 @@ export interface PeerList extends SwarmCounts, CompactPeers {}
 
 export interface RegistryEvents {
   /** Somebody wants this torrent: a leecher has announced or offered. */
-  readonly interest: { readonly swarmKey: SwarmKey };
+  readonly interest: {
+    readonly swarmKey: SwarmKey;
+    /** Where it takes connections, as it told an HTTP or UDP announce; the host is the one it came from. */
+    readonly peer?: PeerAddress;
+  };
 }
 
 export class SwarmRegistry {
@@ -191,8 +195,13 @@ export class SwarmRegistry {
     const list = event === 'stopped' ? NOBODY : this.#pick(swarm, announce, { entry, isLocal, own });
     const { seeders, leechers, completed } = swarm.counts();
     this.settle(swarmKey, swarm);
-    if ((!announce.isSeeder || event === 'started') && event !== 'stopped') this.events.emit('interest', { swarmKey });
+    if ((!announce.isSeeder || event === 'started') && event !== 'stopped') this.#interested(announce);
     return { seeders: seeders + Number(own !== undefined), leechers, completed, v4: list.v4, v6: list.v6 };
+  }
+
+  #interested({ swarmKey, peer }: PeerAnnounce): void {
+    const [address] = decodeCompactPeers(peer, peer.length === COMPACT_BYTES.v4 ? 'v4' : 'v6');
+    this.events.emit('interest', address === undefined ? { swarmKey } : { swarmKey, peer: address });
   }
 
   /** Puts the peer into the swarm, renews or removes it; returns its entry. */

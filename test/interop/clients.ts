@@ -60,7 +60,7 @@ const transmission: StockClient = {
 async function startTransmission(host: OtherHost, source: string, folder: string): Promise<Program> {
   const config = path.join(folder, '.config');
   await mkdir(config, { recursive: true });
-  const alone = { 'dht-enabled': false, 'pex-enabled': false, 'lpd-enabled': false, 'utp-enabled': false };
+  const alone = { 'dht-enabled': false, 'pex-enabled': false, 'lpd-enabled': false };
   await writeFile(path.join(config, 'settings.json'), JSON.stringify({ ...alone, 'port-forwarding-enabled': false }));
   return host.start(programOf('transmission-cli'), ['-g', config, '-w', folder, '-M', '-p', PORT, source]);
 }

@@ -25,8 +25,8 @@ import { otherHost, type OtherHost } from './network.ts';
 const MAIN = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
 const FILE = seededBytes('interop', 12 * MIB + 12_345);
 const SHA256 = hashOf(FILE);
-const TEST_TIMEOUT_MS = 90_000;
-const TRANSFER = { timeoutMs: 75_000, intervalMs: 100 };
+const TEST_TIMEOUT_MS = 150_000;
+const TRANSFER = { timeoutMs: 130_000, intervalMs: 100 };
 
 function hashOf(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');

@@ -182,6 +182,13 @@ export class Ledger {
     this.#finished++;
   }
 
+  /** After a crash HEAD may call an upload complete that is still being hashed; `checkWhenSettled` insists on it later. */
+  async #isThere(baseUrl: string, file: SentFile, signal: AbortSignal): Promise<boolean> {
+    const response = await fetch(`${baseUrl}/blob/${file.sha256}`, { signal });
+    await response.arrayBuffer();
+    return response.status !== 404;
+  }
+
   async #checkBlob(baseUrl: string, file: SentFile): Promise<void> {
     const response = await fetch(`${baseUrl}/blob/${file.sha256}`);
     if (response.status !== 200) {
@@ -197,7 +204,7 @@ export class Ledger {
   /** A removal whose answer was lost may or may not have happened, so the file is forgotten first. */
   async #removeOldest(baseUrl: string, signal: AbortSignal): Promise<void> {
     const file = this.#files.find((candidate) => candidate.isDone && !candidate.isBusy);
-    if (file === undefined) return;
+    if (file === undefined || !(await this.#isThere(baseUrl, file, signal))) return;
     await this.#alone(file, () => this.#checkBlob(baseUrl, file));
     this.#files.splice(this.#files.indexOf(file), 1);
     await fetch(`${baseUrl}/blob/${file.sha256}`, { method: 'DELETE', signal });

@@ -204,10 +204,13 @@ export class Ledger {
   /** A removal whose answer was lost may or may not have happened, so the file is forgotten first. */
   async #removeOldest(baseUrl: string, signal: AbortSignal): Promise<void> {
     const file = this.#files.find((candidate) => candidate.isDone && !candidate.isBusy);
-    if (file === undefined || !(await this.#isThere(baseUrl, file, signal))) return;
-    await this.#alone(file, () => this.#checkBlob(baseUrl, file));
-    this.#files.splice(this.#files.indexOf(file), 1);
-    await fetch(`${baseUrl}/blob/${file.sha256}`, { method: 'DELETE', signal });
+    if (file === undefined) return;
+    await this.#alone(file, async () => {
+      if (!(await this.#isThere(baseUrl, file, signal))) return;
+      await this.#checkBlob(baseUrl, file);
+      this.#files.splice(this.#files.indexOf(file), 1);
+      await fetch(`${baseUrl}/blob/${file.sha256}`, { method: 'DELETE', signal });
+    });
   }
 
   #wake(): void {

@@ -37,7 +37,7 @@ export class Choking {
 
   /** A peer became interested: it need not wait for the next round while slots are free. */
   interestChanged(peer: Peer): void {
-    const slots = this.#slots();
+    const slots = this.slots;
     if (!peer.isInterested || !peer.amChoking || slots === 0) return;
     let taken = 0;
     for (const other of this.#parts.peers) if (!other.amChoking && other.isInterested) taken++;
@@ -47,7 +47,7 @@ export class Choking {
   tick(nowMs: number): void {
     if (nowMs < this.#nextRoundAtMs) return;
     this.#nextRoundAtMs = nowMs + ROUND_MS;
-    const slots = this.#slots();
+    const slots = this.slots;
     const interested = slots === 0 ? [] : [...this.#parts.peers].filter((peer) => peer.isInterested);
     const verdict = chooseUnchoked(
       interested.map((peer) => describe(peer, nowMs)),
@@ -64,7 +64,8 @@ export class Choking {
     for (const peer of this.#parts.peers) peer.setChoking(!verdict.unchoked.has(peer.sourceId));
   }
 
-  #slots(): number {
+  /** Regular slots; the optimistic one comes on top. */
+  get slots(): number {
     return uploadSlots(this.#parts.isSeeding(), this.#parts.uploadBytesPerSecond());
   }
 }

@@ -10,6 +10,7 @@ import { Availability } from './availability.ts';
 import type { ReceivedBlock } from './block-intake.ts';
 import { Downloader } from './downloader.ts';
 import { Geometry } from './geometry.ts';
+import { inspectPiece, type ContentInspection } from './inspection.ts';
 import type { Peer } from './peer.ts';
 import { PieceStore } from './piece-store.ts';
 import type { PieceStorage, RangeSource } from './ports.ts';
@@ -200,6 +201,24 @@ export class Content {
     this.downloader.checkStalls(nowMs);
     this.downloader.updateInterest();
     for (const seed of this.#webSeeds.values()) seed.checkStall(nowMs);
+  }
+
+  inspect(): ContentInspection {
+    const { geometry, have, active, checking, verified } = this.store;
+    return {
+      pieceCount: geometry.pieceCount,
+      blocksPerPiece: geometry.blocksPerPiece,
+      held: (piece) => have.has(piece),
+      active: [...active.values()].map(inspectPiece),
+      checking: [...checking],
+      verified: [...verified],
+      webSeeds: [...this.#webSeeds.values()].map((seed) => ({
+        label: seed.source.label,
+        isBanned: seed.isBanned,
+        asked: seed.askedBlocks,
+      })),
+      readers: this.#readers.size,
+    };
   }
 
   /** Ends readers and downloads; nothing of this torrent is in memory afterwards. Storage stays open: it is the caller's. */

@@ -67,6 +67,10 @@ export class Crowd {
     return this.#peers;
   }
 
+  get uploadSlots(): number {
+    return this.#choking.slots;
+  }
+
   /** Whether ticks are needed. */
   get isBusy(): boolean {
     return this.#peers.size > 0 || this.#candidates.hasWaiting;

@@ -15,6 +15,7 @@ import type { TorrentInfo } from '../codec/torrent-info.ts';
 import { BanList } from './bans.ts';
 import { BufferPool } from './buffers.ts';
 import { Connection } from './connection.ts';
+import type { EngineInspection } from './inspection.ts';
 import { JobLimit } from './job-limit.ts';
 import type { EnginePorts, PeerAddress, PeerSocket } from './ports.ts';
 import { TokenBucket } from './rate.ts';
@@ -158,6 +159,20 @@ export class Engine {
     if (limits.uploadBytesPerSecond !== undefined) this.#shared.uploadBucket.limit(limits.uploadBytesPerSecond, nowMs);
     if (limits.downloadBytesPerSecond !== undefined)
       this.#shared.downloadBucket.limit(limits.downloadBytesPerSecond, nowMs);
+  }
+
+  /** The books of the engine at this moment, for checks and for hunting faults. */
+  inspect(): EngineInspection {
+    return {
+      limits: this.#shared.limits,
+      connections: this.connectionCount,
+      incomingHandshakes: this.#incomingGreetings(),
+      dialling: this.#dialling,
+      pieceBufferBytes: this.#shared.pieceBuffers.lentBytes,
+      serveBufferBytes: this.#shared.serveBuffers.lentBytes,
+      hashJobs: this.#shared.hashJobs.running,
+      torrents: this.torrents.map((torrent) => torrent.inspect()),
+    };
   }
 
   /** Stops every torrent and resolves when no timer, socket or promise of the engine is left. */

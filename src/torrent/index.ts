@@ -28,6 +28,14 @@ export type { RateLimits } from './traffic.ts';
 export type { TorrentMode } from './content.ts';
 export type { ReadOptions } from './reader.ts';
 export { DEFAULT_LIMITS, type AddressFilter, type EngineLimits } from './shared.ts';
+export type {
+  ContentInspection,
+  EngineInspection,
+  PeerInspection,
+  PieceInspection,
+  TorrentInspection,
+  WebSeedInspection,
+} from './inspection.ts';
 export type { PeerStats, TorrentStats } from './stats.ts';
 export type { WebSeedUse } from './web-seeding.ts';
 export type {

@@ -10,6 +10,11 @@ export class JobLimit {
     this.#limit = limit;
   }
 
+  /** Jobs running now. */
+  get running(): number {
+    return this.#running;
+  }
+
   /** Runs `job` when a place is free and settles as it does. */
   async run<Result>(job: () => Promise<Result>): Promise<Result> {
     if (this.#running >= this.#limit) await new Promise<void>((resolve) => this.#waiting.push(resolve));

@@ -60,6 +60,16 @@ export class PieceStore {
     return this.#active;
   }
 
+  /** Complete pieces whose hash is being computed, or waits to be. */
+  get checking(): ReadonlySet<number> {
+    return this.#checking;
+  }
+
+  /** Right pieces that are being written. */
+  get verified(): Iterable<number> {
+    return this.#verified.keys();
+  }
+
   /** Complete pieces that still wait for their hash or their write: what disk and hashing lag behind the network. */
   get unwrittenBytes(): number {
     return this.#unwrittenBytes;

@@ -16,6 +16,7 @@ import type { Connection } from './connection.ts';
 import { Content } from './content.ts';
 import { Crowd } from './crowd.ts';
 import { handleExtended, sayExtendedHandshake, type ExtensionHandlers } from './extensions.ts';
+import { inspectPeer, type TorrentInspection } from './inspection.ts';
 import { MetadataFetch, MetadataServer } from './metadata-exchange.ts';
 import { Peer } from './peer.ts';
 import type { PeerAddress, PeerSocket, RangeSource } from './ports.ts';
@@ -177,6 +178,17 @@ export class Torrent {
   }
 
   // For the engine.
+
+  inspect(): TorrentInspection {
+    const nowMs = this.#nowMs();
+    return {
+      keys: this.keys,
+      isComplete: this.isComplete,
+      uploadSlots: this.#crowd.uploadSlots,
+      peers: [...this.#crowd.peers].map((peer) => inspectPeer(peer, nowMs)),
+      content: this.#content?.inspect(),
+    };
+  }
 
   /** The metadata is known: opens the content. @throws Conflict when it cannot be served by this version. */
   openContent(info: TorrentInfo, opened: OpenedStorage): void {

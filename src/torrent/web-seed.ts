@@ -83,6 +83,11 @@ export class WebSeed implements BlockSource {
     return this.#run && { start: this.#run.position, endExclusive: this.#run.endExclusive };
   }
 
+  /** Keys of the blocks of the run that have not come. */
+  get askedBlocks(): number[] {
+    return this.#run === undefined ? [] : this.#blocksOf(this.#run.position, this.#run.endExclusive);
+  }
+
   /** When `sizeBytes` asked for now would be here, ms from now; a hopeful guess before the first run. */
   arrivalMs(sizeBytes: number): number {
     return this.#delayMs + sizeBytes / (this.#bytesPerMs || UNKNOWN_BYTES_PER_MS);

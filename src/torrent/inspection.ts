@@ -1,0 +1,109 @@
+/**
+ * A look inside a running engine: who holds what, counted at one moment. It exists so that a simulation, or somebody
+ * who hunts a fault, can check the engine's books against each other. Invariant: looking changes nothing.
+ */
+import type { SwarmKey } from '../base/ids.ts';
+import type { ActivePiece } from './active-piece.ts';
+import type { Peer } from './peer.ts';
+import type { PeerAddress } from './ports.ts';
+import type { EngineLimits } from './shared.ts';
+
+/** One engine: what its global caps count. */
+export interface EngineInspection {
+  readonly limits: EngineLimits;
+  /** Open connections, handshakes under way included. */
+  readonly connections: number;
+  /** Incoming connections whose handshake is not in. */
+  readonly incomingHandshakes: number;
+  /** Addresses being dialled. */
+  readonly dialling: number;
+  /** Bytes lent for pieces coming in. */
+  readonly pieceBufferBytes: number;
+  /** Bytes lent for blocks going out. */
+  readonly serveBufferBytes: number;
+  /** Hashes being computed. */
+  readonly hashJobs: number;
+  readonly torrents: readonly TorrentInspection[];
+}
+
+export interface TorrentInspection {
+  readonly keys: readonly SwarmKey[];
+  readonly isComplete: boolean;
+  /** Regular upload slots of the moment; one optimistic comes on top. */
+  readonly uploadSlots: number;
+  readonly peers: readonly PeerInspection[];
+  /** Undefined before the metadata is known. */
+  readonly content: ContentInspection | undefined;
+}
+
+export interface PeerInspection {
+  readonly id: number;
+  readonly address: PeerAddress | undefined;
+  /** Keys of the blocks it was asked for and should still bring. */
+  readonly asked: readonly number[];
+  /** Time since it last brought a block or was first asked, in ms; 0 while nothing is asked. */
+  readonly silentMs: number;
+  readonly isChoking: boolean;
+  readonly amChoking: boolean;
+  readonly isInterested: boolean;
+  readonly amInterested: boolean;
+  /** Its requests that wait to be served. */
+  readonly queuedRequests: number;
+}
+
+export interface ContentInspection {
+  readonly pieceCount: number;
+  /** Blocks per piece but the last: block key = piece × this + block. */
+  readonly blocksPerPiece: number;
+  readonly held: (piece: number) => boolean;
+  readonly active: readonly PieceInspection[];
+  readonly checking: readonly number[];
+  /** Hashed, being written. */
+  readonly verified: readonly number[];
+  readonly webSeeds: readonly WebSeedInspection[];
+  readonly readers: number;
+}
+
+export interface PieceInspection {
+  readonly piece: number;
+  readonly bufferBytes: number;
+  readonly freeBlocks: number;
+  readonly receivedBlocks: number;
+  /** Per block: sources asked for it now, or `received`. */
+  readonly blocks: readonly (number | 'received')[];
+}
+
+export interface WebSeedInspection {
+  readonly label: string;
+  readonly isBanned: boolean;
+  /** Keys of the blocks of its run that have not come. */
+  readonly asked: readonly number[];
+}
+
+/** A peer's side of the books. */
+export function inspectPeer(peer: Peer, nowMs: number): PeerInspection {
+  return {
+    id: peer.sourceId,
+    address: peer.connection.remote,
+    asked: [...peer.ledger.open.keys()],
+    silentMs: peer.ledger.size === 0 ? 0 : nowMs - peer.lastBlockAtMs,
+    isChoking: peer.isChoking,
+    amChoking: peer.amChoking,
+    isInterested: peer.isInterested,
+    amInterested: peer.amInterested,
+    queuedRequests: peer.uploadBacklog,
+  };
+}
+
+/** A piece's side of the books. */
+export function inspectPiece(piece: ActivePiece): PieceInspection {
+  return {
+    piece: piece.index,
+    bufferBytes: piece.buffer.length,
+    freeBlocks: piece.freeBlocks,
+    receivedBlocks: piece.receivedBlocks,
+    blocks: Array.from({ length: piece.blockCount }, (_, block) =>
+      piece.isReceived(block) ? 'received' : piece.askers(block),
+    ),
+  };
+}

@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { subtleHasher } from '../../src/adapters/browser/subtle-hasher.ts';
+import { nodeHasher } from '../../src/adapters/node-crypto/hasher.ts';
 import { nodeDisk } from '../../src/adapters/fs/disk.ts';
 import { FilePieceStorage } from '../../src/adapters/fs/piece-storage.ts';
 import { placeFiles } from '../../src/adapters/fs/placement.ts';
@@ -29,7 +29,7 @@ const limits = new ConnectionLimits();
 const engine = new Engine({
   ports: {
     clock: systemClock,
-    hasher: subtleHasher,
+    hasher: nodeHasher,
     log: silentLog,
     random: Math.random,
     dialers: [new TcpDialer({ limits })],

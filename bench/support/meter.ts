@@ -1,17 +1,13 @@
 /**
- * CPU time and memory of a process and its descendants, read from /proc (Linux). Children that end while we measure
+ * CPU time and memory of a process and its descendants, read from /proc (Linux). Only the tree itself is read, and
+ * seldom: a meter that walks all of /proc often takes a core from what it measures. Children that end while we measure
  * are kept by their last reading, so a figure never shrinks; what a child burns within the last sample may be missed.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** /proc counts in hundredths of a second on every Linux that Node runs on (USER_HZ). */
 const TICKS_PER_SECOND = 100;
-const SAMPLE_MS = 20;
-
-interface Sample {
-  readonly parent: number;
-  readonly cpuSeconds: number;
-}
+const SAMPLE_MS = 100;
 
 export interface Usage {
   /** User and system time since the meter started. */
@@ -22,13 +18,14 @@ export interface Usage {
   readonly peakRssBytes: number;
 }
 
-function readSample(pid: number): Sample | undefined {
+/** User and system time of one process, its threads included; undefined when it is gone. */
+function readCpuSeconds(pid: number): number | undefined {
   const text = readProc(`/proc/${pid}/stat`);
   if (text === undefined) return undefined;
   // The command name may hold spaces and parentheses: fields count from the last one.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   const ticks = Number(fields[11]) + Number(fields[12]);
-  return { parent: Number(fields[1]), cpuSeconds: ticks / TICKS_PER_SECOND };
+  return ticks / TICKS_PER_SECOND;
 }
 
 function readRssBytes(pid: number): number {
@@ -45,25 +42,34 @@ function readProc(file: string): string | undefined {
   }
 }
 
-/** Live processes of the tree under `root`, itself included. */
-function treeOf(root: number): Map<number, Sample> {
-  const all = new Map<number, Sample>();
-  for (const entry of readdirSync('/proc')) {
-    const pid = Number(entry);
-    const sample = Number.isInteger(pid) ? readSample(pid) : undefined;
-    if (sample !== undefined) all.set(pid, sample);
+/** Processes started by any thread of `pid` that still run. */
+function childrenOf(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+      (readProc(`/proc/${pid}/task/${thread}/children`) ?? '').split(' ').filter(Boolean).map(Number),
+    );
+  } catch {
+    return [];
   }
-  const belongs = (pid: number): boolean => {
-    for (let at = pid; at > 1; at = all.get(at)?.parent ?? 0) if (at === root) return true;
-    return false;
-  };
-  return new Map([...all].filter(([pid]) => belongs(pid)));
+}
+
+/** CPU seconds of each live process of the tree under `root`, itself included. */
+function treeOf(root: number): Map<number, number> {
+  const tree = new Map<number, number>();
+  const open = [root];
+  for (let pid = open.pop(); pid !== undefined; pid = open.pop()) {
+    const cpuSeconds = readCpuSeconds(pid);
+    if (cpuSeconds === undefined || tree.has(pid)) continue;
+    tree.set(pid, cpuSeconds);
+    open.push(...childrenOf(pid));
+  }
+  return tree;
 }
 
 /** Measures from its construction until `stop()`. */
 export class TreeMeter {
   readonly #root: number;
-  readonly #before: Map<number, Sample>;
+  readonly #before: Map<number, number>;
   readonly #latest = new Map<number, number>();
   readonly #timer: NodeJS.Timeout;
   #peakRssBytes = 0;
@@ -82,14 +88,14 @@ export class TreeMeter {
     let [cpuSeconds, totalCpuSeconds] = [0, 0];
     for (const [pid, latest] of this.#latest) {
       totalCpuSeconds += latest;
-      cpuSeconds += latest - (this.#before.get(pid)?.cpuSeconds ?? 0);
+      cpuSeconds += latest - (this.#before.get(pid) ?? 0);
     }
     return { cpuSeconds, totalCpuSeconds, peakRssBytes: this.#peakRssBytes };
   }
 
   #sample(): void {
     let rssBytes = 0;
-    for (const [pid, { cpuSeconds }] of treeOf(this.#root)) {
+    for (const [pid, cpuSeconds] of treeOf(this.#root)) {
       this.#latest.set(pid, cpuSeconds);
       rssBytes += readRssBytes(pid);
     }

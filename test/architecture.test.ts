@@ -20,6 +20,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
   'adapters/fs': ['base', 'codec', 'store', 'torrent'],
   'adapters/sqlite': ['base', 'codec', 'store'],
   'adapters/tcp': ['base', 'codec', 'torrent'],
+  'adapters/node-crypto': ['base', 'codec', 'torrent'],
   'adapters/webrtc': ['base', 'codec', 'torrent'],
   'adapters/webseed': ['base', 'codec', 'torrent'],
   'adapters/tracker-client': ['base', 'codec', 'torrent'],

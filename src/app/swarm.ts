@@ -4,7 +4,7 @@
  */
 import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
-import { subtleHasher } from '../adapters/browser/subtle-hasher.ts';
+import { nodeHasher } from '../adapters/node-crypto/hasher.ts';
 import { TcpDialer } from '../adapters/tcp/dialer.ts';
 import { ConnectionLimits } from '../adapters/tcp/limits.ts';
 import { TcpListener } from '../adapters/tcp/listener.ts';
@@ -64,7 +64,7 @@ export async function startSwarm(
   const limits = new ConnectionLimits({ maxConnections: config.maxPeers });
   const seeding: Seeding = new Seeding({
     media,
-    hasher: subtleHasher,
+    hasher: nodeHasher,
     clock,
     log,
     random: Math.random,
@@ -123,7 +123,7 @@ function createEngine(
 ): Engine {
   const { seedLimitBytesPerSec } = config;
   return new Engine({
-    ports: { clock, hasher: subtleHasher, log, random: Math.random, dialers: [new TcpDialer({ limits, clock })] },
+    ports: { clock, hasher: nodeHasher, log, random: Math.random, dialers: [new TcpDialer({ limits, clock })] },
     listenPort: config.peerPort,
     limits: {
       maxConnections: config.maxPeers,

@@ -99,3 +99,10 @@ export function writeUint16(bytes: Uint8Array, at: number, value: number): void 
 export function randomBytes(count: number): Uint8Array<ArrayBuffer> {
   return globalThis.crypto.getRandomValues(new Uint8Array(count));
 }
+
+/** The same bytes on a plain ArrayBuffer, which is what browser interfaces take; copies only shared memory. */
+export function onArrayBuffer(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return bytes.buffer instanceof ArrayBuffer
+    ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    : new Uint8Array(bytes);
+}

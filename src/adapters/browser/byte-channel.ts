@@ -15,10 +15,3 @@ export interface ByteChannel {
   send(bytes: Uint8Array<ArrayBuffer>): void;
   close(): void;
 }
-
-/** The same bytes on a plain ArrayBuffer, which is what browser interfaces take; copies only shared memory. */
-export function onArrayBuffer(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return bytes.buffer instanceof ArrayBuffer
-    ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    : new Uint8Array(bytes);
-}

@@ -3,10 +3,11 @@
  * channel is open leave in order when it opens, bytes received before anybody listens or while paused are kept, and
  * both backlogs are bounded. Message borders mean nothing.
  */
+import { onArrayBuffer } from '../../base/bytes.ts';
 import { ProtocolError, Unavailable } from '../../base/errors.ts';
 import { KIB, MIB } from '../../base/units.ts';
 import type { PeerSocket, PeerSocketListener } from '../../torrent/ports.ts';
-import { type ByteChannel, onArrayBuffer } from './byte-channel.ts';
+import type { ByteChannel } from './byte-channel.ts';
 
 /** Larger messages are not safe with every WebRTC stack. */
 const MESSAGE_BYTES = 64 * KIB;

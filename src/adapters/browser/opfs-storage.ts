@@ -2,9 +2,9 @@
  * The pieces of one torrent in one OPFS file, each at its own position. Unwritten stretches are holes that read as
  * zeros, so only the bitfield says what is held; browsers charge the quota for the file's length, holes included.
  */
+import { onArrayBuffer } from '../../base/bytes.ts';
 import { StorageFailed } from '../../base/errors.ts';
 import type { PieceStorage } from '../../torrent/ports.ts';
-import { onArrayBuffer } from './byte-channel.ts';
 import { storageError, type SyncFile } from './opfs-folder.ts';
 
 export class OpfsStorage implements PieceStorage {

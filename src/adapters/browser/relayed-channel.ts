@@ -3,7 +3,8 @@
  * a MessagePort, and the worker sees the far end as a `ByteChannel`. Bytes are moved, not copied, in both directions;
  * `bufferedAmount` counts what the page has not yet confirmed.
  */
-import { type ByteChannel, onArrayBuffer } from './byte-channel.ts';
+import { onArrayBuffer } from '../../base/bytes.ts';
+import type { ByteChannel } from './byte-channel.ts';
 
 type ToWorker =
   | { readonly kind: 'open' }

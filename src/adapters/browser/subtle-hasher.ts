@@ -1,6 +1,6 @@
 /** Hashing by the browser's own WebCrypto, which runs off the calling thread. */
+import { onArrayBuffer } from '../../base/bytes.ts';
 import type { Hasher } from '../../torrent/ports.ts';
-import { onArrayBuffer } from './byte-channel.ts';
 
 async function digest(algorithm: 'SHA-1' | 'SHA-256', bytes: Uint8Array): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.digest(algorithm, onArrayBuffer(bytes)));

@@ -2,7 +2,7 @@
  * A BitTorrent peer for the command line: engine, TCP both ways, WebRTC through WebSocket trackers, announces. Started and
  * stopped as one; nothing of it is left after `stop`.
  */
-import { subtleHasher } from '../../adapters/browser/subtle-hasher.ts';
+import { nodeHasher } from '../../adapters/node-crypto/hasher.ts';
 import { TcpDialer } from '../../adapters/tcp/dialer.ts';
 import { ConnectionLimits } from '../../adapters/tcp/limits.ts';
 import { TcpListener } from '../../adapters/tcp/listener.ts';
@@ -64,7 +64,7 @@ export class SwarmNode {
       listenPort: listener.address.port,
       ports: {
         clock: systemClock,
-        hasher: subtleHasher,
+        hasher: nodeHasher,
         log,
         random: Math.random,
         dialers: [new TcpDialer({ limits })],

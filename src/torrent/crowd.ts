@@ -2,6 +2,7 @@
  * The peers of one torrent: who is let in, dialled, unchoked, told about others and thrown out. Invariants: every peer
  * in the set is open, no peer is in it twice, and both ends keep the same one of two crossing connections.
  */
+import type { AddressSource } from '../base/address-policy.ts';
 import { compareBytes, toHex } from '../base/bytes.ts';
 import { AppError, HashMismatch, ProtocolError, TimedOut } from '../base/errors.ts';
 import { SECOND_MS } from '../base/units.ts';
@@ -53,7 +54,7 @@ export class Crowd {
 
   constructor(host: CrowdHost) {
     this.#host = host;
-    this.#exchange = new PeerExchange(host.shared.allowAddress);
+    this.#exchange = new PeerExchange((address) => host.shared.allowAddress(address, 'told'));
     this.#choking = new Choking({
       peers: this.#peers,
       random: host.shared.ports.random,
@@ -76,19 +77,20 @@ export class Crowd {
     return this.#peers.size > 0 || this.#candidates.hasWaiting;
   }
 
-  /** Remembers addresses that pass the filter, and dials as many as caps allow. */
   /** A peer that said itself, just now, that it listens there. */
   callBack(address: PeerAddress): void {
     this.#candidates.renew(address, this.#nowMs());
-    this.addAddresses([address]);
+    this.addAddresses([address], 'observed');
   }
 
-  addAddresses(addresses: readonly PeerAddress[]): void {
+  /** Remembers addresses that pass the filter, and dials as many as caps allow. */
+  addAddresses(addresses: readonly PeerAddress[], source: AddressSource): void {
     if (this.#isClosed) return;
     const { allowAddress, bans } = this.#host.shared;
     const nowMs = this.#nowMs();
     for (const address of addresses)
-      if (allowAddress(address) && !bans.isHostBanned(address.host, nowMs)) this.#candidates.add(address, nowMs);
+      if (allowAddress(address, source) && !bans.isHostBanned(address.host, nowMs))
+        this.#candidates.add(address, nowMs);
     this.#host.wake();
     this.#dialMore(nowMs);
   }
@@ -130,7 +132,7 @@ export class Crowd {
   }
 
   pexReceived(peer: Peer, message: PexMessage): void {
-    this.addAddresses(this.#exchange.received(peer, message, this.#nowMs()));
+    this.addAddresses(this.#exchange.received(peer, message, this.#nowMs()), 'told');
   }
 
   /** The peer's own bytes were wrong: closed, and refused from now on. */

@@ -3,6 +3,7 @@
  * torrents must not cost a thousand times the memory of one.
  */
 import type { PeerAddress } from '../base/address.ts';
+import type { AddressSource } from '../base/address-policy.ts';
 import { MIB } from '../base/units.ts';
 import type { BanList } from './bans.ts';
 import type { BufferPool } from './buffers.ts';
@@ -37,8 +38,8 @@ export const DEFAULT_LIMITS: EngineLimits = {
   downloadBytesPerSecond: Number.POSITIVE_INFINITY,
 };
 
-/** Which addresses may be dialled or passed on; the guard against inner networks. */
-export type AddressFilter = (address: PeerAddress) => boolean;
+/** Which addresses may be dialled, by who named them; what strangers may name is also what they may be told. */
+export type AddressFilter = (address: PeerAddress, source: AddressSource) => boolean;
 
 export interface Shared {
   readonly ports: EnginePorts;

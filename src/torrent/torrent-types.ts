@@ -22,7 +22,7 @@ export interface TorrentOptions extends InfoHashes, RateLimits {
   /** Default `when-needed`. */
   readonly webSeedUse?: WebSeedUse;
   readonly webSeeds?: readonly RangeSource[];
-  /** Addresses to dial; they pass the engine's filter first. */
+  /** Addresses to dial, named by strangers: they pass the engine's filter first. */
   readonly peers?: readonly PeerAddress[];
 }
 

@@ -7,6 +7,7 @@ import { Emitter } from '../base/emitter.ts';
 import { Cancelled, Conflict, StorageFailed } from '../base/errors.ts';
 import { swarmKeyOf, type SwarmKey } from '../base/ids.ts';
 import { SECOND_MS } from '../base/units.ts';
+import type { AddressSource } from '../base/address-policy.ts';
 import { Bitfield } from '../codec/bitfield.ts';
 import type { Handshake } from '../codec/handshake.ts';
 import type { InfoHashes } from '../codec/metainfo.ts';
@@ -142,9 +143,9 @@ export class Torrent {
     return this.#content.read(options);
   }
 
-  /** Addresses to dial, from a tracker or a user; those the filter refuses are dropped. */
-  addPeers(addresses: readonly PeerAddress[]): void {
-    if (addresses.length > 0) this.#crowd.addAddresses(addresses);
+  /** Addresses to dial, and who named them; those the filter refuses are dropped. */
+  addPeers(addresses: readonly PeerAddress[], source: AddressSource = 'told'): void {
+    if (addresses.length > 0) this.#crowd.addAddresses(addresses, source);
   }
 
   /** Dials a peer that said just now where it listens, whatever came of earlier dials. */

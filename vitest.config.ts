@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 import { SkipReporter } from './test/support/skip-reporter.ts';
 
 /** Whole stories with browsers, other programs and crashes: one at a time, or they would measure each other. */
-const STORIES = ['test/{e2e,browser,interop,crash,setup,bench}/**/*.test.ts'];
+const STORIES = ['test/{e2e,browser,interop,crash,setup,bench,examples}/**/*.test.ts'];
 
 export default defineConfig({
   test: {

@@ -6,7 +6,10 @@ import { expect, test } from 'vitest';
 
 const root = path.resolve(import.meta.dirname, '..');
 
-/** room → rooms it may import, besides itself. `adapters/x` entries name the one folder whose interface they fulfil. */
+/**
+ * room → rooms it may import, besides itself. `adapters/x` entries name the one folder whose interface they fulfil;
+ * `kit/x` entries name the adapters that the engine gets on that platform.
+ */
 const TABLE: Readonly<Record<string, readonly string[]>> = {
   base: [],
   codec: ['base'],
@@ -26,6 +29,16 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
   'adapters/tracker-client': ['base', 'codec', 'torrent'],
   'adapters/udp-tracker': ['base', 'codec', 'tracker'],
   'adapters/browser': ['base', 'codec', 'torrent'],
+  'kit/node': [
+    'base',
+    'codec',
+    'torrent',
+    'adapters/fs',
+    'adapters/node-crypto',
+    'adapters/tcp',
+    'adapters/tracker-client',
+    'adapters/webrtc',
+  ],
   app: ['*'],
   cli: ['base', 'app'],
   web: ['base', 'codec', 'torrent', 'store', 'nostr', 'adapters/browser'],
@@ -38,7 +51,7 @@ function roomOf(file: string): string | undefined {
   const parts = file.split('/');
   if (parts[0] === 'web') return parts[1] === 'src' ? 'web' : undefined; // the rest of web/ is its build
   if (parts[0] !== 'src') return undefined;
-  return parts[1] === 'adapters' ? `adapters/${parts[2]}` : parts[1];
+  return parts[1] === 'adapters' || parts[1] === 'kit' ? `${parts[1]}/${parts[2]}` : parts[1];
 }
 
 const IMPORT = /(?:from\s+|import\s*\(\s*|import\s+|new URL\(\s*)['"]([^'"]+)['"]/g;
@@ -77,7 +90,17 @@ test.each([
   ['src/adapters/tcp/x.ts', `export { a } from '../sqlite/y.ts';`, 'adapters/tcp may not import adapters/sqlite'],
   ['web/src/x.tsx', `import '../../src/media/y.ts';`, 'web may not import media'],
   ['src/torrent/x.ts', `const w = await import('../http/y.ts');`, 'torrent may not import http'],
+  ['src/kit/node/x.ts', `import { a } from '../../media/y.ts';`, 'kit/node may not import media'],
   ['src/gadgets/x.ts', ``, 'the room gadgets is not in the import table'],
 ])('a planted violation in %s is named', (file, source, message) => {
   expect(violations(file, source)).toEqual([expect.stringContaining(message)]);
+});
+
+test('examples use what the package exports, as a stranger would', () => {
+  const files = globSync('examples/**/*.ts', { cwd: root });
+  expect(files.length).toBeGreaterThan(1);
+  const insiders = files.filter((file) =>
+    /['"](?:\.\.\/)+(?:src|web|test)\//.test(readFileSync(path.join(root, file), 'utf8')),
+  );
+  expect(insiders).toEqual([]);
 });

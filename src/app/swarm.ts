@@ -10,7 +10,7 @@ import { ConnectionLimits } from '../adapters/tcp/limits.ts';
 import { TcpListener } from '../adapters/tcp/listener.ts';
 import { KeyedConnectionIds } from '../adapters/udp-tracker/connection-ids.ts';
 import { UdpServer } from '../adapters/udp-tracker/udp-server.ts';
-import { RtcAnswerer } from '../adapters/webrtc/answerer.ts';
+import { loadWebRtc } from '../adapters/webrtc/load.ts';
 import type { Clock } from '../base/clock.ts';
 import { swarmKeyOf } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
@@ -51,15 +51,18 @@ export async function startSwarm(
 ): Promise<Swarm> {
   const network = await ownNetwork(config);
   const bindAddress = isAnyHost(config.host) ? {} : { bindAddress: config.host };
-  const answerer = new RtcAnswerer({
-    iceServers: config.iceServers.map((urls) => ({ urls })),
-    clock,
-    log,
-    maxConnections: config.maxPeers,
-    accept: (socket) => seeding.engine.accept(socket),
-    ...bindAddress,
-  });
-  started.defer(() => answerer.stop());
+  const webRtc = await loadWebRtc(log);
+  const answerer =
+    webRtc &&
+    new webRtc.RtcAnswerer({
+      iceServers: config.iceServers.map((urls) => ({ urls })),
+      clock,
+      log,
+      maxConnections: config.maxPeers,
+      accept: (socket) => seeding.engine.accept(socket),
+      ...bindAddress,
+    });
+  started.defer(() => answerer?.stop());
 
   const limits = new ConnectionLimits({ maxConnections: config.maxPeers });
   const seeding: Seeding = new Seeding({
@@ -69,7 +72,7 @@ export async function startSwarm(
     log,
     random: Math.random,
     createEngine: (wake) => createEngine(config, { clock, log, limits }, wake),
-    answerer,
+    ...(answerer && { answerer }),
     peerAddressFor: (remoteHost) => {
       const host = addressReachableFrom(remoteHost, network());
       return host === undefined ? undefined : { host, port: config.peerPort };

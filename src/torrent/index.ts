@@ -49,3 +49,6 @@ export type {
   RangeSource,
   TransportKind,
 } from './ports.ts';
+export { systemClock, type Clock } from '../base/clock.ts';
+export { AppError } from '../base/errors.ts';
+export { silentLog, type Log } from '../base/log.ts';

@@ -23,8 +23,8 @@ import { Bitfield } from '../../codec/bitfield.ts';
 import { canonicalSha256Of } from '../../codec/canonical.ts';
 import type { TorrentInfo } from '../../codec/torrent-info.ts';
 import type { PeerAddress, Torrent } from '../../torrent/index.ts';
-import { checkPieces } from './check-pieces.ts';
-import type { SwarmNode } from './swarm-node.ts';
+import { checkPieces } from '../../kit/node/check-pieces.ts';
+import type { SwarmNode } from '../../kit/node/swarm-node.ts';
 import type { TorrentSource } from './torrent-source.ts';
 
 const SAVE_MS = 5 * SECOND_MS;

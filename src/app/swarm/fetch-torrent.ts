@@ -4,7 +4,7 @@ import { InvalidInput } from '../../base/errors.ts';
 import { type Log, silentLog } from '../../base/log.ts';
 import type { PeerAddress } from '../../torrent/index.ts';
 import { Download, type DownloadProgress, type DownloadResult } from './download.ts';
-import { SwarmNode } from './swarm-node.ts';
+import { SwarmNode } from '../../kit/node/swarm-node.ts';
 import { readSource } from './torrent-source.ts';
 
 export interface FetchOptions {

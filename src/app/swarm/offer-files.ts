@@ -5,8 +5,8 @@ import { safeSegment } from '../../adapters/fs/placement.ts';
 import type { Sha256 } from '../../base/ids.ts';
 import { type Log, silentLog } from '../../base/log.ts';
 import type { InfoHashes } from '../../codec/metainfo.ts';
-import { hashFile, seedFile, type SeededFile } from './seed-files.ts';
-import { SwarmNode } from './swarm-node.ts';
+import { hashFile, seedFile, type SeededFile } from '../../kit/node/seed-files.ts';
+import { SwarmNode } from '../../kit/node/swarm-node.ts';
 
 export interface OfferOptions {
   readonly files: readonly string[];

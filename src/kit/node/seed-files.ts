@@ -7,7 +7,7 @@ import { FilePieceStorage } from '../../adapters/fs/piece-storage.ts';
 import { Volume } from '../../adapters/fs/volume.ts';
 import { Conflict, InvalidInput, throwIfAborted } from '../../base/errors.ts';
 import { parseSha256 } from '../../base/ids.ts';
-import type { Log } from '../../base/log.ts';
+import { type Log, silentLog } from '../../base/log.ts';
 import { SECOND_MS } from '../../base/units.ts';
 import { canonicalInfo, canonicalPieceCount, canonicalPieceLength } from '../../codec/canonical.ts';
 import { formatMagnet } from '../../codec/magnet.ts';
@@ -89,7 +89,7 @@ export async function seedFile(
   node: SwarmNode,
   hashedFile: HashedFile,
   trackers: readonly string[],
-  log: Log,
+  log: Log = silentLog,
 ): Promise<SeededFile> {
   const { file, name, info } = hashedFile;
   const v1 = await infoHashV1Of(info.rawInfo);

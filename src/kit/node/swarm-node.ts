@@ -1,6 +1,6 @@
 /**
- * A BitTorrent peer for the command line: engine, TCP both ways, WebRTC through WebSocket trackers, announces. Started and
- * stopped as one; nothing of it is left after `stop`.
+ * A BitTorrent peer in a Node process: engine, TCP both ways, WebRTC through WebSocket trackers, announces. Started and
+ * stopped as one; nothing of it is left after `stop`. Where WebRTC's native library is missing, all else works.
  */
 import { nodeHasher } from '../../adapters/node-crypto/hasher.ts';
 import { TcpDialer } from '../../adapters/tcp/dialer.ts';
@@ -11,19 +11,21 @@ import type { TrackerClient } from '../../adapters/tracker-client/client.ts';
 import { HttpTracker } from '../../adapters/tracker-client/http-tracker.ts';
 import { UdpTrackers } from '../../adapters/tracker-client/udp-trackers.ts';
 import { WebTracker } from '../../adapters/tracker-client/web-tracker.ts';
-import { RtcAnswerer } from '../../adapters/webrtc/answerer.ts';
-import { RtcOfferer } from '../../adapters/webrtc/offerer.ts';
+import type { RtcAnswerer } from '../../adapters/webrtc/answerer.ts';
+import { loadWebRtc, type WebRtc } from '../../adapters/webrtc/load.ts';
+import type { RtcOfferer } from '../../adapters/webrtc/offerer.ts';
 import { systemClock } from '../../base/clock.ts';
 import { AppError } from '../../base/errors.ts';
-import type { Log } from '../../base/log.ts';
+import { type Log, silentLog } from '../../base/log.ts';
 import { Engine, type PeerAddress, type Torrent } from '../../torrent/index.ts';
 
 export interface SwarmNodeOptions {
   /** IP literal to listen on; undefined = all. */
   readonly host?: string;
-  /** 0 = any free port. */
-  readonly port: number;
-  readonly log: Log;
+  /** Default 0: any free port. */
+  readonly port?: number;
+  /** Default: nothing is logged. */
+  readonly log?: Log;
 }
 
 /** From so many on, no offers are made. */
@@ -31,26 +33,29 @@ const ENOUGH_PEERS = 10;
 /** TCP connections; a single download needs few, and all may sit behind one address. */
 const LIMITS = { maxConnections: 200, maxPerAddress: 50 };
 
-export class SwarmNode {
+export class SwarmNode implements AsyncDisposable {
   readonly engine: Engine;
   readonly #log: Log;
   readonly #udp = new UdpTrackers();
-  readonly #answerer: RtcAnswerer;
-  readonly #offerer: RtcOfferer;
+  /** Undefined where this system has no WebRTC. */
+  readonly #rtc: { readonly answerer: RtcAnswerer; readonly offerer: RtcOfferer } | undefined;
   readonly #listener: TcpListener;
   readonly #sessions = new Set<{ stop(): Promise<void> }>();
 
-  private constructor(engine: Engine, listener: TcpListener, log: Log) {
+  private constructor(engine: Engine, listener: TcpListener, webRtc: WebRtc | undefined, log: Log) {
     this.engine = engine;
     this.#listener = listener;
     this.#log = log;
     const rtc = { iceServers: [], clock: systemClock, log };
-    this.#answerer = new RtcAnswerer({ ...rtc, accept: (socket) => engine.accept(socket) });
-    this.#offerer = new RtcOfferer(rtc);
+    this.#rtc = webRtc && {
+      answerer: new webRtc.RtcAnswerer({ ...rtc, accept: (socket) => engine.accept(socket) }),
+      offerer: new webRtc.RtcOfferer(rtc),
+    };
   }
 
   /** @throws Unavailable when the port is taken. */
-  static async open({ host, port, log }: SwarmNodeOptions): Promise<SwarmNode> {
+  static async open({ host, port = 0, log = silentLog }: SwarmNodeOptions = {}): Promise<SwarmNode> {
+    const webRtc = await loadWebRtc(log);
     const limits = new ConnectionLimits(LIMITS);
     const early: { engine?: Engine } = {};
     const listener = await TcpListener.open({
@@ -71,7 +76,7 @@ export class SwarmNode {
       },
     });
     early.engine = engine;
-    return new SwarmNode(engine, listener, log);
+    return new SwarmNode(engine, listener, webRtc, log);
   }
 
   /** Where peers reach us. */
@@ -91,7 +96,7 @@ export class SwarmNode {
       random: Math.random,
     });
     const web = new Set(tiers.flat().filter((url) => /^wss?:/.test(url)));
-    const trackers = Array.from(web, (url) => this.#webTracker(url, torrent));
+    const trackers = Array.from(web).flatMap((url) => this.#webTracker(url, torrent) ?? []);
     torrent.events.on('done', () => {
       announcer.completed();
       for (const tracker of trackers) for (const key of torrent.keys) tracker.completed(key);
@@ -104,7 +109,11 @@ export class SwarmNode {
     await Promise.all(Array.from(this.#sessions, (session) => session.stop()));
     this.#udp.close();
     await this.engine.stop();
-    await Promise.all([this.#listener.close(), this.#answerer.stop(), this.#offerer.stop()]);
+    await Promise.all([this.#listener.close(), this.#rtc?.answerer.stop(), this.#rtc?.offerer.stop()]);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
   }
 
   #clientOf(url: string): TrackerClient | undefined {
@@ -131,13 +140,15 @@ export class SwarmNode {
     return { swarmKey, peerId: this.engine.peerId, port: this.address.port, ...transfer(torrent) };
   }
 
-  #webTracker(url: string, torrent: Torrent): WebTracker {
+  #webTracker(url: string, torrent: Torrent): WebTracker | undefined {
+    const rtc = this.#rtc;
+    if (rtc === undefined) return undefined;
     return new WebTracker({
       url,
       peerId: this.engine.peerId,
       rtc: {
-        offer: (signal) => this.#offerer.offer(signal),
-        answer: (offer, sink) => this.#answerer.answer(offer, sink),
+        offer: (signal) => rtc.offerer.offer(signal),
+        answer: (offer, sink) => rtc.answerer.answer(offer, sink),
       },
       swarms: torrent.keys.map((key) => ({
         key,

@@ -1,0 +1,96 @@
+/**
+ * Streams a torrent, or a part of it, to standard output while it arrives; what came is kept in a folder. Ends when all
+ * that was asked for is there.
+ *
+ *     node examples/node-download.ts 'magnet:?xt=urn:btih:…' | mpv -
+ *     node examples/node-download.ts film.torrent --range 0-65535 --peer 192.0.2.7:24244 > beginning.bin
+ */
+import { readFile } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import { parseArgs } from 'node:util';
+import { infoHashesOf, parseMagnet, parseMetainfo } from 'seedbed/codec';
+import { AppError, type PeerAddress, type Torrent } from 'seedbed/torrent';
+import { openFiles, SwarmNode } from 'seedbed/torrent/node';
+
+const HELP = `node examples/node-download.ts <magnet | .torrent file>
+  [--folder <where to keep it, default: downloads>] [--range <first byte>-<last byte>] [--peer <ip>:<port>]…`;
+const PROGRESS_MS = 500;
+
+/** Adds what `source` names; nothing is fetched but the metadata and what is read. */
+async function add(node: SwarmNode, source: string, folder: string, signal: AbortSignal): Promise<Torrent> {
+  if (source.startsWith('magnet:')) {
+    const { v1, v2, trackers, peers } = parseMagnet(source);
+    const torrent = node.engine.addByHash({
+      ...(v1 && { v1 }),
+      ...(v2 && { v2 }),
+      peers,
+      mode: 'on-demand',
+      openStorage: (info) => openFiles(info, folder, { signal }),
+    });
+    node.announce(torrent, [trackers]);
+    return torrent;
+  }
+  const { info, trackers } = parseMetainfo(await readFile(source));
+  const opened = await openFiles(info, folder, { signal });
+  const torrent = node.engine.add({ ...(await infoHashesOf(info)), ...opened, info, mode: 'on-demand' });
+  node.announce(torrent, trackers);
+  return torrent;
+}
+
+/** `0-99` is the first hundred bytes; without a range, everything. */
+function parseRange(text: string | undefined, totalBytes: number): { start: number; endExclusive: number } {
+  const [, first, last] = /^(\d+)-(\d+)$/.exec(text ?? `0-${totalBytes - 1}`) ?? [];
+  return { start: Number(first), endExclusive: Number(last) + 1 };
+}
+
+function parsePeer(text: string): PeerAddress {
+  const at = text.lastIndexOf(':');
+  return { host: text.slice(0, at).replaceAll(/[[\]]/g, ''), port: Number(text.slice(at + 1)) };
+}
+
+function describe(torrent: Torrent): string {
+  const { progress, peers, downloadBytesPerSecond } = torrent.stats();
+  const megabytesPerSecond = (downloadBytesPerSecond / 1e6).toFixed(1);
+  return `${(progress * 100).toFixed(1)} % here, ${peers} peers, ${megabytesPerSecond} MB/s`;
+}
+
+async function main(stop: AbortSignal): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      folder: { type: 'string', default: 'downloads' },
+      range: { type: 'string' },
+      peer: { type: 'string', multiple: true, default: [] },
+    },
+  });
+  const [source] = positionals;
+  if (source === undefined) {
+    console.error(HELP);
+    process.exitCode = 2;
+    return;
+  }
+  await using node = await SwarmNode.open();
+  const torrent = await add(node, source, values.folder, stop);
+  torrent.addPeers(values.peer.map(parsePeer));
+  const info = await torrent.ready(stop);
+  const range = parseRange(values.range, info.totalBytes);
+  console.error(`${info.name}: bytes ${range.start} to ${range.endExclusive} of ${info.totalBytes}`);
+  const timer = setInterval(() => console.error(describe(torrent)), PROGRESS_MS);
+  try {
+    await pipeline(torrent.read({ ...range, signal: stop }), process.stdout, { end: false });
+  } finally {
+    clearInterval(timer);
+  }
+  console.error(describe(torrent));
+}
+
+const stopping = new AbortController();
+process.once('SIGINT', () => stopping.abort());
+process.once('SIGTERM', () => stopping.abort());
+try {
+  await main(stopping.signal);
+} catch (error) {
+  if (!(error instanceof AppError)) throw error;
+  console.error(error.message);
+  process.exitCode = 1;
+}

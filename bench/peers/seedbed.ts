@@ -6,59 +6,21 @@
  *                                              prints READY, waits for a line, prints DONE <s> <s to the first byte>
  */
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { nodeHasher } from '../../src/adapters/node-crypto/hasher.ts';
-import { nodeDisk } from '../../src/adapters/fs/disk.ts';
-import { FilePieceStorage } from '../../src/adapters/fs/piece-storage.ts';
-import { placeFiles } from '../../src/adapters/fs/placement.ts';
-import { Volume } from '../../src/adapters/fs/volume.ts';
-import { TcpDialer } from '../../src/adapters/tcp/dialer.ts';
-import { ConnectionLimits } from '../../src/adapters/tcp/limits.ts';
-import { TcpListener } from '../../src/adapters/tcp/listener.ts';
-import { systemClock } from '../../src/base/clock.ts';
-import { silentLog } from '../../src/base/log.ts';
-import { infoHashesOf, parseMetainfo } from '../../src/codec/metainfo.ts';
-import { Engine, type PeerAddress } from '../../src/torrent/index.ts';
+import { createEngine, fileStorage, parseAddress, readTorrent } from '../support/engine.ts';
 
 const [mode = '', torrentFile = '', folder = '', address = ''] = process.argv.slice(2);
-const { info } = parseMetainfo(await readFile(torrentFile));
-const hashes = await infoHashesOf(info);
-const limits = new ConnectionLimits();
-const engine = new Engine({
-  ports: {
-    clock: systemClock,
-    hasher: nodeHasher,
-    log: silentLog,
-    random: Math.random,
-    dialers: [new TcpDialer({ limits })],
-  },
-});
-
-function storage(access: 'read' | 'write'): FilePieceStorage {
-  const files = placeFiles(info, path.join(folder, info.name));
-  return new FilePieceStorage(new Volume(nodeDisk, silentLog), files, access);
-}
-
-function parseAddress(text: string): PeerAddress {
-  const at = text.lastIndexOf(':');
-  return { host: text.slice(0, at), port: Number(text.slice(at + 1)) };
-}
+const { info, hashes } = await readTorrent(torrentFile);
+const { engine, listen } = createEngine();
 
 async function seed(): Promise<void> {
-  engine.add({ ...hashes, info, storage: storage('read'), have: 'all' });
-  await TcpListener.open({
-    ...parseAddress(address),
-    limits,
-    log: silentLog,
-    accept: (socket) => engine.accept(socket),
-  });
+  engine.add({ ...hashes, info, storage: fileStorage(info, folder, 'read'), have: 'all' });
+  await listen(parseAddress(address));
   console.log('READY');
 }
 
 async function leech(): Promise<void> {
-  const target = storage('write');
+  const target = fileStorage(info, folder, 'write');
   await target.prepare();
   const torrent = engine.add({ ...hashes, info, storage: target, have: 'none' });
   console.log('READY');

@@ -15,7 +15,8 @@ import {
   type BencodeInput,
   type BencodeValue,
 } from './bencode.ts';
-import { parsePieceLayers, parseTorrentInfo, type PieceLayers, type TorrentInfo } from './torrent-info.ts';
+import { parsePieceLayers, type PieceLayers } from './piece-layers.ts';
+import { parseTorrentInfo, type TorrentInfo } from './torrent-info.ts';
 
 export const MAX_METAINFO_BYTES = 8 * MIB;
 const MAX_TRACKERS = 100;
@@ -29,6 +30,7 @@ export interface Metainfo {
   /** HTTP sources (BEP 19), as found: for the guard to judge. */
   readonly webSeeds: readonly string[];
   readonly comment?: string;
+  /** Present and of the right size, but not hashed: see `verifyPieceLayers`. */
   readonly pieceLayers: PieceLayers;
 }
 

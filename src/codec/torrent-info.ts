@@ -3,7 +3,6 @@
  * files lie gap-free in one flat byte space of `totalBytes` (v2 files start at pieces, pad files fill up), and `rawInfo`
  * is the dictionary exactly as found, because its hash is the torrent's identity.
  */
-import { toHex } from '../base/bytes.ts';
 import { InvalidInput } from '../base/errors.ts';
 import { KIB, MIB } from '../base/units.ts';
 import { type BencodeDict, decodeBencodeDict } from './bencode.ts';
@@ -96,7 +95,7 @@ function parseLayout(dict: BencodeDict, name: string, pieceLengthBytes: number, 
   const v2 = isV2 ? v2Layout(dict, name, pieceLengthBytes) : undefined;
   if (v2 !== undefined && dict.get('pieces') === undefined) return v2;
   const v1 = v1Layout(dict, name);
-  return (v2 && hybridLayout(v1, v2)) ?? v1;
+  return (v2 && hybridLayout(v1, v2, pieceLengthBytes)) ?? v1;
 }
 
 function v1Layout(dict: BencodeDict, name: string): Layout {
@@ -128,7 +127,7 @@ function checked(layout: Layout): Layout {
 }
 
 /** The v1 files with the roots of their v2 twins; undefined when the halves do not describe the same bytes. */
-function hybridLayout(v1: Layout, v2: Layout): Layout | undefined {
+function hybridLayout(v1: Layout, v2: Layout, pieceLengthBytes: number): Layout | undefined {
   const twins = v2.files.filter((file) => !file.isPad);
   let next = 0;
   const files = v1.files.map((file) => {
@@ -136,7 +135,9 @@ function hybridLayout(v1: Layout, v2: Layout): Layout | undefined {
     return twin?.piecesRoot === undefined ? file : { ...file, piecesRoot: twin.piecesRoot };
   });
   const real = v1.files.filter((file) => !file.isPad);
-  const agrees = real.length === twins.length && real.every((file, at) => isSameFile(file, twins[at]));
+  // A pad file may follow the last file, but no piece of padding alone: the v2 half has no hash for it.
+  const hasSamePieces = Math.ceil(v1.totalBytes / pieceLengthBytes) === Math.ceil(v2.totalBytes / pieceLengthBytes);
+  const agrees = hasSamePieces && real.length === twins.length && real.every((file, at) => isSameFile(file, twins[at]));
   return agrees ? { ...v1, version: 'hybrid', files } : undefined;
 }
 
@@ -144,28 +145,4 @@ function isSameFile(file: TorrentFile, twin: TorrentFile | undefined): boolean {
   if (twin === undefined || file.lengthBytes !== twin.lengthBytes) return false;
   const isSamePlace = file.lengthBytes === 0 || file.offsetBytes === twin.offsetBytes;
   return isSamePlace && file.path.join('/') === twin.path.join('/');
-}
-
-/** Piece layers of a v2 torrent: SHA-256 nodes of one piece each back to back, by the file's root in hex (BEP 52). */
-export type PieceLayers = ReadonlyMap<string, Uint8Array>;
-
-/**
- * Reads `piece layers`: one layer of the right length for each file larger than a piece. The hashes themselves are
- * not checked against the roots here. @throws InvalidInput.
- */
-export function parsePieceLayers(info: TorrentInfo, dict: BencodeDict | undefined): PieceLayers {
-  const given = new Map<string, Uint8Array>();
-  for (const key of dict?.keys() ?? []) {
-    const layer = dict?.bytes(key);
-    if (layer) given.set(key, layer);
-  }
-  const layers = new Map<string, Uint8Array>();
-  for (const file of info.files) {
-    if (file.piecesRoot === undefined || file.lengthBytes <= info.pieceLengthBytes) continue;
-    const layer = given.get(String.fromCharCode(...file.piecesRoot));
-    const wanted = Math.ceil(file.lengthBytes / info.pieceLengthBytes) * 32;
-    if (layer?.length !== wanted) throw new InvalidInput('piece layer missing or of the wrong length', { wanted });
-    layers.set(toHex(file.piecesRoot), layer);
-  }
-  return layers;
 }

@@ -18,8 +18,10 @@ const MAX_ASKERS = 8;
 export class ActivePiece {
   readonly index: number;
   readonly sizeBytes: number;
+  /** Its bytes and the zeros behind them that fill its place in the flat byte space. */
+  readonly spanBytes: number;
   readonly blockCount: number;
-  /** At least `sizeBytes` long; lent by the buffer pool. */
+  /** At least `spanBytes` long; lent by the buffer pool. */
   readonly buffer: Uint8Array<ArrayBuffer>;
   /** Set while a suspect piece is fetched again from one source only (smart ban). */
   exclusiveTo: BlockSource | undefined;
@@ -36,8 +38,10 @@ export class ActivePiece {
   constructor(geometry: Geometry, index: number, buffer: Uint8Array<ArrayBuffer>, nowMs: number) {
     this.index = index;
     this.sizeBytes = geometry.pieceBytes(index);
+    this.spanBytes = geometry.spanBytes(index);
     this.blockCount = geometry.blockCount(index);
     this.buffer = buffer;
+    buffer.fill(0, this.sizeBytes, this.spanBytes);
     this.touchedAtMs = nowMs;
     this.#askers = new Uint8Array(this.blockCount);
     this.#writers = Array.from({ length: this.blockCount });

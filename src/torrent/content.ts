@@ -2,14 +2,16 @@
  * A torrent whose metadata is known: its pieces, their download and its readers. It joins the parts and holds the
  * order of events: verified → readers; held → peers are told; bad → blame; all held → synced → done.
  */
-import { Conflict, Cancelled, NotFound } from '../base/errors.ts';
+import { Cancelled, NotFound } from '../base/errors.ts';
 import type { Bitfield } from '../codec/bitfield.ts';
+import type { VerifiedLayers } from '../codec/piece-layers.ts';
 import type { TorrentInfo } from '../codec/torrent-info.ts';
 import type { ActivePiece, BlockSource } from './active-piece.ts';
 import { Availability } from './availability.ts';
 import type { ReceivedBlock } from './block-intake.ts';
 import { Downloader } from './downloader.ts';
 import { Geometry } from './geometry.ts';
+import { HashTrees } from './hash-trees.ts';
 import { inspectPiece, type ContentInspection } from './inspection.ts';
 import type { Peer } from './peer.ts';
 import { PieceStore } from './piece-store.ts';
@@ -19,7 +21,7 @@ import { joinWindows } from './reading-window.ts';
 import type { Shared } from './shared.ts';
 import { Suspicions } from './suspicion.ts';
 import type { Traffic } from './traffic.ts';
-import { Sha1Verifier } from './verify.ts';
+import { verifierFor } from './verify.ts';
 import { WebSeed } from './web-seed.ts';
 import { WebSeeding, type WebSeedUse } from './web-seeding.ts';
 
@@ -41,6 +43,8 @@ export interface ContentHost {
 
 export interface ContentParts {
   readonly info: TorrentInfo;
+  /** Absent where peers have to deliver them. */
+  readonly pieceLayers: VerifiedLayers | undefined;
   readonly storage: PieceStorage;
   readonly have: Bitfield;
   readonly mode: TorrentMode;
@@ -61,18 +65,17 @@ export class Content {
   #error: unknown;
   #isStopped = false;
 
-  /** @throws Conflict for torrents without v1 hashes, which this version cannot verify yet. */
   constructor(parts: ContentParts) {
     const { info, host } = parts;
     const { shared } = host;
-    if (info.pieces === undefined) throw new Conflict('v2-only torrents are not supported yet');
     this.info = info;
     this.#host = host;
     this.#mode = parts.mode;
     this.#suspicions = new Suspicions(shared.ports.hasher);
+    const trees = info.version === 'v1' ? undefined : new HashTrees(info, parts.pieceLayers);
     this.store = new PieceStore({
-      geometry: new Geometry(info.totalBytes, info.pieceLengthBytes),
-      verifier: new Sha1Verifier(info.pieces, shared.ports.hasher),
+      geometry: Geometry.of(info),
+      verifier: verifierFor(info, trees, shared.ports.hasher),
       storage: parts.storage,
       have: parts.have,
       pool: shared.pieceBuffers,

@@ -73,7 +73,10 @@ export class Downloader {
       hasBackup: () => parts.hasBackup(),
       ask: (peer, blockKey) => this.#ask(peer, [blockKey]),
     });
-    if (parts.policy.fetchesAll) parts.store.have.forEachMissing((piece) => parts.availability.offer(piece));
+    if (parts.policy.fetchesAll)
+      parts.store.have.forEachMissing((piece) => {
+        if (parts.store.isMissing(piece)) parts.availability.offer(piece);
+      });
   }
 
   /** Pieces readers wait for, soonest first. */

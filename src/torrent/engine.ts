@@ -11,6 +11,7 @@ import { TaskGroup } from '../base/tasks.ts';
 import { SECOND_MS } from '../base/units.ts';
 import { encodeHandshake, type Handshake } from '../codec/handshake.ts';
 import { createPeerId } from '../codec/peer-id.ts';
+import type { VerifiedLayers } from '../codec/piece-layers.ts';
 import type { TorrentInfo } from '../codec/torrent-info.ts';
 import { BanList } from './bans.ts';
 import { BufferPool } from './buffers.ts';
@@ -43,6 +44,8 @@ export interface EngineOptions {
 
 export interface AddOptions extends TorrentOptions, OpenedStorage {
   readonly info: TorrentInfo;
+  /** Of v2 and hybrid torrents; without them peers are asked (BEP 52). */
+  readonly pieceLayers?: VerifiedLayers;
 }
 
 export interface AddByHashOptions extends TorrentOptions {
@@ -131,7 +134,7 @@ export class Engine {
   add(options: AddOptions): Torrent {
     const torrent = this.#register(options);
     try {
-      torrent.openContent(options.info, options);
+      torrent.openContent(options.info, options, options.pieceLayers);
     } catch (error) {
       this.#forget(torrent);
       throw error;
@@ -205,6 +208,9 @@ export class Engine {
       },
       connectionsChanged: (by) => (this.#connected += by),
       hasRoom: () => this.connectionCount < this.#shared.limits.maxConnections,
+      keysLearned: (torrent) => {
+        for (const key of torrent.keys) if (!this.#torrents.has(key)) this.#torrents.set(key, torrent);
+      },
       openStorage: async (torrent, info) => {
         const open = this.#openers.get(torrent);
         if (open === undefined) throw new Conflict('the torrent has its storage already');
@@ -250,11 +256,12 @@ export class Engine {
     const greeting: Greeting = { connection, ...origin };
     this.#greetings.add(greeting);
     const [swarmKey] = origin.torrent?.keys ?? [];
-    if (swarmKey !== undefined) this.#sayHandshake(connection, swarmKey);
+    if (swarmKey !== undefined) this.#sayHandshake(connection, swarmKey, origin.torrent?.isHybrid);
     this.#scheduleTick();
   }
 
-  #sayHandshake(connection: Connection, swarmKey: SwarmKey): void {
+  /** `v2` says to peers of a hybrid that we speak its v2 half, too (BEP 52). */
+  #sayHandshake(connection: Connection, swarmKey: SwarmKey, v2 = false): void {
     connection.send(
       encodeHandshake({
         swarmKey,
@@ -262,7 +269,7 @@ export class Engine {
         extensions: true,
         fast: true,
         dht: false,
-        v2: false,
+        v2,
       }),
     );
   }
@@ -304,7 +311,7 @@ export class Engine {
   }
 
   #answer(greeting: Greeting, torrent: Torrent, handshake: Handshake): void {
-    this.#sayHandshake(greeting.connection, handshake.swarmKey);
+    this.#sayHandshake(greeting.connection, torrent.answerKey(handshake), torrent.isHybrid);
     this.#handOver(greeting, torrent, handshake);
   }
 

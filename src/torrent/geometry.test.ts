@@ -1,6 +1,8 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { TORRENT_VECTORS, torrentBytes } from '../../test/vectors/vectors.ts';
 import { KIB } from '../base/units.ts';
+import { parseMetainfo } from '../codec/metainfo.ts';
 import { BLOCK_BYTES } from '../codec/wire.ts';
 import { Geometry } from './geometry.ts';
 
@@ -47,4 +49,42 @@ test.each([
   [Number.NaN, 4],
 ])('%d bytes in pieces of %d are refused', (total, length) => {
   expect(() => new Geometry(total, length)).toThrow(/at least one byte/);
+});
+
+const padded = TORRENT_VECTORS.filter(({ mode, sizes }) => mode !== 'v1' && sizes.length > 1);
+test.each(padded)('no block of a $mode torrent of $sizes bytes asks for padding', (vector) => {
+  const { info } = parseMetainfo(torrentBytes(vector));
+  const geometry = Geometry.of(info);
+  let asked = 0;
+  for (let piece = 0; piece < geometry.pieceCount; piece++) {
+    const start = geometry.pieceStart(piece);
+    const file = info.files.find(
+      ({ offsetBytes, lengthBytes }) => start >= offsetBytes && start < offsetBytes + lengthBytes,
+    );
+    expect(file?.isPad).toBe(false);
+    const end = (file?.offsetBytes ?? 0) + (file?.lengthBytes ?? 0);
+    expect(geometry.pieceBytes(piece)).toBe(Math.min(info.pieceLengthBytes, end - start));
+    for (let block = 0; block < geometry.blockCount(piece); block++) asked += geometry.blockBytes(piece, block);
+    // Others may ask for it, and get zeros.
+    expect(geometry.contains(piece, 0, geometry.spanBytes(piece))).toBe(true);
+    expect(geometry.contains(piece, 0, geometry.spanBytes(piece) + 1)).toBe(false);
+  }
+  expect(asked).toBe(vector.sizes.reduce((sum, size) => sum + size, 0));
+});
+
+test('padding inside a piece, or a piece of nothing else, is fetched like any bytes (BEP 47)', () => {
+  const file = (offsetBytes: number, lengthBytes: number, isPad: boolean) => ({
+    path: ['x'],
+    offsetBytes,
+    lengthBytes,
+    isPad,
+  });
+  const files = [
+    file(0, 10_000, false),
+    file(10_000, 500, true),
+    file(10_500, 22_268, false),
+    file(32_768, 40_000, true),
+  ];
+  const geometry = Geometry.of({ totalBytes: 72_768, pieceLengthBytes: 32_768, files });
+  expect([0, 1, 2].map((piece) => geometry.pieceBytes(piece))).toEqual([32_768, 32_768, 7_232]);
 });

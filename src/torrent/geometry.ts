@@ -1,9 +1,14 @@
 /**
- * Piece and block arithmetic over one flat byte space. Invariant: pieces tile [0, totalBytes) without gaps, blocks
- * tile each piece, and only the last piece and the last block of a piece may be short.
+ * Piece and block arithmetic over one flat byte space. Invariants: spans of pieces tile [0, totalBytes) without gaps; a
+ * piece's own bytes are its span less the padding at its end (v2 pieces end with their file, BEP 52; pad files, BEP 47),
+ * and blocks tile just these, so that padding is never asked for.
  */
 import { InvalidInput } from '../base/errors.ts';
+import type { TorrentInfo } from '../codec/torrent-info.ts';
 import { BLOCK_BYTES, type BlockRef } from '../codec/wire.ts';
+
+/** What of the metadata says where pieces lie. */
+export type PieceLayout = Pick<TorrentInfo, 'totalBytes' | 'pieceLengthBytes' | 'files'>;
 
 /** Where pieces and blocks lie in a torrent's flat byte space. */
 export class Geometry {
@@ -11,9 +16,11 @@ export class Geometry {
   readonly pieceLengthBytes: number;
   readonly pieceCount: number;
   readonly blocksPerPiece: number;
+  /** Bytes of the pieces that end in padding. */
+  readonly #padded: ReadonlyMap<number, number>;
 
-  /** @throws InvalidInput unless both are positive safe integers. */
-  constructor(totalBytes: number, pieceLengthBytes: number) {
+  /** `padded` names the pieces that end in padding, with their own bytes. @throws InvalidInput unless both sizes are positive safe integers. */
+  constructor(totalBytes: number, pieceLengthBytes: number, padded: ReadonlyMap<number, number> = new Map()) {
     if (!Number.isSafeInteger(totalBytes) || totalBytes <= 0) throw new InvalidInput('a torrent has at least one byte');
     if (!Number.isSafeInteger(pieceLengthBytes) || pieceLengthBytes <= 0)
       throw new InvalidInput('a piece has at least one byte');
@@ -21,6 +28,11 @@ export class Geometry {
     this.pieceLengthBytes = pieceLengthBytes;
     this.pieceCount = Math.ceil(totalBytes / pieceLengthBytes);
     this.blocksPerPiece = Math.ceil(pieceLengthBytes / BLOCK_BYTES);
+    this.#padded = padded;
+  }
+
+  static of(info: PieceLayout): Geometry {
+    return new Geometry(info.totalBytes, info.pieceLengthBytes, paddedPieces(info));
   }
 
   /** Position of the piece's first byte. */
@@ -28,8 +40,13 @@ export class Geometry {
     return piece * this.pieceLengthBytes;
   }
 
-  /** Size of the piece in bytes; 0 beyond the end. */
+  /** The piece's own bytes, without the padding at its end; 0 beyond the end. */
   pieceBytes(piece: number): number {
+    return this.#padded.get(piece) ?? this.spanBytes(piece);
+  }
+
+  /** Room the piece takes in the flat byte space, padding included; 0 beyond the end. */
+  spanBytes(piece: number): number {
     return Math.max(0, Math.min(this.pieceLengthBytes, this.totalBytes - this.pieceStart(piece)));
   }
 
@@ -70,8 +87,21 @@ export class Geometry {
     return Math.floor(position / this.pieceLengthBytes);
   }
 
-  /** Whether `lengthBytes` from `begin` on lie within the piece. */
+  /** Whether `lengthBytes` from `begin` on lie within the piece's span: others may ask for padding. */
   contains(piece: number, begin: number, lengthBytes: number): boolean {
-    return piece < this.pieceCount && lengthBytes > 0 && begin + lengthBytes <= this.pieceBytes(piece);
+    return piece < this.pieceCount && lengthBytes > 0 && begin + lengthBytes <= this.spanBytes(piece);
   }
+}
+
+/** Pieces that end in padding but do not consist of it, with their own bytes. */
+function paddedPieces({ files, pieceLengthBytes, totalBytes }: PieceLayout): Map<number, number> {
+  const padded = new Map<number, number>();
+  for (const pad of files) {
+    const end = pad.offsetBytes + pad.lengthBytes;
+    if (!pad.isPad || pad.lengthBytes === 0 || (end % pieceLengthBytes !== 0 && end !== totalBytes)) continue;
+    const piece = Math.floor(pad.offsetBytes / pieceLengthBytes);
+    const ownBytes = pad.offsetBytes - piece * pieceLengthBytes;
+    if (ownBytes > 0) padded.set(piece, ownBytes);
+  }
+  return padded;
 }

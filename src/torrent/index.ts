@@ -37,6 +37,8 @@ export type {
   WebSeedInspection,
 } from './inspection.ts';
 export type { PeerStats, TorrentStats } from './stats.ts';
+export { HashTrees } from './hash-trees.ts';
+export { verifierFor, type PieceVerifier } from './verify.ts';
 export type { WebSeedUse } from './web-seeding.ts';
 export type {
   Dialer,

@@ -75,9 +75,10 @@ export class PieceStore {
     return this.#unwrittenBytes;
   }
 
-  /** Nothing is known or on its way: blocks may be asked for. */
+  /** Not here, and could be verified: blocks may be asked for. */
   isMissing(piece: number): boolean {
-    return !this.have.has(piece) && !this.#checking.has(piece) && !this.#verified.has(piece);
+    if (this.have.has(piece) || this.#checking.has(piece) || this.#verified.has(piece)) return false;
+    return this.#parts.verifier.knows(piece);
   }
 
   /** The bytes can be read now. */
@@ -89,7 +90,7 @@ export class PieceStore {
   open(piece: number, nowMs: number): ActivePiece | undefined {
     const active = this.#active.get(piece);
     if (active !== undefined || this.#isStopped || !this.isMissing(piece)) return active;
-    const buffer = this.#parts.pool.acquire(this.geometry.pieceBytes(piece));
+    const buffer = this.#parts.pool.acquire(this.geometry.spanBytes(piece));
     if (buffer === undefined) return undefined;
     const opened = new ActivePiece(this.geometry, piece, buffer, nowMs);
     this.#active.set(piece, opened);
@@ -125,7 +126,7 @@ export class PieceStore {
     const piece = this.geometry.pieceAt(position);
     const fresh = this.#verified.get(piece);
     const offset = position - this.geometry.pieceStart(piece);
-    if (fresh !== undefined && offset + lengthBytes <= fresh.sizeBytes)
+    if (fresh !== undefined && offset + lengthBytes <= fresh.spanBytes)
       return fresh.buffer.slice(offset, offset + lengthBytes);
     const bytes = new Uint8Array(lengthBytes);
     await this.storage.read([bytes], position);
@@ -141,11 +142,11 @@ export class PieceStore {
 
   async #check(piece: ActivePiece): Promise<void> {
     const { verifier, hashJobs, events } = this.#parts;
-    const bytes = piece.buffer.subarray(0, piece.sizeBytes);
+    const span = piece.buffer.subarray(0, piece.spanBytes);
     try {
-      const isValid = await hashJobs.run(() => verifier.isValid(piece.index, bytes));
+      const isValid = await hashJobs.run(() => verifier.isValid(piece.index, span));
       if (this.#isStopped) return;
-      if (isValid) await this.#keep(piece, bytes);
+      if (isValid) await this.#keep(piece, span.subarray(0, piece.sizeBytes));
       else await events.failed(piece);
     } catch (error) {
       if (!this.#isStopped) events.storageFailed(error);

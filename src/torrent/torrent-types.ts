@@ -53,6 +53,8 @@ export interface TorrentHost<Torrent> {
   connectionsChanged(by: 1 | -1): void;
   /** Whether one more connection fits the global cap. */
   hasRoom(): boolean;
+  /** The metadata showed further hashes of the torrent: it is found under them, too. */
+  keysLearned(torrent: Torrent): void;
   openStorage(torrent: Torrent, info: TorrentInfo): Promise<OpenedStorage>;
   stopped(torrent: Torrent): void;
 }

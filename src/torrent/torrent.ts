@@ -5,12 +5,13 @@
 import { toHex } from '../base/bytes.ts';
 import { Emitter } from '../base/emitter.ts';
 import { Cancelled, Conflict, StorageFailed } from '../base/errors.ts';
-import { swarmKeyOf, type SwarmKey } from '../base/ids.ts';
+import { parseInfoHashV1, parseInfoHashV2, swarmKeyOf, type SwarmKey } from '../base/ids.ts';
 import { SECOND_MS } from '../base/units.ts';
 import type { AddressSource } from '../base/address-policy.ts';
 import { Bitfield } from '../codec/bitfield.ts';
 import type { Handshake } from '../codec/handshake.ts';
 import type { InfoHashes } from '../codec/metainfo.ts';
+import type { VerifiedLayers } from '../codec/piece-layers.ts';
 import { parseTorrentInfo, type TorrentInfo } from '../codec/torrent-info.ts';
 import type { BlockSource } from './active-piece.ts';
 import type { Connection } from './connection.ts';
@@ -30,7 +31,6 @@ import type { OpenedStorage, TorrentEvents, TorrentHost, TorrentOptions } from '
 const CHECK_MS = SECOND_MS;
 
 export class Torrent {
-  readonly hashes: InfoHashes;
   readonly events = new Emitter<TorrentEvents>();
   readonly #host: TorrentHost<Torrent>;
   readonly #options: TorrentOptions;
@@ -41,6 +41,7 @@ export class Torrent {
   readonly #waiters = new Set<() => void>();
   readonly #webSeeds: RangeSource[];
   readonly #extensions: ExtensionHandlers;
+  #hashes: InfoHashes;
   #content: Content | undefined;
   #error: Error | undefined;
   #checkedAtMs = 0;
@@ -51,7 +52,7 @@ export class Torrent {
   constructor(host: TorrentHost<Torrent>, options: TorrentOptions) {
     this.#host = host;
     this.#options = options;
-    this.hashes = { ...(options.v1 && { v1: options.v1 }), ...(options.v2 && { v2: options.v2 }) };
+    this.#hashes = { ...(options.v1 && { v1: options.v1 }), ...(options.v2 && { v2: options.v2 }) };
     this.#webSeeds = [...(options.webSeeds ?? [])];
     this.#traffic = new Traffic(host.shared, options);
     this.#metadataFetch = new MetadataFetch({
@@ -61,6 +62,16 @@ export class Torrent {
     this.#extensions = this.#createExtensionHandlers();
     this.#crowd = this.#createCrowd();
     this.addPeers(options.peers ?? []);
+  }
+
+  /** Both for a hybrid, once that is known. */
+  get hashes(): InfoHashes {
+    return this.#hashes;
+  }
+
+  /** It has a v1 and a v2 half. */
+  get isHybrid(): boolean {
+    return this.#hashes.v1 !== undefined && this.#hashes.v2 !== undefined;
   }
 
   /** Under which it is found on the wire: v1, then v2. */
@@ -191,10 +202,10 @@ export class Torrent {
     };
   }
 
-  /** The metadata is known: opens the content. @throws Conflict when it cannot be served by this version. */
-  openContent(info: TorrentInfo, opened: OpenedStorage): void {
+  /** The metadata is known: opens the content. `pieceLayers` are absent where peers have to deliver them. */
+  openContent(info: TorrentInfo, opened: OpenedStorage, pieceLayers?: VerifiedLayers): void {
     if (this.#content !== undefined) throw new Conflict('the torrent is open already');
-    const content = this.#createContent(info, opened);
+    const content = this.#createContent(info, opened, pieceLayers);
     this.#content = content;
     this.#crowd.contentOpened(content);
     for (const source of this.#webSeeds) content.addWebSeed(source);
@@ -202,6 +213,12 @@ export class Torrent {
     if (content.isBusy) this.#wake();
     for (const wake of this.#waiters) wake();
     this.events.emit('metadata', info);
+  }
+
+  /** What to answer a peer with: one that speaks v2 of a hybrid is taken over to its v2 half (BEP 52). */
+  answerKey(asked: Handshake): SwarmKey {
+    const { v2 } = this.#hashes;
+    return asked.v2 && v2 !== undefined ? swarmKeyOf(v2) : asked.swarmKey;
   }
 
   /** Takes a connection over after both handshakes; false when it is not wanted. */
@@ -266,10 +283,11 @@ export class Torrent {
     });
   }
 
-  #createContent(info: TorrentInfo, opened: OpenedStorage): Content {
+  #createContent(info: TorrentInfo, opened: OpenedStorage, pieceLayers: VerifiedLayers | undefined): Content {
     const traffic = this.#traffic;
     return new Content({
       info,
+      pieceLayers,
       storage: opened.storage,
       have: bitfieldOf(opened.have, info.pieceCount),
       mode: this.#options.mode ?? 'all',
@@ -330,6 +348,7 @@ export class Torrent {
     if (this.#isSettled) return true;
     this.#isOpening = true;
     const info = parseTorrentInfo(rawInfo);
+    await this.#learnHashes(info);
     const opened = await this.#host.openStorage(this, info);
     try {
       if (!this.#isStopped) this.openContent(info, opened);
@@ -344,10 +363,25 @@ export class Torrent {
     return this.#content !== undefined || this.#isOpening || this.#isStopped;
   }
 
+  /** By the stronger hash where both are known. @throws Conflict when the two belong to different torrents. */
   async #isOurs(rawInfo: Uint8Array<ArrayBuffer>): Promise<boolean> {
     const { hasher } = this.#host.shared.ports;
-    if (this.hashes.v2 !== undefined) return toHex(await hasher.sha256(rawInfo)) === this.hashes.v2;
-    return toHex(await hasher.sha1(rawInfo)) === this.hashes.v1;
+    const { v1, v2 } = this.#hashes;
+    const matchesV1 = v1 !== undefined && toHex(await hasher.sha1(rawInfo)) === v1;
+    const matchesV2 = v2 !== undefined && toHex(await hasher.sha256(rawInfo)) === v2;
+    if (this.isHybrid && matchesV1 !== matchesV2)
+      throw new Conflict('the v1 and v2 info hashes belong to different torrents');
+    return matchesV1 || matchesV2;
+  }
+
+  /** The other hash of a hybrid that was added by one of them. */
+  async #learnHashes(info: TorrentInfo): Promise<void> {
+    if (info.version !== 'hybrid' || this.isHybrid || this.#isStopped) return;
+    const { hasher } = this.#host.shared.ports;
+    const [sha1, sha256] = await Promise.all([hasher.sha1(info.rawInfo), hasher.sha256(info.rawInfo)]);
+    if (this.#isStopped) return;
+    this.#hashes = { v1: parseInfoHashV1(toHex(sha1)), v2: parseInfoHashV2(toHex(sha256)) };
+    this.#host.keysLearned(this);
   }
 
   #onDone(): void {

@@ -1,16 +1,41 @@
 /**
- * Deciding whether a piece's bytes are right. Version 1 compares one SHA-1 per piece; the v2 strategy (BEP 52) folds
- * leaves instead and stands behind the same interface.
+ * Deciding whether a piece's bytes are right: by one SHA-1 (v1), by folding its 16 KiB leaves up to its node in the
+ * file's Merkle tree (v2, BEP 52), or, in a hybrid, by both, which then have to agree.
  */
 import { equalBytes } from '../base/bytes.ts';
+import { HashMismatch } from '../base/errors.ts';
+import { fold, LEAF_BYTES } from '../codec/merkle.ts';
+import type { TorrentInfo } from '../codec/torrent-info.ts';
+import { HASH_BYTES } from '../codec/wire-hashes.ts';
+import { Geometry } from './geometry.ts';
+import type { HashTrees } from './hash-trees.ts';
 import type { Hasher } from './ports.ts';
 
 export interface PieceVerifier {
-  /** Whether `bytes` are exactly the piece. The buffer stays untouched until the promise settles. */
-  isValid(piece: number, bytes: Uint8Array): Promise<boolean>;
+  /** Whether the piece's hash is known; always, but for v2 torrents whose piece layers still have to come from peers. */
+  knows(piece: number): boolean;
+  /**
+   * Whether `span`, the piece with the padding behind it, is right. The buffer stays untouched until the promise settles.
+   * @throws HashMismatch when the v1 and v2 hashes of a hybrid describe different bytes.
+   */
+  isValid(piece: number, span: Uint8Array): Promise<boolean>;
 }
 
 const SHA1_BYTES = 20;
+
+/** The verifier a torrent calls for; `trees` are undefined for v1. */
+export function verifierFor(
+  info: Pick<TorrentInfo, 'pieces' | 'totalBytes' | 'pieceLengthBytes' | 'files'>,
+  trees: HashTrees | undefined,
+  hasher: Hasher,
+): PieceVerifier {
+  const v1 = info.pieces && new Sha1Verifier(info.pieces, hasher);
+  const v2 = trees && new MerkleVerifier(trees, Geometry.of(info), hasher);
+  if (v1 !== undefined && v2 !== undefined) return new HybridVerifier(v1, v2);
+  const only = v1 ?? v2;
+  if (only === undefined) throw new TypeError('a torrent has v1 or v2 hashes');
+  return only;
+}
 
 /** Verifies by the concatenated SHA-1 hashes of a v1 info dictionary (BEP 3). */
 export class Sha1Verifier implements PieceVerifier {
@@ -22,8 +47,69 @@ export class Sha1Verifier implements PieceVerifier {
     this.#hasher = hasher;
   }
 
-  async isValid(piece: number, bytes: Uint8Array): Promise<boolean> {
+  knows(): boolean {
+    return true;
+  }
+
+  async isValid(piece: number, span: Uint8Array): Promise<boolean> {
     const wanted = this.#hashes.subarray(piece * SHA1_BYTES, (piece + 1) * SHA1_BYTES);
-    return equalBytes(await this.#hasher.sha1(bytes), wanted);
+    return equalBytes(await this.#hasher.sha1(span), wanted);
+  }
+}
+
+/** SHA-256 of each 16 KiB, back to back; the last block may be short. */
+export async function leavesOf(bytes: Uint8Array, hasher: Hasher): Promise<Uint8Array> {
+  const count = Math.ceil(bytes.length / LEAF_BYTES);
+  const leaves = new Uint8Array(count * HASH_BYTES);
+  const digests = Array.from({ length: count }, (_, at) =>
+    hasher.sha256(bytes.subarray(at * LEAF_BYTES, (at + 1) * LEAF_BYTES)),
+  );
+  for (const [at, digest] of (await Promise.all(digests)).entries()) leaves.set(digest, at * HASH_BYTES);
+  return leaves;
+}
+
+/** Verifies by Merkle trees (BEP 52). */
+export class MerkleVerifier implements PieceVerifier {
+  readonly #trees: HashTrees;
+  readonly #geometry: Geometry;
+  readonly #hasher: Hasher;
+
+  constructor(trees: HashTrees, geometry: Geometry, hasher: Hasher) {
+    this.#trees = trees;
+    this.#geometry = geometry;
+    this.#hasher = hasher;
+  }
+
+  knows(piece: number): boolean {
+    return this.#trees.pieceNode(piece) !== undefined;
+  }
+
+  async isValid(piece: number, span: Uint8Array): Promise<boolean> {
+    const placed = this.#trees.at(piece);
+    const wanted = this.#trees.pieceNode(piece);
+    if (placed === undefined || wanted === undefined) return false;
+    const leaves = await leavesOf(span.subarray(0, this.#geometry.pieceBytes(piece)), this.#hasher);
+    return equalBytes(fold(leaves, 0, placed.tree.pieceHeight), wanted);
+  }
+}
+
+/** Verifies by both halves of a hybrid. */
+export class HybridVerifier implements PieceVerifier {
+  readonly #v1: PieceVerifier;
+  readonly #v2: PieceVerifier;
+
+  constructor(v1: PieceVerifier, v2: PieceVerifier) {
+    this.#v1 = v1;
+    this.#v2 = v2;
+  }
+
+  knows(piece: number): boolean {
+    return this.#v2.knows(piece);
+  }
+
+  async isValid(piece: number, span: Uint8Array): Promise<boolean> {
+    const [v1, v2] = await Promise.all([this.#v1.isValid(piece, span), this.#v2.isValid(piece, span)]);
+    if (v1 !== v2) throw new HashMismatch('the v1 and v2 hashes of this torrent describe different bytes', { piece });
+    return v1;
   }
 }

@@ -214,11 +214,14 @@ export class WebSeed implements BlockSource {
       const block = Math.floor(inPiece / BLOCK_BYTES);
       const blockBytes = geometry.blockBytes(pieceIndex, block);
       const inBlock = inPiece - block * BLOCK_BYTES;
-      const part = chunk.subarray(at, at + blockBytes - inBlock);
+      // Behind the last block of a piece there may be padding.
+      const endOfPart = inBlock < blockBytes ? blockBytes : geometry.spanBytes(pieceIndex) - block * BLOCK_BYTES;
+      const part = chunk.subarray(at, at + endOfPart - inBlock);
       const piece = active.get(pieceIndex);
       at += part.length;
       this.#run.position += part.length;
-      if (piece !== undefined) this.#put(piece, block, inBlock, part, inBlock + part.length === blockBytes);
+      if (piece !== undefined && inBlock < blockBytes)
+        this.#put(piece, block, inBlock, part, inBlock + part.length === blockBytes);
     }
   }
 
@@ -276,6 +279,10 @@ export class WebSeed implements BlockSource {
     while (position < endExclusive) {
       const piece = geometry.pieceAt(position);
       const block = Math.floor((position - geometry.pieceStart(piece)) / BLOCK_BYTES);
+      if (block >= geometry.blockCount(piece)) {
+        position = geometry.pieceStart(piece + 1); // padding
+        continue;
+      }
       blockKeys.push(geometry.blockKey(piece, block));
       position = geometry.pieceStart(piece) + block * BLOCK_BYTES + geometry.blockBytes(piece, block);
     }

@@ -22,9 +22,9 @@ import { MIB, SECOND_MS } from '../../base/units.ts';
 import { Bitfield } from '../../codec/bitfield.ts';
 import { canonicalSha256Of } from '../../codec/canonical.ts';
 import type { TorrentInfo } from '../../codec/torrent-info.ts';
-import type { PeerAddress, Torrent } from '../../torrent/index.ts';
 import { checkPieces } from '../../kit/node/check-pieces.ts';
 import type { SwarmNode } from '../../kit/node/swarm-node.ts';
+import type { PeerAddress, Torrent } from '../../torrent/index.ts';
 import type { TorrentSource } from './torrent-source.ts';
 
 const SAVE_MS = 5 * SECOND_MS;
@@ -134,7 +134,12 @@ export class Download {
     const torrent =
       source.info === undefined || opened === undefined
         ? engine.addByHash({ ...common, openStorage: (info) => this.#open(info, signal) })
-        : engine.add({ ...common, ...opened, info: source.info });
+        : engine.add({
+            ...common,
+            ...opened,
+            info: source.info,
+            ...(source.pieceLayers && { pieceLayers: source.pieceLayers }),
+          });
     this.#torrent = torrent;
     torrent.events.on('metadata', (info) => this.#addWebSeeds(torrent, info));
     if (torrent.info !== undefined) this.#addWebSeeds(torrent, torrent.info);
@@ -182,7 +187,9 @@ export class Download {
   /** Bytes from an earlier run whose record does not hold: every piece is looked at. */
   #check(info: TorrentInfo, storage: FilePieceStorage, signal: AbortSignal): Promise<Bitfield> {
     this.#phase = 'checking';
-    return checkPieces(info, storage, signal, (checkedBytes) => (this.#checkedBytes = checkedBytes));
+    const { pieceLayers } = this.#options.source;
+    const checked = (checkedBytes: number): void => void (this.#checkedBytes = checkedBytes);
+    return checkPieces(info, storage, signal, checked, pieceLayers);
   }
 
   #addWebSeeds(torrent: Torrent, info: TorrentInfo): void {

@@ -12,6 +12,7 @@ import { canonicalSha256Of } from '../../codec/canonical.ts';
 import { displayName } from '../../codec/display-name.ts';
 import { parseMagnet } from '../../codec/magnet.ts';
 import { infoHashesOf, type InfoHashes, MAX_METAINFO_BYTES, parseMetainfo } from '../../codec/metainfo.ts';
+import { type VerifiedLayers, verifyPieceLayers } from '../../codec/piece-layers.ts';
 import type { TorrentInfo } from '../../codec/torrent-info.ts';
 import type { PeerAddress } from '../../torrent/index.ts';
 
@@ -22,6 +23,8 @@ export interface TorrentSource {
   readonly hashes: InfoHashes;
   /** Absent for a magnet: peers, or a URL below, deliver it. */
   readonly info?: TorrentInfo;
+  /** With `info`, where that is v2 or hybrid. */
+  readonly pieceLayers?: VerifiedLayers;
   /** What a person calls it. */
   readonly name?: string;
   readonly trackers: readonly (readonly string[])[];
@@ -45,7 +48,8 @@ async function fromMagnet(text: string, signal: AbortSignal): Promise<TorrentSou
   const known = await firstMetainfo({ ...(v1 && { v1 }), ...(v2 && { v2 }) }, metainfoUrls, signal);
   return {
     hashes: { ...(v1 && { v1 }), ...(v2 && { v2 }) },
-    ...(known === undefined ? {} : { info: known.info }),
+    ...(known?.info && { info: known.info }),
+    ...(known?.pieceLayers && { pieceLayers: known.pieceLayers }),
     ...(name === undefined ? {} : { name }),
     trackers: [...trackers.map((url) => [url]), ...(known?.trackers ?? [])],
     webSeeds: [...new Set([...webSeeds, ...(known?.webSeeds ?? [])])],
@@ -71,12 +75,13 @@ async function firstMetainfo(
 }
 
 async function fromMetainfo(bytes: Uint8Array): Promise<TorrentSource> {
-  const { info, trackers, webSeeds, comment } = parseMetainfo(bytes);
+  const { info, pieceLayers, trackers, webSeeds, comment } = parseMetainfo(bytes);
   // A canonical torrent is named by its hash; what people call it stands in the comment.
   const name = canonicalSha256Of(info) === undefined ? info.name : comment;
   return {
     hashes: await infoHashesOf(info),
     info,
+    ...(info.version === 'v1' ? {} : { pieceLayers: await verifyPieceLayers(info, pieceLayers) }),
     ...(name === undefined || name === '' ? {} : { name: displayName(name) }),
     trackers,
     webSeeds,

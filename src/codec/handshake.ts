@@ -6,7 +6,8 @@ import { PEER_ID_BYTES } from './peer-id.ts';
 
 export const HANDSHAKE_BYTES = 68;
 const PROTOCOL = 'BitTorrent protocol';
-const HEADER = concatBytes([Uint8Array.of(PROTOCOL.length), fromLatin1(PROTOCOL)]);
+/** The first 20 bytes of a plain connection. */
+export const PROTOCOL_HEADER = concatBytes([Uint8Array.of(PROTOCOL.length), fromLatin1(PROTOCOL)]);
 const RESERVED_AT = 20;
 
 export interface Handshake {
@@ -26,7 +27,7 @@ export interface Handshake {
 export function encodeHandshake(handshake: Handshake): Uint8Array<ArrayBuffer> {
   if (handshake.peerId.length !== PEER_ID_BYTES) throw new InvalidInput('a peer id has 20 bytes');
   const bytes = new Uint8Array(HANDSHAKE_BYTES);
-  bytes.set(HEADER);
+  bytes.set(PROTOCOL_HEADER);
   bytes[RESERVED_AT + 5] = handshake.extensions ? 0x10 : 0;
   bytes[RESERVED_AT + 7] = (handshake.dht ? 0x01 : 0) | (handshake.fast ? 0x04 : 0) | (handshake.v2 ? 0x10 : 0);
   bytes.set(fromHex(handshake.swarmKey), 28);

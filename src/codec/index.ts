@@ -4,6 +4,8 @@ export * from './bitfield.ts';
 export * from './compact-peers.ts';
 export * from './extension.ts';
 export * from './handshake.ts';
+export * from './mse.ts';
+export * from './mse-handshake.ts';
 export * from './peer-id.ts';
 export * from './wire-encode.ts';
 export * from './wire-hashes.ts';

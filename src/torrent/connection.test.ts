@@ -53,11 +53,11 @@ class FakeSocket implements PeerSocket {
 function connect() {
   const socket = new FakeSocket();
   const events: string[] = [];
-  const connection = new Connection(
-    socket,
-    { handshake: () => events.push('handshake'), closed: (cause) => events.push(`greeter closed: ${cause?.message}`) },
-    0,
-  );
+  const connection = new Connection(socket, {
+    handshake: () => events.push('handshake'),
+    closed: (cause) => events.push(`greeter closed: ${cause?.message}`),
+  });
+  connection.start();
   const messages: PeerMessage[] = [];
   const owner: ConnectionOwner = {
     message: (message) => messages.push(message),

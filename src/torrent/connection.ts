@@ -35,7 +35,6 @@ export interface HandshakeListener {
 }
 
 export class Connection implements PeerSocketListener {
-  readonly openedAtMs: number;
   readonly #socket: PeerSocket;
   readonly #reader: WireReader;
   readonly #greeter: HandshakeListener;
@@ -48,9 +47,7 @@ export class Connection implements PeerSocketListener {
   #backlogBytes = 0;
   #isClosed = false;
 
-  /** Starts listening at once. */
-  constructor(socket: PeerSocket, greeter: HandshakeListener, nowMs: number) {
-    this.openedAtMs = nowMs;
+  constructor(socket: PeerSocket, greeter: HandshakeListener) {
     this.#socket = socket;
     this.#greeter = greeter;
     this.#reader = new WireReader({
@@ -60,7 +57,12 @@ export class Connection implements PeerSocketListener {
       blockStart: (piece, offsetBytes, lengthBytes) => this.#owner?.blockStart(piece, offsetBytes, lengthBytes),
       blockBytes: (bytes, isLast) => this.#owner?.blockBytes(bytes, isLast),
     });
-    socket.listen(this);
+  }
+
+  /** Reads what has come already, then listens to the socket. */
+  start(early: Uint8Array = new Uint8Array(0)): void {
+    if (early.length > 0) this.received(early);
+    this.#socket.listen(this);
   }
 
   get transport(): TransportKind {

@@ -1,23 +1,22 @@
 /**
- * The engine: many torrents over shared ports, caps and one timer. It greets connections, finds or wakes the torrent
- * they ask for, and dials. Invariants: one tick timer, running only while some torrent has something to do; no
- * connection waits for its handshake longer than ten seconds; after `stop` nothing is left.
+ * The engine: many torrents over shared ports, caps and one timer. It takes connections, dials, and hands both to
+ * `greetings` until their torrent is known. Invariants: one tick timer, running only while some torrent or greeting has
+ * something to do; after `stop` nothing is left.
  */
-import { equalBytes } from '../base/bytes.ts';
 import type { Cancel } from '../base/clock.ts';
-import { Cancelled, Conflict, InvalidInput, NotFound, ProtocolError, TimedOut } from '../base/errors.ts';
+import { Cancelled, Conflict, InvalidInput, TimedOut } from '../base/errors.ts';
 import type { SwarmKey } from '../base/ids.ts';
 import { TaskGroup } from '../base/tasks.ts';
 import { SECOND_MS } from '../base/units.ts';
-import { encodeHandshake, type Handshake } from '../codec/handshake.ts';
 import { createPeerId } from '../codec/peer-id.ts';
 import type { VerifiedLayers } from '../codec/piece-layers.ts';
 import type { TorrentInfo } from '../codec/torrent-info.ts';
 import { BanList } from './bans.ts';
 import { BufferPool } from './buffers.ts';
-import { Connection } from './connection.ts';
+import { Greetings, type DialOrigin } from './greetings.ts';
 import type { EngineInspection } from './inspection.ts';
 import { JobLimit } from './job-limit.ts';
+import type { EncryptionPolicy } from './opening.ts';
 import type { EnginePorts, PeerAddress, PeerSocket } from './ports.ts';
 import { TokenBucket } from './rate.ts';
 import { DEFAULT_LIMITS, type AddressFilter, type EngineLimits, type Shared } from './shared.ts';
@@ -26,7 +25,6 @@ import { Torrent } from './torrent.ts';
 import type { OpenedStorage, TorrentHost, TorrentOptions } from './torrent-types.ts';
 
 const TICK_MS = 100;
-const HANDSHAKE_TIMEOUT_MS = 10 * SECOND_MS;
 const DIAL_TIMEOUT_MS = 10 * SECOND_MS;
 
 export interface EngineOptions {
@@ -40,6 +38,13 @@ export interface EngineOptions {
   readonly allowAddress?: AddressFilter;
   /** Finds a torrent that somebody asks for and that is not running; it should `add` and return it. */
   readonly wake?: (key: SwarmKey) => Promise<Torrent | undefined>;
+  /** How streams over TCP and uTP open (MSE); default `prefer` where `ports.mse` is there, `off` elsewhere. */
+  readonly encryption?: EncryptionPolicy;
+  /**
+   * The key of a swarm that is not running, by H('req2'‖key) (`obfuscatedKey` of the codec, 20 bytes): all that an
+   * encrypted handshake says of it. One indexed lookup; `wake` follows as for a plain handshake.
+   */
+  readonly resolveObfuscated?: (obfuscatedKey: Uint8Array) => Promise<SwarmKey | undefined>;
 }
 
 export interface AddOptions extends TorrentOptions, OpenedStorage {
@@ -53,27 +58,13 @@ export interface AddByHashOptions extends TorrentOptions {
   readonly openStorage: (info: TorrentInfo) => Promise<OpenedStorage>;
 }
 
-/** Where a connection comes from. */
-interface Origin {
-  /** Known for connections we opened or were handed for one torrent. */
-  readonly torrent?: Torrent;
-  /** The address to report on when it comes to nothing. */
-  readonly dialled?: PeerAddress;
-  readonly isOutgoing: boolean;
-}
-
-/** A connection that has not finished its handshakes. */
-interface Greeting extends Origin {
-  readonly connection: Connection;
-}
-
 export class Engine {
   readonly #options: EngineOptions;
   readonly #shared: Shared;
   readonly #host: TorrentHost<Torrent>;
   readonly #torrents = new Map<SwarmKey, Torrent>();
   readonly #active = new Set<Torrent>();
-  readonly #greetings = new Set<Greeting>();
+  readonly #greetings: Greetings;
   readonly #tasks: TaskGroup;
   readonly #openers = new WeakMap<Torrent, AddByHashOptions['openStorage']>();
   #dialling = 0;
@@ -82,7 +73,7 @@ export class Engine {
   #cancelTick: Cancel | undefined;
   #isStopped = false;
 
-  /** @throws InvalidInput for a peer id of the wrong size. */
+  /** @throws InvalidInput for a peer id of the wrong size, or encryption required without the arithmetic for it. */
   constructor(options: EngineOptions) {
     const peerId = options.peerId ?? createPeerId();
     if (peerId.length !== 20) throw new InvalidInput('a peer id has 20 bytes');
@@ -105,6 +96,7 @@ export class Engine {
       nextSourceId: () => ++this.#sourceId,
     };
     this.#host = this.#createHost();
+    this.#greetings = this.#createGreetings(options.encryption ?? (options.ports.mse === undefined ? 'off' : 'prefer'));
   }
 
   get peerId(): Uint8Array {
@@ -151,9 +143,9 @@ export class Engine {
 
   /** Takes an incoming connection; which torrent it wants is in its handshake. */
   accept(socket: PeerSocket): void {
-    if (this.#isStopped || this.#incomingGreetings() >= this.#shared.limits.maxHalfOpen || !this.#host.hasRoom())
+    if (this.#isStopped || this.#greetings.incomingCount >= this.#shared.limits.maxHalfOpen || !this.#host.hasRoom())
       socket.close();
-    else this.#greet(socket, { isOutgoing: false });
+    else this.#greetings.greet(socket, { isOutgoing: false });
   }
 
   /** Changes the global limits in bytes per second; Infinity lifts one. */
@@ -169,7 +161,7 @@ export class Engine {
     return {
       limits: this.#shared.limits,
       connections: this.connectionCount,
-      incomingHandshakes: this.#incomingGreetings(),
+      incomingHandshakes: this.#greetings.incomingCount,
       dialling: this.#dialling,
       pieceBufferBytes: this.#shared.pieceBuffers.lentBytes,
       serveBufferBytes: this.#shared.serveBuffers.lentBytes,
@@ -182,7 +174,7 @@ export class Engine {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#cancelTick?.();
-    for (const greeting of this.#greetings) greeting.connection.close();
+    this.#greetings.close();
     await Promise.all(this.torrents.map((torrent) => torrent.stop()));
     await this.#tasks.stop();
     this.#shared.pieceBuffers.trim();
@@ -201,7 +193,7 @@ export class Engine {
         this.#scheduleTick();
       },
       dial: (torrent, address) => this.#dial(torrent, address),
-      greet: (torrent, socket, isOutgoing) => this.#greet(socket, { torrent, isOutgoing }),
+      greet: (torrent, socket, isOutgoing) => this.#greetings.greet(socket, { torrent, isOutgoing }),
       reclaimMemory: (forTorrent) => {
         for (const torrent of this.#active) if (torrent !== forTorrent && torrent.giveUpMemory()) return true;
         return false;
@@ -209,7 +201,7 @@ export class Engine {
       connectionsChanged: (by) => (this.#connected += by),
       hasRoom: () => this.connectionCount < this.#shared.limits.maxConnections,
       keysLearned: (torrent) => {
-        for (const key of torrent.keys) if (!this.#torrents.has(key)) this.#torrents.set(key, torrent);
+        for (const key of torrent.keys) if (!this.#torrents.has(key)) this.#enlist(key, torrent);
       },
       openStorage: async (torrent, info) => {
         const open = this.#openers.get(torrent);
@@ -220,6 +212,22 @@ export class Engine {
     };
   }
 
+  #createGreetings(encryption: EncryptionPolicy): Greetings {
+    const { wake, resolveObfuscated } = this.#options;
+    if (encryption === 'require' && this.#shared.ports.mse === undefined)
+      throw new InvalidInput('encryption cannot be required where it cannot be computed');
+    return new Greetings({
+      shared: this.#shared,
+      encryption,
+      tasks: this.#tasks,
+      find: (key) => this.#torrents.get(key),
+      wake,
+      resolveObfuscated,
+      redial: (torrent, address) => this.#redial(torrent, address),
+      began: () => this.#scheduleTick(),
+    });
+  }
+
   #register(options: TorrentOptions): Torrent {
     if (this.#isStopped) throw new Cancelled('the engine is stopped');
     const torrent = new Torrent(this.#host, options);
@@ -227,103 +235,23 @@ export class Engine {
     if (keys.length === 0) throw new InvalidInput('a torrent needs an info hash');
     for (const key of keys)
       if (this.#torrents.has(key)) throw new Conflict('the torrent is running already', { infoHash: key });
-    for (const key of keys) this.#torrents.set(key, torrent);
+    for (const key of keys) this.#enlist(key, torrent);
     return torrent;
+  }
+
+  /** From now on connections find the torrent under this key. */
+  #enlist(key: SwarmKey, torrent: Torrent): void {
+    this.#torrents.set(key, torrent);
+    this.#greetings.addKey(key);
   }
 
   #forget(torrent: Torrent): void {
     this.#active.delete(torrent);
-    for (const key of torrent.keys) if (this.#torrents.get(key) === torrent) this.#torrents.delete(key);
-  }
-
-  #incomingGreetings(): number {
-    let count = 0;
-    for (const greeting of this.#greetings) if (greeting.torrent === undefined) count++;
-    return count;
-  }
-
-  // Handshakes.
-
-  #greet(socket: PeerSocket, origin: Origin): void {
-    const connection: Connection = new Connection(
-      socket,
-      {
-        handshake: (handshake) => this.#onHandshake(greeting, handshake),
-        closed: () => this.#onGreetingClosed(greeting),
-      },
-      this.#nowMs(),
-    );
-    const greeting: Greeting = { connection, ...origin };
-    this.#greetings.add(greeting);
-    const [swarmKey] = origin.torrent?.keys ?? [];
-    if (swarmKey !== undefined) this.#sayHandshake(connection, swarmKey, origin.torrent?.isHybrid);
-    this.#scheduleTick();
-  }
-
-  /** `v2` says to peers of a hybrid that we speak its v2 half, too (BEP 52). */
-  #sayHandshake(connection: Connection, swarmKey: SwarmKey, v2 = false): void {
-    connection.send(
-      encodeHandshake({
-        swarmKey,
-        peerId: this.#shared.peerId,
-        extensions: true,
-        fast: true,
-        dht: false,
-        v2,
-      }),
-    );
-  }
-
-  #onHandshake(greeting: Greeting, handshake: Handshake): void {
-    if (equalBytes(handshake.peerId, this.#shared.peerId)) {
-      // The accepting end answers, so that the dialling end sees whom it reached.
-      if (greeting.torrent === undefined) this.#sayHandshake(greeting.connection, handshake.swarmKey);
-      else if (greeting.dialled !== undefined) greeting.torrent.forgetAddress(greeting.dialled);
-      greeting.connection.close(new ProtocolError('connected to ourselves'));
-    } else if (greeting.torrent !== undefined) {
-      if (greeting.torrent.keys.includes(handshake.swarmKey)) this.#handOver(greeting, greeting.torrent, handshake);
-      else greeting.connection.close(new ProtocolError('the peer answered for another torrent'));
-    } else this.#receive(greeting, handshake);
-  }
-
-  /** An incoming connection said which torrent it wants. */
-  #receive(greeting: Greeting, handshake: Handshake): void {
-    const torrent = this.#torrents.get(handshake.swarmKey);
-    if (torrent !== undefined) {
-      this.#answer(greeting, torrent, handshake);
-      return;
+    for (const key of torrent.keys) {
+      if (this.#torrents.get(key) !== torrent) continue;
+      this.#torrents.delete(key);
+      this.#greetings.removeKey(key);
     }
-    const { wake } = this.#options;
-    if (wake === undefined) {
-      greeting.connection.close(new NotFound('no such torrent'));
-      return;
-    }
-    this.#tasks.run('engine.wake', async () => {
-      try {
-        const woken = await wake(handshake.swarmKey);
-        if (greeting.connection.isClosed) return;
-        if (woken !== undefined) this.#answer(greeting, woken, handshake);
-      } finally {
-        // Nobody took it over: unknown, or waking failed (and is logged as the task's failure).
-        if (this.#greetings.has(greeting)) greeting.connection.close(new NotFound('no such torrent'));
-      }
-    });
-  }
-
-  #answer(greeting: Greeting, torrent: Torrent, handshake: Handshake): void {
-    this.#sayHandshake(greeting.connection, torrent.answerKey(handshake), torrent.isHybrid);
-    this.#handOver(greeting, torrent, handshake);
-  }
-
-  #handOver(greeting: Greeting, torrent: Torrent, handshake: Handshake): void {
-    this.#greetings.delete(greeting);
-    const isAdopted = torrent.adopt(greeting.connection, handshake, greeting.isOutgoing);
-    if (!isAdopted && greeting.dialled !== undefined) torrent.dialEnded(greeting.dialled);
-  }
-
-  #onGreetingClosed(greeting: Greeting): void {
-    if (!this.#greetings.delete(greeting)) return;
-    if (greeting.dialled !== undefined) greeting.torrent?.dialEnded(greeting.dialled);
   }
 
   // Dialling.
@@ -331,14 +259,25 @@ export class Engine {
   #dial(torrent: Torrent, address: PeerAddress): boolean {
     const { dialers } = this.#shared.ports;
     if (this.#isStopped || dialers.length === 0 || this.#dialling >= this.#shared.limits.maxHalfOpen) return false;
+    this.#open({ torrent, dialled: address, isOutgoing: true });
+    return true;
+  }
+
+  /** At once and beyond the cap: it takes the place of the attempt that just ended. */
+  #redial(torrent: Torrent, address: PeerAddress): void {
+    if (this.#isStopped) torrent.dialEnded(address);
+    else this.#open({ torrent, dialled: address, isOutgoing: true, isPlainRetry: true });
+  }
+
+  #open(origin: DialOrigin): void {
+    const { torrent, dialled } = origin;
     this.#dialling++;
     this.#tasks.run('engine.dial', async (signal) => {
-      const socket = await this.#openSocket(address, signal).finally(() => this.#dialling--);
-      if (socket === undefined) torrent.dialEnded(address);
+      const socket = await this.#openSocket(dialled, signal).finally(() => this.#dialling--);
+      if (socket === undefined) torrent.dialEnded(dialled);
       else if (signal.aborted || torrent.isStopped) socket.close();
-      else this.#greet(socket, { torrent, dialled: address, isOutgoing: true });
+      else this.#greetings.greet(socket, origin);
     });
-    return true;
   }
 
   /** Tries each dialer in turn. */
@@ -372,9 +311,7 @@ export class Engine {
 
   #tick(): void {
     const nowMs = this.#nowMs();
-    for (const greeting of this.#greetings)
-      if (nowMs - greeting.connection.openedAtMs > HANDSHAKE_TIMEOUT_MS)
-        greeting.connection.close(new TimedOut('no handshake'));
+    this.#greetings.tick(nowMs);
     for (const torrent of this.#active) if (!torrent.tick(nowMs)) this.#active.delete(torrent);
     if (this.#active.size > 0 || this.#greetings.size > 0) this.#scheduleTick();
   }

@@ -15,11 +15,12 @@
  *     wanted.events.on('verified', ({ piece }) => remember(piece));
  *     await engine.stop();
  *
- * Inside, from the wire up: `connection` (bytes, handshake), `peer` (protocol discipline), `block-intake` and
- * `upload-queue` (block bytes in and out), `piece-store` (piece states, hash, write), `downloader` (which block from
- * whom) with `rarest-first`, `reading-window`, `pipeline`, `arrival`, `hedging`, `web-seeding`; `crowd` (who is let in,
- * dialled, unchoked) with `choking`, `bans`, `candidates`, `peer-exchange`; `suspicion`, `metadata-exchange`;
- * `content` and `torrent` join them; `engine` owns torrents, handshakes, caps and the one timer.
+ * Inside, from the wire up: `greetings` (whose connection it is) with `opening` and `encrypted-socket`; `connection`
+ * (bytes, handshake), `peer` (protocol discipline), `block-intake` and `upload-queue` (block bytes in and out),
+ * `piece-store` (piece states, hash, write), `downloader` (which block from whom) with `rarest-first`, `reading-window`,
+ * `pipeline`, `arrival`, `hedging`, `web-seeding`; `crowd` (who is let in, dialled, unchoked) with `choking`, `bans`,
+ * `candidates`, `peer-exchange`; `suspicion`, `metadata-exchange`; `content` and `torrent` join them; `engine` owns
+ * torrents, dialling, caps and the one timer.
  */
 export { Engine, type AddByHashOptions, type AddOptions, type EngineOptions } from './engine.ts';
 export { Torrent } from './torrent.ts';
@@ -27,6 +28,7 @@ export type { OpenedStorage, TorrentEvents, TorrentOptions } from './torrent-typ
 export type { RateLimits } from './traffic.ts';
 export type { TorrentMode } from './content.ts';
 export type { ReadOptions } from './reader.ts';
+export type { EncryptionPolicy } from './opening.ts';
 export { DEFAULT_LIMITS, type AddressFilter, type EngineLimits } from './shared.ts';
 export type {
   ContentInspection,
@@ -44,6 +46,7 @@ export type {
   Dialer,
   EnginePorts,
   Hasher,
+  MseCrypto,
   PeerAddress,
   PeerSocket,
   PeerSocketListener,

@@ -5,8 +5,9 @@
 import type { PeerAddress } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import type { MseCrypto } from '../codec/mse.ts';
 
-export type { PeerAddress };
+export type { MseCrypto, PeerAddress };
 
 export type TransportKind = 'tcp' | 'utp' | 'webrtc' | 'memory';
 
@@ -24,10 +25,11 @@ export interface PeerSocket {
   readonly transport: TransportKind;
   /** Undefined where the address is hidden or meaningless (WebRTC behind mDNS). */
   readonly remote: PeerAddress | undefined;
-  /** Sets the one listener; nothing is delivered before. */
+  /** Sets the one listener; nothing is delivered before. Called again, from within `received` too, it hands the rest of the stream over. */
   listen(listener: PeerSocketListener): void;
   /**
-   * Queues bytes. The socket owns the buffer until it calls `released` (sent or dropped), which lets buffers be pooled.
+   * Queues bytes. The socket owns the buffer until it calls `released` (sent or dropped), which lets buffers be pooled;
+   * with `released` given it may also change the bytes (encrypt them in place).
    * Returns false when the backlog is high: write nothing costly until `drained`.
    */
   write(bytes: Uint8Array, released?: () => void): boolean;
@@ -81,4 +83,6 @@ export interface EnginePorts {
   readonly random: () => number;
   /** Tried in order for an address; may be empty (browser). */
   readonly dialers: readonly Dialer[];
+  /** Arithmetic of encrypted handshakes; absent (browser), streams are as the transport makes them. */
+  readonly mse?: MseCrypto;
 }

@@ -101,6 +101,30 @@ export function peerSocketContract(transport: string, connect: () => Promise<Soc
       expect([...atFar.bytes()]).toEqual([1, 2, 3]);
     });
 
+    test('hands the rest of the stream to another listener, also from within a callback', async () => {
+      const { near, far } = await open();
+      const sent = randomBytes(60_000);
+      const first: Uint8Array[] = [];
+      const second = new Promise<SocketWitness>((resolve) => {
+        far.listen({
+          received: (bytes) => {
+            first.push(bytes.slice());
+            resolve(new SocketWitness(far));
+          },
+          drained: () => undefined,
+          closed: () => undefined,
+        });
+      });
+      for (let at = 0; at < sent.length; at += 6_000) near.write(sent.slice(at, at + 6_000));
+      const atFar = await second;
+      const firstBytes = concatBytes(first);
+      await atFar.until(() => firstBytes.length + atFar.receivedBytes >= sent.length);
+      expect(first).toHaveLength(1);
+      expect(Buffer.compare(concatBytes([firstBytes, atFar.bytes()]), sent)).toBe(0);
+      near.close();
+      await atFar.until(() => atFar.closings.length > 0);
+    });
+
     test('says when its backlog is high and when it is small again', async () => {
       const { near, far } = await open();
       const atNear = new SocketWitness(near);

@@ -38,7 +38,7 @@ export class TcpPeerSocket implements PeerSocket {
   listen(listener: PeerSocketListener): void {
     this.#listener = listener;
     if (this.#over) queueMicrotask(() => listener.closed(this.#cause()));
-    else this.#socket.resume();
+    else if (!this.#paused) this.#socket.resume();
   }
 
   /** The adapter's own entry for bytes that arrived. Returns false when reading should stop. */

@@ -70,6 +70,21 @@ const hasIPv6 = await new Promise<boolean>((resolve) => {
 });
 if (hasIPv6) peerSocketContract('tcp over IPv6', () => pairOf('::1', false));
 
+test('listening to a paused socket does not resume it', async () => {
+  const pair = await pairOf('127.0.0.1', false);
+  const { near, far } = pair;
+  const atNear = new SocketWitness(near);
+  far.pause();
+  const atFar = new SocketWitness(far);
+  near.write(new Uint8Array(100_000));
+  far.write(Uint8Array.of(9)); // shows that time has passed
+  await atNear.until(() => atNear.receivedBytes === 1);
+  expect(atFar.receivedBytes).toBe(0);
+  far.resume();
+  await atFar.until(() => atFar.receivedBytes === 100_000);
+  await pair.stop();
+});
+
 describe('the TCP dialer', () => {
   test('both ends know the other by IP literal and port', async () => {
     const { listener, next } = await listening();

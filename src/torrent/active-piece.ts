@@ -1,8 +1,9 @@
 /**
- * A piece on its way in. Every block is free, asked of one or more sources, or received; received bytes sit in the
- * piece's own pooled buffer. Invariant: at most one source streams into a block at a time, so a block is never a
- * mixture of two sources and blame for bad bytes is always exact.
+ * A piece on its way in. Every block is free, asked of one or more sources, or received and, where its leaf is known,
+ * verified; received bytes sit in the piece's own pooled buffer. Invariant: at most one source streams into a block at
+ * a time, so a block is never a mixture of two sources and blame for bad bytes is always exact.
  */
+import { BLOCK_BYTES } from '../codec/wire.ts';
 import type { Geometry } from './geometry.ts';
 
 /** Whoever delivers blocks: a peer or a web seed. */
@@ -12,6 +13,7 @@ export interface BlockSource {
 }
 
 const RECEIVED = 255;
+const NO_BLOCKS = new Uint8Array(0);
 /** More sources than this are never asked for one block. */
 const MAX_ASKERS = 8;
 
@@ -33,6 +35,11 @@ export class ActivePiece {
   readonly #deliveredBy: (BlockSource | undefined)[];
   #freeBlocks: number;
   #receivedBlocks = 0;
+  /** SHA-256 of each block, proven; undefined while unknown (always in v1). */
+  #leaves: Uint8Array | undefined;
+  /** 1 for blocks that match their leaf. */
+  #isVerified = NO_BLOCKS;
+  #verifiedBlocks = 0;
   #cursor = 0;
 
   constructor(geometry: Geometry, index: number, buffer: Uint8Array<ArrayBuffer>, nowMs: number) {
@@ -65,6 +72,52 @@ export class ActivePiece {
 
   get isComplete(): boolean {
     return this.#receivedBlocks === this.blockCount;
+  }
+
+  /** Proven SHA-256 of each 16 KiB, back to back (BEP 52); undefined while unknown. */
+  get leaves(): Uint8Array | undefined {
+    return this.#leaves;
+  }
+
+  /** Every block matches its leaf. */
+  get isVerified(): boolean {
+    return this.#verifiedBlocks === this.blockCount;
+  }
+
+  /** Takes proven leaves: from now on blocks are checked one by one. */
+  expectLeaves(leaves: Uint8Array): void {
+    this.#leaves = leaves;
+    this.#isVerified = new Uint8Array(this.blockCount);
+  }
+
+  /** Notes that a received block matches its leaf. */
+  verify(block: number): void {
+    if (!this.isReceived(block) || this.#isVerified[block] !== 0) return;
+    this.#isVerified[block] = 1;
+    this.#verifiedBlocks++;
+  }
+
+  isBlockVerified(block: number): boolean {
+    return this.#isVerified[block] === 1;
+  }
+
+  /** A received block does not match its leaf: it is free again. Returns who delivered it. */
+  reject(block: number): BlockSource | undefined {
+    if (!this.isReceived(block) || this.isBlockVerified(block)) return undefined;
+    const source = this.#deliveredBy[block];
+    this.#deliveredBy[block] = undefined;
+    this.#askers[block] = 0;
+    this.#receivedBlocks--;
+    this.#freeBlocks++;
+    this.#cursor = Math.min(this.#cursor, block);
+    return source;
+  }
+
+  /** Offset behind the verified blocks that follow `offsetBytes` without a gap; padding follows the last one. */
+  verifiedUntil(offsetBytes: number): number {
+    let block = Math.floor(Math.min(offsetBytes, this.sizeBytes - 1) / BLOCK_BYTES);
+    while (block < this.blockCount && this.isBlockVerified(block)) block++;
+    return Math.max(offsetBytes, block === this.blockCount ? this.spanBytes : block * BLOCK_BYTES);
   }
 
   isFree(block: number): boolean {

@@ -82,6 +82,8 @@ export class Content {
       hashJobs: shared.hashJobs,
       events: {
         verified: (piece) => this.#onVerified(piece),
+        grown: (piece) => this.#onReadable(piece),
+        blockRejected: (piece, block, source) => this.#onBadBlock(piece, block, source),
         held: (piece) => this.#onHeld(piece),
         failed: (piece) => this.#onBad(piece),
         missing: (piece) => this.downloader.pieceMissing(piece),
@@ -254,11 +256,24 @@ export class Content {
   }
 
   #onVerified(piece: ActivePiece): Promise<void> | undefined {
-    for (const reader of this.#readers) reader.pieceReadable(piece.index);
+    this.#onReadable(piece.index);
     if (!this.#suspicions.isSuspect(piece.index)) return undefined;
     return this.#suspicions.acquitOrConvict(piece).then((guilty) => {
       for (const source of guilty) this.#host.convict(source);
     });
+  }
+
+  #onReadable(piece: number): void {
+    for (const reader of this.#readers) reader.pieceReadable(piece);
+  }
+
+  /** The sender of a block that does not match its leaf is a liar, and nobody else. */
+  #onBadBlock(piece: ActivePiece, block: number, source: BlockSource): void {
+    const { geometry } = this.store;
+    this.#host.traffic.wastedBytes += geometry.blockBytes(piece.index, block);
+    this.#host.shared.ports.log.info('torrent.bad_block', { piece: piece.index, block });
+    this.#host.convict(source);
+    this.downloader.blocksFreed();
   }
 
   #onHeld(piece: number): void {

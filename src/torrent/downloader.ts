@@ -167,12 +167,18 @@ export class Downloader {
     if (block.otherAskers > 0)
       for (const peer of this.#parts.peers)
         if (peer !== source && peer.ledger.has(block.blockKey)) peer.cancel([block.blockKey]);
-    if (block.piece.isComplete) this.#parts.store.complete(block.piece);
+    const { store } = this.#parts;
+    store.received(block.piece, block.blockKey - store.geometry.blockKey(block.piece.index, 0));
   }
 
   /** The piece is missing again after a failed hash or write. */
   pieceMissing(piece: number): void {
     if (this.#parts.policy.fetchesAll && this.#parts.store.isMissing(piece)) this.#parts.availability.offer(piece);
+    this.#fillSoon();
+  }
+
+  /** Blocks came free outside a source's own doing: asks for them. */
+  blocksFreed(): void {
     this.#fillSoon();
   }
 

@@ -4,16 +4,21 @@
  * only a finished write to held, so nothing wrong or unwritten is ever offered to a peer.
  */
 import type { Bitfield } from '../codec/bitfield.ts';
-import { ActivePiece } from './active-piece.ts';
+import { ActivePiece, type BlockSource } from './active-piece.ts';
 import type { BufferPool } from './buffers.ts';
 import type { Geometry } from './geometry.ts';
 import type { JobLimit } from './job-limit.ts';
+import { LeafChecks, type LeafCheckParts } from './leaf-checks.ts';
 import type { PieceStorage } from './ports.ts';
 import type { PieceVerifier } from './verify.ts';
 
 export interface PieceStoreEvents {
   /** The bytes are right and readable, though not yet in storage. The buffer stays valid until the promise settles. */
   verified(piece: ActivePiece): Promise<void> | undefined;
+  /** More of a piece that is still coming in can be read. */
+  grown(piece: number): void;
+  /** A block did not match its leaf and is free again; `source` sent it. */
+  blockRejected(piece: ActivePiece, block: number, source: BlockSource): void;
   /** The bytes are in storage: offer them. */
   held(piece: number): void;
   /** The hash did not match. The buffer stays valid, and the piece is not begun again, until the promise settles. */
@@ -33,6 +38,8 @@ export interface PieceStoreParts {
   readonly have: Bitfield;
   readonly pool: BufferPool;
   readonly hashJobs: JobLimit;
+  /** Absent in v1, where there are no leaves. */
+  readonly leaves?: LeafCheckParts;
   readonly events: PieceStoreEvents;
 }
 
@@ -42,9 +49,10 @@ export class PieceStore {
   readonly storage: PieceStorage;
   readonly #parts: PieceStoreParts;
   readonly #active = new Map<number, ActivePiece>();
-  readonly #checking = new Set<number>();
+  readonly #checking = new Map<number, ActivePiece>();
   readonly #verified = new Map<number, ActivePiece>();
   readonly #jobs = new Set<Promise<void>>();
+  readonly #leafChecks: LeafChecks | undefined;
   #unwrittenBytes = 0;
   #isStopped = false;
 
@@ -53,6 +61,7 @@ export class PieceStore {
     this.geometry = parts.geometry;
     this.have = parts.have;
     this.storage = parts.storage;
+    this.#leafChecks = parts.leaves && this.#createLeafChecks(parts.leaves);
   }
 
   /** Pieces whose blocks are coming in. */
@@ -61,8 +70,8 @@ export class PieceStore {
   }
 
   /** Complete pieces whose hash is being computed, or waits to be. */
-  get checking(): ReadonlySet<number> {
-    return this.#checking;
+  get checking(): Iterable<number> {
+    return this.#checking.keys();
   }
 
   /** Right pieces that are being written. */
@@ -94,6 +103,7 @@ export class PieceStore {
     if (buffer === undefined) return undefined;
     const opened = new ActivePiece(this.geometry, piece, buffer, nowMs);
     this.#active.set(piece, opened);
+    this.#leafChecks?.begun(opened);
     return opened;
   }
 
@@ -105,12 +115,23 @@ export class PieceStore {
     this.#parts.pool.release(piece.buffer);
   }
 
-  /** Call when the last block is in: hashes, writes, reports. */
-  complete(piece: ActivePiece): void {
+  /** Proven leaves came: blocks of the piece are checked one by one from now on. */
+  leavesLearned(piece: number, leaves: Uint8Array): void {
+    const active = this.#active.get(piece);
+    if (active !== undefined) this.#leafChecks?.learned(active, leaves);
+  }
+
+  /** Call when a block is in; with the last one the piece is hashed, written and reported. */
+  received(piece: ActivePiece, block: number): void {
+    if (piece.leaves !== undefined) this.#leafChecks?.check(piece, block);
+    else if (piece.isComplete) this.#complete(piece);
+  }
+
+  #complete(piece: ActivePiece): void {
     if (this.#active.get(piece.index) !== piece) return;
     this.#active.delete(piece.index);
     piece.revokeWriters();
-    this.#checking.add(piece.index);
+    this.#checking.set(piece.index, piece);
     this.#unwrittenBytes += piece.sizeBytes;
     const job = this.#check(piece).finally(() => {
       this.#unwrittenBytes -= piece.sizeBytes;
@@ -121,10 +142,22 @@ export class PieceStore {
     this.#jobs.add(job);
   }
 
-  /** Copies bytes of a readable piece out, from memory where it is just verified, else from storage. @throws StorageFailed */
+  /**
+   * Where the readable bytes from `position` on end within its piece; `position` itself where none are. Blocks of a v2
+   * piece count as soon as their leaf is checked.
+   */
+  readableUntil(position: number): number {
+    const piece = this.geometry.pieceAt(position);
+    const start = this.geometry.pieceStart(piece);
+    if (this.isReadable(piece)) return start + this.geometry.spanBytes(piece);
+    const growing = this.#growing(piece);
+    return growing === undefined ? position : start + growing.verifiedUntil(position - start);
+  }
+
+  /** Copies readable bytes of a piece out, from memory where they are just verified, else from storage. @throws StorageFailed */
   async read(position: number, lengthBytes: number): Promise<Uint8Array<ArrayBuffer>> {
     const piece = this.geometry.pieceAt(position);
-    const fresh = this.#verified.get(piece);
+    const fresh = this.#verified.get(piece) ?? this.#growing(piece);
     const offset = position - this.geometry.pieceStart(piece);
     if (fresh !== undefined && offset + lengthBytes <= fresh.spanBytes)
       return fresh.buffer.slice(offset, offset + lengthBytes);
@@ -137,14 +170,34 @@ export class PieceStore {
   async stop(): Promise<void> {
     this.#isStopped = true;
     for (const piece of this.#active.values()) this.drop(piece);
+    await this.#leafChecks?.settled();
     await Promise.all(this.#jobs);
+  }
+
+  /** A piece in memory of which single blocks may be verified. */
+  #growing(piece: number): ActivePiece | undefined {
+    const growing = this.#active.get(piece) ?? this.#checking.get(piece);
+    return growing?.leaves === undefined ? undefined : growing;
+  }
+
+  #createLeafChecks(parts: LeafCheckParts): LeafChecks {
+    const { events } = this.#parts;
+    return new LeafChecks(parts, {
+      isActive: (piece) => this.#active.get(piece.index) === piece && !this.#isStopped,
+      blockVerified: (piece) => {
+        if (piece.isVerified) this.#complete(piece);
+        events.grown(piece.index);
+      },
+      blockRejected: (piece, block, source) => events.blockRejected(piece, block, source),
+      failed: (error) => events.storageFailed(error),
+    });
   }
 
   async #check(piece: ActivePiece): Promise<void> {
     const { verifier, hashJobs, events } = this.#parts;
     const span = piece.buffer.subarray(0, piece.spanBytes);
     try {
-      const isValid = await hashJobs.run(() => verifier.isValid(piece.index, span));
+      const isValid = await hashJobs.run(() => verifier.isValid(piece.index, span, piece.isVerified));
       if (this.#isStopped) return;
       if (isValid) await this.#keep(piece, span.subarray(0, piece.sizeBytes));
       else await events.failed(piece);

@@ -86,7 +86,7 @@ export class Reader {
     return false;
   }
 
-  /** Some piece became readable. */
+  /** More of some piece became readable. */
   pieceReadable(piece: number): void {
     if (this.#host.store.geometry.pieceAt(this.#position) === piece) this.#wake?.();
   }
@@ -100,12 +100,12 @@ export class Reader {
 
   async #pull(): Promise<void> {
     const { store } = this.#host;
-    const piece = store.geometry.pieceAt(this.#position);
-    if (!store.isReadable(piece)) await new Promise<void>((resolve) => (this.#wake = resolve));
+    while (!this.#isClosed && store.readableUntil(this.#position) === this.#position)
+      await new Promise<void>((resolve) => (this.#wake = resolve));
     this.#wake = undefined;
     if (this.#isClosed) return;
-    const pieceEnd = store.geometry.pieceStart(piece + 1);
-    const end = Math.min(pieceEnd, this.#options.endExclusive, this.#position + CHUNK_BYTES);
+    const readableEnd = store.readableUntil(this.#position);
+    const end = Math.min(readableEnd, this.#options.endExclusive, this.#position + CHUNK_BYTES);
     const chunk = await store.read(this.#position, end - this.#position);
     if (this.#isClosed) return;
     this.#advance(end);

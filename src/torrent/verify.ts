@@ -16,9 +16,10 @@ export interface PieceVerifier {
   knows(piece: number): boolean;
   /**
    * Whether `span`, the piece with the padding behind it, is right. The buffer stays untouched until the promise settles.
+   * `matchesLeaves` says that every block was checked against its proven leaf already.
    * @throws HashMismatch when the v1 and v2 hashes of a hybrid describe different bytes.
    */
-  isValid(piece: number, span: Uint8Array): Promise<boolean>;
+  isValid(piece: number, span: Uint8Array, matchesLeaves?: boolean): Promise<boolean>;
 }
 
 const SHA1_BYTES = 20;
@@ -84,7 +85,8 @@ export class MerkleVerifier implements PieceVerifier {
     return this.#trees.pieceNode(piece) !== undefined;
   }
 
-  async isValid(piece: number, span: Uint8Array): Promise<boolean> {
+  async isValid(piece: number, span: Uint8Array, matchesLeaves = false): Promise<boolean> {
+    if (matchesLeaves) return true;
     const placed = this.#trees.at(piece);
     const wanted = this.#trees.pieceNode(piece);
     if (placed === undefined || wanted === undefined) return false;
@@ -107,8 +109,8 @@ export class HybridVerifier implements PieceVerifier {
     return this.#v2.knows(piece);
   }
 
-  async isValid(piece: number, span: Uint8Array): Promise<boolean> {
-    const [v1, v2] = await Promise.all([this.#v1.isValid(piece, span), this.#v2.isValid(piece, span)]);
+  async isValid(piece: number, span: Uint8Array, matchesLeaves?: boolean): Promise<boolean> {
+    const [v1, v2] = await Promise.all([this.#v1.isValid(piece, span), this.#v2.isValid(piece, span, matchesLeaves)]);
     if (v1 !== v2) throw new HashMismatch('the v1 and v2 hashes of this torrent describe different bytes', { piece });
     return v1;
   }

@@ -106,9 +106,10 @@ export class Bitfield {
     this.#forEach(0, visit, start, endExclusive);
   }
 
-  /** True when this one has a piece that `other` lacks: what makes a peer interesting. */
-  hasBeyond(other: Bitfield): boolean {
-    return this.#bytes.some((byte, at) => (byte & ~(other.#bytes[at] ?? 0)) !== 0);
+  /** True when this one has a piece (one of `among`, where given) that `other` lacks: what makes a peer interesting. */
+  hasBeyond(other: Bitfield, among?: Bitfield): boolean {
+    const wanted = (among ?? this).#bytes;
+    return this.#bytes.some((byte, at) => (byte & ~(other.#bytes[at] ?? 0) & (wanted[at] ?? 0)) !== 0);
   }
 
   clone(): Bitfield {

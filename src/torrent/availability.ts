@@ -1,10 +1,11 @@
 /**
- * Keeps the rarest-first order in step with what peers say they have. Peers that have everything do not change the
- * order, so they are not counted: a swarm of seeds costs nothing. Neither does a torrent from which nothing is to be
- * picked: the order comes into being with the first offered piece.
+ * Keeps the rarest-first orders, one for each priority, in step with what peers say they have. Peers that have
+ * everything do not change an order, so they are not counted: a swarm of seeds costs nothing. Neither does a torrent
+ * from which nothing is to be picked: an order comes into being with its first offered piece.
  */
 import type { Peer } from './peer.ts';
 import { RarestFirst } from './rarest-first.ts';
+import type { PieceLevel } from './wishes.ts';
 
 export class Availability {
   readonly #pieceCount: number;
@@ -12,7 +13,8 @@ export class Availability {
   readonly #counted = new Set<Peer>();
   /** Peers that served none of the offered pieces when last asked; spares the search until something changes. */
   readonly #exhausted = new Set<Peer>();
-  #rarest: RarestFirst | undefined;
+  /** By level, most wanted first. */
+  #orders: readonly { readonly level: PieceLevel; readonly rarest: RarestFirst }[] = [];
 
   constructor(pieceCount: number, random: () => number) {
     this.#pieceCount = pieceCount;
@@ -21,25 +23,30 @@ export class Availability {
 
   /** Pieces that may be begun. */
   get size(): number {
-    return this.#rarest?.size ?? 0;
+    return this.#orders.reduce((sum, { rarest }) => sum + rarest.size, 0);
   }
 
-  offer(piece: number): void {
+  /** Makes the piece pickable at this level, and at no other; level 0 withdraws it. */
+  offer(piece: number, level: PieceLevel): void {
+    this.withdraw(piece);
+    if (level === 0) return;
     this.#exhausted.clear();
-    this.#rarest ??= this.#createOrder();
-    this.#rarest.add(piece);
+    this.#orderOf(level).add(piece);
   }
 
   withdraw(piece: number): void {
-    this.#rarest?.remove(piece);
+    for (const { rarest } of this.#orders) rarest.remove(piece);
   }
 
-  /** The rarest piece this peer serves. */
+  /** Of the most wanted pieces this peer serves, the rarest. */
   pick(peer: Peer): number | undefined {
     if (this.#exhausted.has(peer)) return undefined;
-    const piece = this.#rarest?.pick((candidate) => peer.serves(candidate));
-    if (piece === undefined) this.#exhausted.add(peer);
-    return piece;
+    for (const { rarest } of this.#orders) {
+      const piece = rarest.pick((candidate) => peer.serves(candidate));
+      if (piece !== undefined) return piece;
+    }
+    this.#exhausted.add(peer);
+    return undefined;
   }
 
   /** What the peer serves may have grown. */
@@ -50,29 +57,40 @@ export class Availability {
   /** The peer got one piece, or (undefined) said all it has. */
   gained(peer: Peer, piece: number | undefined): void {
     this.refresh(peer);
-    if (piece !== undefined && this.#counted.has(peer)) this.#rarest?.increment(piece);
+    if (piece !== undefined && this.#counted.has(peer)) this.#increment(piece);
     else if (!peer.isSeed && !this.#counted.has(peer)) this.#count(peer);
   }
 
   /** Call after the piece was removed from what the peer has. */
   lost(peer: Peer, piece: number): void {
-    if (this.#counted.has(peer)) this.#rarest?.decrement(piece);
+    if (this.#counted.has(peer)) this.#decrement(piece);
     else this.#count(peer);
   }
 
   left(peer: Peer): void {
     this.refresh(peer);
-    if (this.#counted.delete(peer)) peer.pieces.have?.forEachSet((piece) => this.#rarest?.decrement(piece));
+    if (this.#counted.delete(peer)) peer.pieces.have?.forEachSet((piece) => this.#decrement(piece));
   }
 
-  #createOrder(): RarestFirst {
-    const order = new RarestFirst(this.#pieceCount, this.#random);
-    for (const peer of this.#counted) peer.pieces.have?.forEachSet((piece) => order.increment(piece));
-    return order;
+  #increment(piece: number): void {
+    for (const { rarest } of this.#orders) rarest.increment(piece);
+  }
+
+  #decrement(piece: number): void {
+    for (const { rarest } of this.#orders) rarest.decrement(piece);
+  }
+
+  #orderOf(level: PieceLevel): RarestFirst {
+    const known = this.#orders.find((order) => order.level === level);
+    if (known !== undefined) return known.rarest;
+    const rarest = new RarestFirst(this.#pieceCount, this.#random);
+    for (const peer of this.#counted) peer.pieces.have?.forEachSet((piece) => rarest.increment(piece));
+    this.#orders = [...this.#orders, { level, rarest }].sort((a, b) => b.level - a.level);
+    return rarest;
   }
 
   #count(peer: Peer): void {
     this.#counted.add(peer);
-    peer.pieces.have?.forEachSet((piece) => this.#rarest?.increment(piece));
+    peer.pieces.have?.forEachSet((piece) => this.#increment(piece));
   }
 }

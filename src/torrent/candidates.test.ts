@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { Candidates } from './candidates.ts';
 
+const failed = { wasUseful: false, isSeed: false };
+const useful = { wasUseful: true, isSeed: false };
 const address = { host: '192.0.2.1', port: 1 };
 
 test('an address is dialled once, again after 1, 10, 60 and 300 s, then forgotten', () => {
@@ -10,12 +12,12 @@ test('an address is dialled once, again after 1, 10, 60 and 300 s, then forgotte
   for (const pauseSec of [1, 10, 60, 300]) {
     expect(candidates.next(nowMs)).toEqual(address);
     expect(candidates.next(nowMs)).toBeUndefined();
-    candidates.ended(address, false, nowMs);
+    candidates.ended(address, failed, nowMs);
     nowMs += pauseSec * 1000;
     expect(candidates.next(nowMs - 1)).toBeUndefined();
   }
   expect(candidates.next(nowMs)).toEqual(address);
-  candidates.ended(address, false, nowMs);
+  candidates.ended(address, failed, nowMs);
   expect(candidates.size).toBe(0);
 });
 
@@ -24,10 +26,10 @@ test('a peer that was useful is tried again after ten seconds, with all its chan
   candidates.add(address, 0);
   for (const nowMs of [0, 1_000, 11_000]) {
     candidates.next(nowMs);
-    candidates.ended(address, false, nowMs);
+    candidates.ended(address, failed, nowMs);
   }
   candidates.next(71_000);
-  candidates.ended(address, true, 71_000);
+  candidates.ended(address, useful, 71_000);
   expect(candidates.next(80_999)).toBeUndefined();
   expect(candidates.next(81_000)).toEqual(address);
 });
@@ -38,10 +40,10 @@ test('a peer that says it is there is tried at once, with all its chances, unles
   candidates.next(0);
   candidates.renew(address, 100);
   expect(candidates.next(100)).toBeUndefined();
-  candidates.ended(address, false, 100);
+  candidates.ended(address, failed, 100);
   candidates.renew(address, 200);
   expect(candidates.next(200)).toEqual(address);
-  candidates.ended(address, false, 200);
+  candidates.ended(address, failed, 200);
   expect(candidates.next(1_200)).toEqual(address);
 });
 
@@ -60,6 +62,16 @@ test('one that could not be dialled just now stays in line; one forgotten does n
   candidates.postpone(address);
   expect(candidates.next(0)).toEqual(address);
   candidates.forget(address);
-  candidates.ended(address, true, 0);
-  expect(candidates.hasWaiting).toBe(false);
+  candidates.ended(address, useful, 0);
+  expect(candidates.hasWaiting()).toBe(false);
+});
+
+test('one that turned out to be a seed waits until seeds are wanted again', () => {
+  const candidates = new Candidates();
+  candidates.add(address, 0);
+  candidates.next(0);
+  candidates.ended(address, { wasUseful: true, isSeed: true }, 0);
+  expect([candidates.hasWaiting(false), candidates.next(60_000, false)]).toEqual([false, undefined]);
+  candidates.renewAll(60_000);
+  expect(candidates.next(60_000, true)).toEqual(address);
 });

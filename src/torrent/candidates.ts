@@ -16,6 +16,16 @@ interface Candidate {
   failures: number;
   nextAtMs: number;
   state: 'waiting' | 'busy';
+  /** It had everything, or wanted nothing, when it was last connected: of no use to those who want nothing either. */
+  isSeed: boolean;
+}
+
+/** How a connection ended; of a failed dial nothing is known. */
+export interface Ending {
+  /** It gave us something. */
+  readonly wasUseful: boolean;
+  /** It had everything, or wanted nothing. */
+  readonly isSeed: boolean;
 }
 
 export class Candidates {
@@ -29,7 +39,7 @@ export class Candidates {
   add(address: PeerAddress, nowMs: number): boolean {
     const key = addressKey(address);
     if (this.#candidates.has(key) || this.#candidates.size >= MAX_CANDIDATES) return false;
-    this.#candidates.set(key, { address, failures: 0, nextAtMs: nowMs, state: 'waiting' });
+    this.#candidates.set(key, { address, failures: 0, nextAtMs: nowMs, state: 'waiting', isSeed: false });
     return true;
   }
 
@@ -38,13 +48,19 @@ export class Candidates {
     const candidate = this.#candidates.get(addressKey(address));
     if (candidate?.state !== 'waiting') return;
     candidate.failures = 0;
+    candidate.isSeed = false;
     candidate.nextAtMs = nowMs;
   }
 
-  /** An address that is due, now marked as busy. */
-  next(nowMs: number): PeerAddress | undefined {
+  /** All that wait are due now. */
+  renewAll(nowMs: number): void {
+    for (const candidate of this.#candidates.values()) if (candidate.state === 'waiting') candidate.nextAtMs = nowMs;
+  }
+
+  /** An address that is due, now marked as busy; known seeds only when they are wanted. */
+  next(nowMs: number, wantsSeeds = true): PeerAddress | undefined {
     for (const candidate of this.#candidates.values()) {
-      if (candidate.state === 'busy' || candidate.nextAtMs > nowMs) continue;
+      if (!isWaiting(candidate, wantsSeeds) || candidate.nextAtMs > nowMs) continue;
       candidate.state = 'busy';
       return candidate.address;
     }
@@ -52,16 +68,17 @@ export class Candidates {
   }
 
   /** Whether any address waits for its turn, now or later. */
-  get hasWaiting(): boolean {
-    for (const candidate of this.#candidates.values()) if (candidate.state === 'waiting') return true;
+  hasWaiting(wantsSeeds = true): boolean {
+    for (const candidate of this.#candidates.values()) if (isWaiting(candidate, wantsSeeds)) return true;
     return false;
   }
 
   /** The dial failed or the connection ended. `wasUseful` starts the pauses anew. */
-  ended(address: PeerAddress, wasUseful: boolean, nowMs: number): void {
+  ended(address: PeerAddress, { wasUseful, isSeed }: Ending, nowMs: number): void {
     const key = addressKey(address);
     const candidate = this.#candidates.get(key);
     if (candidate === undefined) return;
+    candidate.isSeed = isSeed;
     const pauseMs = RETRY_MS[wasUseful ? 1 : candidate.failures];
     candidate.failures = wasUseful ? 1 : candidate.failures + 1;
     if (pauseMs === undefined) this.#candidates.delete(key);
@@ -84,4 +101,8 @@ export class Candidates {
   clear(): void {
     this.#candidates.clear();
   }
+}
+
+function isWaiting(candidate: Candidate, wantsSeeds: boolean): boolean {
+  return candidate.state === 'waiting' && (wantsSeeds || !candidate.isSeed);
 }

@@ -2,8 +2,8 @@
  * A torrent whose metadata is known: its pieces, their download and its readers. It joins the parts and holds the
  * order of events: verified → readers; held → peers are told; bad → blame; all held → synced → done.
  */
-import { Cancelled, NotFound } from '../base/errors.ts';
-import type { Bitfield } from '../codec/bitfield.ts';
+import { Cancelled, Conflict, NotFound } from '../base/errors.ts';
+import { Bitfield } from '../codec/bitfield.ts';
 import type { VerifiedLayers } from '../codec/piece-layers.ts';
 import type { TorrentInfo } from '../codec/torrent-info.ts';
 import type { ActivePiece, BlockSource } from './active-piece.ts';
@@ -20,13 +20,12 @@ import { Reader, type ReadOptions } from './reader.ts';
 import { joinWindows } from './reading-window.ts';
 import type { Shared } from './shared.ts';
 import { Suspicions } from './suspicion.ts';
+import type { OpenedStorage } from './torrent-types.ts';
 import type { Traffic } from './traffic.ts';
 import { verifierFor } from './verify.ts';
 import { WebSeed } from './web-seed.ts';
 import { WebSeeding, type WebSeedUse } from './web-seeding.ts';
-
-/** `all`: fetch everything. `on-demand`: only what readers want. `seed-only`: fetch nothing. */
-export type TorrentMode = 'all' | 'on-demand' | 'seed-only';
+import { Wishes, type FileChoice, type TorrentMode } from './wishes.ts';
 
 export interface ContentHost {
   readonly shared: Shared;
@@ -34,7 +33,10 @@ export interface ContentHost {
   readonly peers: ReadonlySet<Peer>;
   reclaimMemory(): boolean;
   held(piece: number): void;
+  /** All that was to be fetched is in storage and synced. */
   done(): void;
+  /** We want nothing any more, or something again. */
+  uploadOnlyChanged(): void;
   convict(source: BlockSource): void;
   failed(error: unknown): void;
   /** There is something to do: tick again. */
@@ -46,8 +48,11 @@ export interface ContentParts {
   /** Absent where peers have to deliver them. */
   readonly pieceLayers: VerifiedLayers | undefined;
   readonly storage: PieceStorage;
-  readonly have: Bitfield;
+  readonly have: OpenedStorage['have'];
   readonly mode: TorrentMode;
+  /** Which files are wanted how much, over the default of all normally. */
+  readonly choices: readonly FileChoice[];
+  readonly isPaused: boolean;
   readonly webSeedUse: WebSeedUse;
   readonly host: ContentHost;
 }
@@ -56,28 +61,30 @@ export class Content {
   readonly info: TorrentInfo;
   readonly store: PieceStore;
   readonly downloader: Downloader;
+  readonly wishes: Wishes;
   readonly #host: ContentHost;
-  readonly #mode: TorrentMode;
   readonly #suspicions: Suspicions;
   readonly #webSeeding: WebSeeding;
   readonly #webSeeds = new Map<string, WebSeed>();
   readonly #readers = new Set<Reader>();
   #error: unknown;
+  #wasDone: boolean;
+  #saysUploadOnly: boolean;
   #isStopped = false;
 
   constructor(parts: ContentParts) {
     const { info, host } = parts;
     const { shared } = host;
+    const have = heldPieces(parts.have, info.pieceCount);
     this.info = info;
     this.#host = host;
-    this.#mode = parts.mode;
     this.#suspicions = new Suspicions(shared.ports.hasher);
     const trees = info.version === 'v1' ? undefined : new HashTrees(info, parts.pieceLayers);
     this.store = new PieceStore({
       geometry: Geometry.of(info),
       verifier: verifierFor(info, trees, shared.ports.hasher),
       storage: parts.storage,
-      have: parts.have,
+      have,
       pool: shared.pieceBuffers,
       hashJobs: shared.hashJobs,
       events: {
@@ -91,6 +98,8 @@ export class Content {
         storageFailed: (error) => this.#fail(error),
       },
     });
+    this.wishes = new Wishes({ info, have, mode: parts.mode, choices: parts.choices });
+    if (parts.isPaused) this.wishes.setPaused(true);
     const limits = {
       allowance: () => (this.#error === undefined ? host.traffic.downloadAllowance() : 0),
       charge: (sizeBytes: number) => host.traffic.chargeDownload(sizeBytes),
@@ -102,7 +111,7 @@ export class Content {
       peers: host.peers,
       availability: new Availability(this.store.geometry.pieceCount, shared.ports.random),
       suspicions: this.#suspicions,
-      policy: { fetchesAll: parts.mode === 'all' },
+      wishes: this.wishes,
       reclaimMemory: () => host.reclaimMemory(),
       webSeedBlocks: (nowMs) => [...this.#webSeeds.values()].flatMap((seed) => seed.pending(nowMs)),
       hasBackup: () => this.#hasIdleWebSeed(),
@@ -113,9 +122,11 @@ export class Content {
       store: this.store,
       downloader: this.downloader,
       use: parts.webSeedUse,
-      fetchesAll: parts.mode === 'all',
+      wishes: this.wishes,
       swarmSilentMs: (nowMs) => nowMs - host.traffic.peerBlockAtMs,
     });
+    this.#wasDone = this.isDone;
+    this.#saysUploadOnly = this.isUploadOnly;
   }
 
   get isComplete(): boolean {
@@ -126,10 +137,20 @@ export class Content {
     return this.#readers.size;
   }
 
+  /** All that is to be fetched unread is here: the selected files, or everything. */
+  get isDone(): boolean {
+    return this.isComplete || (this.wishes.mode === 'all' && this.wishes.isSatisfied);
+  }
+
   /** Whether anything is to be fetched now. */
   get isWanting(): boolean {
-    if (this.isComplete || this.#error !== undefined) return false;
-    return this.#mode === 'all' || this.#readers.size > 0;
+    if (this.isComplete || this.#error !== undefined || this.wishes.isPaused) return false;
+    return this.wishes.fetchesAhead || (this.wishes.mode !== 'seed-only' && this.#readers.size > 0);
+  }
+
+  /** Nothing is wanted of anybody for good: a seed, or one that has all it selected (BEP 21). */
+  get isUploadOnly(): boolean {
+    return this.isComplete || this.wishes.mode === 'seed-only' || (this.isDone && !this.downloader.isRead);
   }
 
   /** Whether ticks are needed even without peers. */
@@ -152,14 +173,25 @@ export class Content {
       options,
     );
     this.#readers.add(reader);
-    const isFetchable = this.#mode !== 'seed-only' && this.#error === undefined;
-    if (!isFetchable && reader.lacksAny()) {
-      reader.fail(this.#error instanceof Error ? this.#error : new NotFound('these bytes are not here'));
-      return reader.stream;
-    }
+    if (this.#failUnfetchable(reader)) return reader.stream;
     this.#host.wake();
     this.#windowMoved(true);
+    this.#checkUploadOnly();
     return reader.stream;
+  }
+
+  /** Which files are wanted how much from now on. @throws InvalidInput for a range that is none */
+  prioritize(choices: readonly FileChoice[]): void {
+    this.#wish(() => this.wishes.prioritize(choices));
+  }
+
+  setMode(mode: TorrentMode): void {
+    this.#wish(() => this.wishes.setMode(mode));
+  }
+
+  /** Paused, nothing is fetched; readers wait. */
+  setPaused(isPaused: boolean): void {
+    this.#wish(() => this.wishes.setPaused(isPaused));
   }
 
   addWebSeed(source: RangeSource): void {
@@ -206,6 +238,7 @@ export class Content {
     this.downloader.checkStalls(nowMs);
     this.downloader.updateInterest();
     for (const seed of this.#webSeeds.values()) seed.checkStall(nowMs);
+    this.#checkUploadOnly();
   }
 
   inspect(): ContentInspection {
@@ -235,9 +268,39 @@ export class Content {
     await this.store.stop();
   }
 
+  /** Only what changed is touched: requests for what is still wanted go on. */
+  #wish(change: () => readonly number[]): void {
+    const changed = change();
+    for (const reader of this.#readers) this.#failUnfetchable(reader);
+    if (this.downloader.hasReaders || this.#readers.size > 0) this.#windowMoved(false);
+    this.downloader.wishesChanged(changed);
+    for (const seed of this.#webSeeds.values()) this.#webSeeding.abortUnwanted(seed);
+    this.downloader.updateInterest();
+    this.#finishIfDone();
+    this.#checkUploadOnly();
+    this.#host.wake();
+    this.#employWebSeeds();
+    this.downloader.fillAll();
+  }
+
+  #checkUploadOnly(): void {
+    if (this.#saysUploadOnly === this.isUploadOnly) return;
+    this.#saysUploadOnly = this.isUploadOnly;
+    this.#host.uploadOnlyChanged();
+  }
+
+  /** Ends a reader for which some bytes are missing that may not be fetched; true when it did. */
+  #failUnfetchable(reader: Reader): boolean {
+    const isFetchable = this.wishes.mode !== 'seed-only' && this.#error === undefined;
+    if (isFetchable || !reader.lacksAny()) return false;
+    reader.fail(this.#error instanceof Error ? this.#error : new NotFound('these bytes are not here'));
+    return true;
+  }
+
   #windowMoved(isJump: boolean): void {
-    if (this.#mode === 'seed-only') return;
-    this.downloader.setWindow(joinWindows([...this.#readers].map((reader) => reader.window())), isJump);
+    const mayFetch = this.wishes.mode !== 'seed-only' && !this.wishes.isPaused;
+    const windows = mayFetch ? [...this.#readers].map((reader) => reader.window()) : [];
+    this.downloader.setWindow(joinWindows(windows), isJump || !mayFetch);
     if (isJump) for (const seed of this.#webSeeds.values()) this.#webSeeding.abortStale(seed);
     // HTTP first: while the swarm is unproven, it takes the very next bytes and the peers what follows.
     this.#employWebSeeds();
@@ -277,10 +340,19 @@ export class Content {
   }
 
   #onHeld(piece: number): void {
+    this.wishes.held(piece);
     for (const peer of this.#host.peers) peer.sayHave(piece);
     this.#host.held(piece);
-    if (!this.isComplete) return;
+    this.#finishIfDone();
+  }
+
+  /** The last wanted piece is here: syncs and reports, once until something is lacking again. */
+  #finishIfDone(): void {
+    const wasDone = this.#wasDone;
+    this.#wasDone = this.isDone;
+    if (wasDone || !this.isDone) return;
     this.downloader.updateInterest();
+    this.#checkUploadOnly();
     this.store.storage.sync().then(
       () => this.#host.done(),
       (error: unknown) => this.#fail(error),
@@ -303,4 +375,11 @@ export class Content {
       if (reader.lacksAny()) reader.fail(error instanceof Error ? error : new NotFound('storage failed'));
     this.#host.failed(error);
   }
+}
+
+function heldPieces(have: OpenedStorage['have'], pieceCount: number): Bitfield {
+  if (have === 'all') return Bitfield.full(pieceCount);
+  if (have === 'none') return new Bitfield(pieceCount);
+  if (have.length !== pieceCount) throw new Conflict('the bitfield does not fit the torrent', { pieceCount });
+  return have;
 }

@@ -8,7 +8,7 @@ import { AppError, HashMismatch, ProtocolError, TimedOut } from '../base/errors.
 import { SECOND_MS } from '../base/units.ts';
 import type { PexMessage } from '../codec/extension.ts';
 import type { Handshake } from '../codec/handshake.ts';
-import { Candidates } from './candidates.ts';
+import { Candidates, type Ending } from './candidates.ts';
 import { Choking } from './choking.ts';
 import type { Connection } from './connection.ts';
 import type { Content } from './content.ts';
@@ -50,6 +50,7 @@ export class Crowd {
   readonly #choking: Choking;
   readonly #exchange: PeerExchange;
   readonly #peerHost: PeerHost<Peer>;
+  #isPaused = false;
   #isClosed = false;
 
   constructor(host: CrowdHost) {
@@ -58,7 +59,7 @@ export class Crowd {
     this.#choking = new Choking({
       peers: this.#peers,
       random: host.shared.ports.random,
-      isSeeding: () => host.content()?.isComplete ?? false,
+      isSeeding: () => host.content()?.isUploadOnly ?? false,
       uploadBytesPerSecond: () => host.traffic.uploadBytesPerSecond,
     });
     this.#peerHost = this.#createPeerHost();
@@ -74,7 +75,7 @@ export class Crowd {
 
   /** Whether ticks are needed. */
   get isBusy(): boolean {
-    return this.#peers.size > 0 || this.#candidates.hasWaiting;
+    return this.#peers.size > 0 || (!this.#isPaused && this.#candidates.hasWaiting(this.#wantsSeeds));
   }
 
   /** A peer that said itself, just now, that it listens there. */
@@ -121,9 +122,9 @@ export class Crowd {
   }
 
   /** An outgoing attempt ended without a peer, or a dialled peer is gone. */
-  dialEnded(address: PeerAddress, wasUseful: boolean): void {
+  dialEnded(address: PeerAddress, ending: Ending = { wasUseful: false, isSeed: false }): void {
     if (this.#isClosed) return;
-    this.#candidates.ended(address, wasUseful, this.#nowMs());
+    this.#candidates.ended(address, ending, this.#nowMs());
     this.#host.wake();
   }
 
@@ -145,9 +146,24 @@ export class Crowd {
     peer.connection.close(new HashMismatch('sent wrong bytes'));
   }
 
-  /** Two seeds have nothing to tell each other; the place is for somebody who wants something. */
-  dismissSeeds(): void {
-    for (const peer of this.#peers) if (peer.isSeed) peer.connection.close();
+  /** Two that want nothing have nothing to tell each other (BEP 21); the place is for somebody who wants something. */
+  partFromRedundant(peers: Iterable<Peer> = this.#peers): void {
+    if (this.#host.content()?.isUploadOnly !== true) return;
+    for (const peer of peers) if (peer.isSeed || peer.isUploadOnly) peer.connection.close();
+  }
+
+  /** Paused, nobody is dialled, let in or kept; what is known of addresses stays. */
+  setPaused(isPaused: boolean): void {
+    this.#isPaused = isPaused;
+    if (isPaused) for (const peer of this.#peers) peer.connection.close();
+    else this.seekPeers();
+  }
+
+  /** More is wanted than before: those we parted from may have it. */
+  seekPeers(): void {
+    this.#candidates.renewAll(this.#nowMs());
+    this.#host.wake();
+    this.#dialMore(this.#nowMs());
   }
 
   /** Serves what limits held back. */
@@ -172,6 +188,10 @@ export class Crowd {
     for (const peer of this.#peers) peer.connection.close();
   }
 
+  get #wantsSeeds(): boolean {
+    return this.#host.content()?.isUploadOnly !== true;
+  }
+
   #nowMs(): number {
     return this.#host.shared.ports.clock.monotonicMs();
   }
@@ -180,6 +200,7 @@ export class Crowd {
   #refusalOf(connection: Connection, handshake: Handshake, isOutgoing: boolean): string | undefined {
     const { shared } = this.#host;
     if (this.#isClosed) return 'the torrent is stopped';
+    if (this.#isPaused) return 'the torrent is paused';
     const peerIdHex = toHex(handshake.peerId);
     if (shared.bans.isBanned({ host: connection.remote?.host, peerIdHex }, this.#nowMs())) return 'banned';
     for (const peer of this.#peers) {
@@ -234,7 +255,7 @@ export class Crowd {
     const content = this.#host.content();
     if (content === undefined) return;
     content.downloader.peerGained(peer, piece);
-    if (content.isComplete && peer.isSeed) peer.connection.close();
+    this.partFromRedundant([peer]);
   }
 
   #onClosed(peer: Peer, cause: Error | undefined): void {
@@ -245,7 +266,10 @@ export class Crowd {
     if (cause instanceof ProtocolError) this.#strike(peer, cause);
     log.debug('peer.closed', { client: peer.client, transport: peer.connection.transport, cause: cause?.message });
     if (peer.isOutgoing && peer.connection.remote !== undefined)
-      this.dialEnded(peer.connection.remote, peer.downloaded.totalBytes > 0);
+      this.dialEnded(peer.connection.remote, {
+        wasUseful: peer.downloaded.totalBytes > 0,
+        isSeed: peer.isSeed || peer.isUploadOnly,
+      });
     this.#host.left(peer);
   }
 
@@ -257,8 +281,9 @@ export class Crowd {
   }
 
   #dialMore(nowMs: number): void {
+    if (this.#isPaused) return;
     while (this.#peers.size < this.#host.shared.limits.maxConnectionsPerTorrent && this.#host.hasRoom()) {
-      const address = this.#candidates.next(nowMs);
+      const address = this.#candidates.next(nowMs, this.#wantsSeeds);
       if (address === undefined) return;
       if (this.#host.dial(address)) continue;
       this.#candidates.postpone(address);

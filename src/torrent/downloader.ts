@@ -15,6 +15,7 @@ import type { Peer } from './peer.ts';
 import type { PieceStore } from './piece-store.ts';
 import type { WantedPiece } from './reading-window.ts';
 import type { Suspicions } from './suspicion.ts';
+import type { Wishes } from './wishes.ts';
 
 const ENDGAME_BATCH = 8;
 /** Sources asked for one block in endgame. */
@@ -27,18 +28,13 @@ const MAX_UNWRITTEN_PIECES = 2;
 /** Peers stay interesting for so long after the last reader: a seek must not wait to be unchoked again. */
 const INTEREST_LINGERS_MS = 60_000;
 
-export interface DownloadPolicy {
-  /** Fetch what nobody reads, too. */
-  readonly fetchesAll: boolean;
-}
-
 export interface DownloaderParts {
   readonly clock: Clock;
   readonly store: PieceStore;
   readonly peers: ReadonlySet<Peer>;
   readonly availability: Availability;
   readonly suspicions: Suspicions;
-  readonly policy: DownloadPolicy;
+  readonly wishes: Wishes;
   /** Bytes the limits allow to ask for now. */
   allowance(): number;
   /** Charges (or, negative, gives back) bytes asked for. */
@@ -73,10 +69,7 @@ export class Downloader {
       hasBackup: () => parts.hasBackup(),
       ask: (peer, blockKey) => this.#ask(peer, [blockKey]),
     });
-    if (parts.policy.fetchesAll)
-      parts.store.have.forEachMissing((piece) => {
-        if (parts.store.isMissing(piece)) parts.availability.offer(piece);
-      });
+    parts.store.have.forEachMissing((piece) => this.#offer(piece));
   }
 
   /** Pieces readers wait for, soonest first. */
@@ -88,9 +81,14 @@ export class Downloader {
     return this.#window.length > 0;
   }
 
+  /** Somebody reads, or did a moment ago and may seek. */
+  get isRead(): boolean {
+    return this.hasReaders || this.#parts.clock.monotonicMs() - this.#readAtMs < INTEREST_LINGERS_MS;
+  }
+
   /** Whether the piece is worth fetching now. */
   wants(piece: number): boolean {
-    return this.#parts.store.isMissing(piece) && (this.#parts.policy.fetchesAll || this.#windowPieces.has(piece));
+    return this.#parts.store.isMissing(piece) && (this.#parts.wishes.wants(piece) || this.#windowPieces.has(piece));
   }
 
   /** Readers moved. On a jump everything asked for outside the new window is taken back. Asking is left to `fillAll`. */
@@ -173,13 +171,19 @@ export class Downloader {
 
   /** The piece is missing again after a failed hash or write. */
   pieceMissing(piece: number): void {
-    if (this.#parts.policy.fetchesAll && this.#parts.store.isMissing(piece)) this.#parts.availability.offer(piece);
+    this.#offer(piece);
     this.#fillSoon();
   }
 
   /** Blocks came free outside a source's own doing: asks for them. */
   blocksFreed(): void {
     this.#fillSoon();
+  }
+
+  /** These pieces are wanted more, less or not at all from now on: what is begun goes on only where somebody wants it. */
+  wishesChanged(pieces: readonly number[]): void {
+    for (const piece of pieces) this.#offer(piece);
+    for (const active of this.#parts.store.active.values()) if (!this.wants(active.index)) this.discard(active);
   }
 
   /** Memory came free: goes on where something could not be begun. */
@@ -257,6 +261,13 @@ export class Downloader {
     this.#windowPieces.clear();
   }
 
+  /** A piece that nobody has begun may be picked as far as it is wanted. */
+  #offer(piece: number): void {
+    const { store, availability, wishes } = this.#parts;
+    const isFree = store.isMissing(piece) && !store.active.has(piece);
+    availability.offer(piece, isFree ? wishes.levelOf(piece) : 0);
+  }
+
   #ask(peer: Peer, blockKeys: readonly number[]): void {
     this.#parts.charge(blockKeys.length * BLOCK_BYTES);
     peer.request(blockKeys);
@@ -283,12 +294,11 @@ export class Downloader {
   }
 
   #updateInterest(peer: Peer): void {
-    const { store, policy } = this.#parts;
+    const { store, wishes } = this.#parts;
     const have = peer.pieces.have;
     if (have === undefined || this.#isStopped) return;
-    const wantsAny = policy.fetchesAll && !store.have.isComplete && have.hasBeyond(store.have);
-    const isRead = this.hasReaders || this.#parts.clock.monotonicMs() - this.#readAtMs < INTEREST_LINGERS_MS;
-    peer.setInterested(wantsAny || (isRead && !store.have.isComplete && have.count > 0));
+    const wantsAny = wishes.wantsAnyOf(have);
+    peer.setInterested(wantsAny || (this.isRead && !store.have.isComplete && have.count > 0));
   }
 
   #queueLimit(peer: Peer): number {
@@ -301,13 +311,13 @@ export class Downloader {
     this.#pickFree(peer, room, blockKeys);
     if (blockKeys.length > 0 || peer.ledger.size > 0) return blockKeys;
     if (this.#parts.shareBackup(peer)) this.#pickFree(peer, room, blockKeys);
-    if (blockKeys.length === 0 && this.#parts.policy.fetchesAll) this.#pickEndgame(peer, room, blockKeys);
+    if (blockKeys.length === 0 && this.#parts.wishes.fetchesAhead) this.#pickEndgame(peer, room, blockKeys);
     return blockKeys;
   }
 
   #pickFree(peer: Peer, room: number, into: number[]): void {
     this.#pickWindow(peer, room, into);
-    if (!this.#parts.policy.fetchesAll) return;
+    if (!this.#parts.wishes.fetchesAhead) return;
     this.#pickBegun(peer, room, into);
     this.#pickRarest(peer, room, into);
   }
@@ -341,7 +351,7 @@ export class Downloader {
   #pickBegun(peer: Peer, room: number, into: number[]): void {
     for (const active of this.#parts.store.active.values()) {
       if (into.length >= room) return;
-      if (active.freeBlocks === 0 || !peer.serves(active.index)) continue;
+      if (active.freeBlocks === 0 || !peer.serves(active.index) || !this.wants(active.index)) continue;
       if (active.exclusiveTo === undefined || active.exclusiveTo === peer) this.#take(active, room, into);
     }
   }
@@ -361,7 +371,7 @@ export class Downloader {
     if (this.#parts.availability.size > 0) return;
     const { geometry, active } = this.#parts.store;
     for (const piece of active.values()) {
-      if (!peer.serves(piece.index) || piece.exclusiveTo !== undefined) continue;
+      if (!peer.serves(piece.index) || piece.exclusiveTo !== undefined || !this.wants(piece.index)) continue;
       for (let block = 0; block < piece.blockCount; block++) {
         if (into.length >= Math.min(room, ENDGAME_BATCH)) return;
         const askers = piece.askers(block);
@@ -385,7 +395,7 @@ export class Downloader {
   #cancelStale(): void {
     const { geometry } = this.#parts.store;
     // Without readers left, a torrent that fetches everything goes on with what it asked for.
-    if (this.#window.length === 0 && this.#parts.policy.fetchesAll) return;
+    if (this.#window.length === 0 && this.#parts.wishes.fetchesAhead) return;
     for (const peer of this.#parts.peers) {
       const stale = [...peer.ledger.open.keys()].filter((key) => !this.#windowPieces.has(geometry.pieceOf(key)));
       if (stale.length > 0) peer.cancel(stale);

@@ -12,6 +12,7 @@
  *     wanted.attach(webRtcSocket);                                              // or a socket that is open already
  *     const info = await wanted.ready(signal);                                  // metadata from peers, verified
  *     for await (const bytes of wanted.read({ start: 0, endExclusive: info.totalBytes, signal })) play(bytes);
+ *     wanted.select([{ first: 0, last: 2 }]);                                   // these files, no others
  *     wanted.events.on('verified', ({ piece }) => remember(piece));
  *     await engine.stop();
  *
@@ -19,14 +20,14 @@
  * (bytes, handshake), `peer` (protocol discipline), `block-intake` and `upload-queue` (block bytes in and out),
  * `piece-store` (piece states, hash, write), `downloader` (which block from whom) with `rarest-first`, `reading-window`,
  * `pipeline`, `arrival`, `hedging`, `web-seeding`; `crowd` (who is let in, dialled, unchoked) with `choking`, `bans`,
- * `candidates`, `peer-exchange`; `suspicion`, `metadata-exchange`; `content` and `torrent` join them; `engine` owns
- * torrents, dialling, caps and the one timer.
+ * `candidates`, `peer-exchange`; `suspicion`, `metadata`; `wishes` (what is fetched unread: mode, files, pause);
+ * `dialogue`, `content` and `torrent` join them; `engine` owns torrents, dialling, caps and the one timer.
  */
 export { Engine, type AddByHashOptions, type AddOptions, type EngineOptions } from './engine.ts';
 export { Torrent } from './torrent.ts';
 export type { OpenedStorage, TorrentEvents, TorrentOptions } from './torrent-types.ts';
 export type { RateLimits } from './traffic.ts';
-export type { TorrentMode } from './content.ts';
+export type { FileChoice, FilePriority, TorrentMode } from './wishes.ts';
 export type { ReadOptions } from './reader.ts';
 export type { EncryptionPolicy } from './opening.ts';
 export { DEFAULT_LIMITS, type AddressFilter, type EngineLimits } from './shared.ts';
@@ -38,7 +39,7 @@ export type {
   TorrentInspection,
   WebSeedInspection,
 } from './inspection.ts';
-export type { PeerStats, TorrentStats } from './stats.ts';
+export type { FileStats, PeerStats, TorrentStats } from './stats.ts';
 export { HashTrees } from './hash-trees.ts';
 export { verifierFor, type PieceVerifier } from './verify.ts';
 export type { WebSeedUse } from './web-seeding.ts';

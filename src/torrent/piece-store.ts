@@ -95,6 +95,19 @@ export class PieceStore {
     return this.have.has(piece) || this.#verified.has(piece);
   }
 
+  /** How many of the bytes [start, endExclusive) are in storage. */
+  heldBytesOf(start: number, endExclusive: number): number {
+    const { geometry } = this;
+    if (start >= endExclusive) return 0;
+    let held = 0;
+    const addPiece = (piece: number): void => {
+      const from = geometry.pieceStart(piece);
+      held += Math.min(endExclusive, from + geometry.pieceBytes(piece)) - Math.max(start, from);
+    };
+    this.have.forEachSet(addPiece, geometry.pieceAt(start), geometry.pieceAt(endExclusive - 1) + 1);
+    return held;
+  }
+
   /** Begins the piece or returns it when begun; undefined when it is not missing or memory is short. */
   open(piece: number, nowMs: number): ActivePiece | undefined {
     const active = this.#active.get(piece);

@@ -1,6 +1,9 @@
 /** What a torrent and its peers look like from outside: plain numbers, cheap to take at any time. */
+import type { Content } from './content.ts';
 import type { PeerAddress, TransportKind } from './ports.ts';
 import type { Peer } from './peer.ts';
+import type { Traffic } from './traffic.ts';
+import type { FilePriority } from './wishes.ts';
 
 export interface TorrentStats {
   /** Undefined before the metadata is known. */
@@ -9,6 +12,10 @@ export interface TorrentStats {
   readonly heldPieces: number;
   /** 0 to 1, by pieces held. */
   readonly progress: number;
+  /** Bytes of the selected files, pad files left out; undefined before the metadata is known. */
+  readonly selectedBytes: number | undefined;
+  /** Of these, bytes in storage. */
+  readonly heldSelectedBytes: number;
   /** First copies of blocks, by where they came from. */
   readonly bytesFromPeers: number;
   readonly bytesFromHttp: number;
@@ -21,6 +28,18 @@ export interface TorrentStats {
   /** Connected peers that have everything. */
   readonly seeds: number;
   readonly readers: number;
+}
+
+/** One file of a torrent whose metadata is known. */
+export interface FileStats {
+  /** As selections name it: pad files count, though they are not listed. */
+  readonly index: number;
+  /** For display, below the torrent's name. */
+  readonly path: readonly string[];
+  readonly lengthBytes: number;
+  readonly priority: FilePriority;
+  /** Bytes of it in storage. */
+  readonly heldBytes: number;
 }
 
 export interface PeerStats {
@@ -40,6 +59,43 @@ export interface PeerStats {
   readonly weUnchoke: boolean;
   /** Blocks asked of it and not yet here. */
   readonly outstandingBlocks: number;
+}
+
+/** A torrent's numbers at this moment; `content` is undefined before the metadata is known. */
+export function describeTorrent(
+  content: Content | undefined,
+  traffic: Traffic,
+  peers: ReadonlySet<Peer>,
+  nowMs: number,
+): TorrentStats {
+  const have = content?.store.have;
+  return {
+    totalBytes: content?.info.totalBytes,
+    pieceCount: content?.info.pieceCount,
+    heldPieces: have?.count ?? 0,
+    progress: have === undefined ? 0 : have.count / have.length,
+    selectedBytes: content?.wishes.selectedBytes,
+    heldSelectedBytes: content?.wishes.heldBytes ?? 0,
+    bytesFromPeers: traffic.bytesFromPeers,
+    bytesFromHttp: traffic.bytesFromHttp,
+    wastedBytes: traffic.wastedBytes,
+    uploadedBytes: traffic.uploaded.totalBytes,
+    downloadBytesPerSecond: traffic.downloaded.bytesPerSecond(nowMs),
+    uploadBytesPerSecond: traffic.uploaded.bytesPerSecond(nowMs),
+    peers: peers.size,
+    seeds: [...peers].filter((peer) => peer.isSeed).length,
+    readers: content?.readerCount ?? 0,
+  };
+}
+
+/** Its files in order, pad files left out. */
+export function describeFiles({ info, wishes, store }: Content): FileStats[] {
+  const { priorities } = wishes;
+  return info.files.flatMap(({ path, lengthBytes, offsetBytes, isPad }, index) => {
+    if (isPad) return [];
+    const heldBytes = store.heldBytesOf(offsetBytes, offsetBytes + lengthBytes);
+    return [{ index, path, lengthBytes, priority: priorities[index] ?? 'normal', heldBytes }];
+  });
 }
 
 export function describePeer(peer: Peer, nowMs: number): PeerStats {

@@ -1,24 +1,29 @@
 /** What a torrent is made from, what it tells, and what it needs of its engine. */
 import type { Bitfield } from '../codec/bitfield.ts';
+import type { FileRange } from '../codec/magnet.ts';
 import type { InfoHashes } from '../codec/metainfo.ts';
 import type { TorrentInfo } from '../codec/torrent-info.ts';
-import type { TorrentMode } from './content.ts';
 import type { PeerAddress, PeerSocket, PieceStorage, RangeSource } from './ports.ts';
 import type { Shared } from './shared.ts';
 import type { PeerStats } from './stats.ts';
 import type { RateLimits } from './traffic.ts';
 import type { WebSeedUse } from './web-seeding.ts';
+import type { TorrentMode } from './wishes.ts';
 
 /** Where the pieces of a torrent live and which of them are there. */
 export interface OpenedStorage {
   readonly storage: PieceStorage;
   /** Trusted: pieces named here are served without hashing. A bitfield becomes the torrent's own and is updated. */
   readonly have: 'all' | 'none' | Bitfield;
+  /** The only files to fetch unread, now that their names are known; goes before what the torrent's options say. */
+  readonly selectedFiles?: readonly FileRange[];
 }
 
 export interface TorrentOptions extends InfoHashes, RateLimits {
   /** Default `all`. */
   readonly mode?: TorrentMode;
+  /** The only files to fetch unread, as a magnet's `so` names them (BEP 53); none or absent: all. */
+  readonly selectedFiles?: readonly FileRange[];
   /** Default `when-needed`. */
   readonly webSeedUse?: WebSeedUse;
   readonly webSeeds?: readonly RangeSource[];
@@ -31,7 +36,7 @@ export interface TorrentEvents {
   metadata: TorrentInfo;
   /** A piece is verified and in storage (not yet synced). */
   verified: { readonly piece: number };
-  /** All pieces are in storage and synced. */
+  /** All selected files are in storage and synced; comes again after more was selected, or some was lost. */
   done: undefined;
   peer: { readonly peer: PeerStats; readonly change: 'connected' | 'gone' };
   /** Storage failed or the metadata cannot be used; nothing more is fetched. */

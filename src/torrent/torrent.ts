@@ -2,31 +2,40 @@
  * One torrent: its identity, its metadata and what joins its peers (`crowd`) to its bytes (`content`). Invariants: a
  * torrent without peers, readers and wishes gets no ticks; after `stop` no timer, socket, promise or buffer of it is left.
  */
-import { toHex } from '../base/bytes.ts';
 import { Emitter } from '../base/emitter.ts';
 import { Cancelled, Conflict, StorageFailed } from '../base/errors.ts';
-import { parseInfoHashV1, parseInfoHashV2, swarmKeyOf, type SwarmKey } from '../base/ids.ts';
+import { swarmKeyOf, type SwarmKey } from '../base/ids.ts';
 import { SECOND_MS } from '../base/units.ts';
 import type { AddressSource } from '../base/address-policy.ts';
 import { Bitfield } from '../codec/bitfield.ts';
 import type { Handshake } from '../codec/handshake.ts';
+import type { FileRange } from '../codec/magnet.ts';
 import type { InfoHashes } from '../codec/metainfo.ts';
 import type { VerifiedLayers } from '../codec/piece-layers.ts';
-import { parseTorrentInfo, type TorrentInfo } from '../codec/torrent-info.ts';
+import type { TorrentInfo } from '../codec/torrent-info.ts';
 import type { BlockSource } from './active-piece.ts';
 import type { Connection } from './connection.ts';
 import { Content } from './content.ts';
 import { Crowd } from './crowd.ts';
-import { handleExtended, sayExtendedHandshake, type ExtensionHandlers } from './extensions.ts';
+import { Dialogue } from './dialogue.ts';
 import { inspectPeer, type TorrentInspection } from './inspection.ts';
-import { MetadataFetch, MetadataServer } from './metadata-exchange.ts';
+import { Metadata } from './metadata.ts';
 import { Peer } from './peer.ts';
 import type { PeerAddress, PeerSocket, RangeSource } from './ports.ts';
 import type { ReadOptions } from './reader.ts';
-import { describePeer, type PeerStats, type TorrentStats } from './stats.ts';
+import {
+  describeFiles,
+  describePeer,
+  describeTorrent,
+  type FileStats,
+  type PeerStats,
+  type TorrentStats,
+} from './stats.ts';
 import { Traffic, type RateLimits } from './traffic.ts';
 import { WebSeed } from './web-seed.ts';
 import type { OpenedStorage, TorrentEvents, TorrentHost, TorrentOptions } from './torrent-types.ts';
+import { Waiters } from './waiters.ts';
+import { checkChoices, onlyFiles, type FileChoice, type TorrentMode } from './wishes.ts';
 
 const CHECK_MS = SECOND_MS;
 
@@ -36,16 +45,18 @@ export class Torrent {
   readonly #options: TorrentOptions;
   readonly #traffic: Traffic;
   readonly #crowd: Crowd;
-  readonly #metadataServer = new MetadataServer();
-  readonly #metadataFetch: MetadataFetch;
-  readonly #waiters = new Set<() => void>();
+  readonly #metadata: Metadata;
+  readonly #waiters = new Waiters();
   readonly #webSeeds: RangeSource[];
-  readonly #extensions: ExtensionHandlers;
+  readonly #dialogue: Dialogue;
   #hashes: InfoHashes;
   #content: Content | undefined;
+  /** Until there is content to know it. */
+  #choices: readonly FileChoice[];
+  #mode: TorrentMode;
+  #isPaused = false;
   #error: Error | undefined;
   #checkedAtMs = 0;
-  #isOpening = false;
   #isStopped = false;
   #stopping: Promise<void> | undefined;
 
@@ -54,12 +65,26 @@ export class Torrent {
     this.#options = options;
     this.#hashes = { ...(options.v1 && { v1: options.v1 }), ...(options.v2 && { v2: options.v2 }) };
     this.#webSeeds = [...(options.webSeeds ?? [])];
+    this.#mode = options.mode ?? 'all';
+    this.#choices = options.selectedFiles?.length ? onlyFiles(options.selectedFiles) : [];
+    checkChoices(this.#choices);
     this.#traffic = new Traffic(host.shared, options);
-    this.#metadataFetch = new MetadataFetch({
-      nowMs: () => this.#nowMs(),
-      check: (bytes, peer) => this.#checkMetadata(bytes, peer),
+    this.#metadata = new Metadata({
+      hashes: () => this.#hashes,
+      learned: (hashes) => this.#learn(hashes),
+      ports: host.shared.ports,
+      info: () => this.info,
+      isStopped: () => this.#isStopped,
+      open: (info) => this.#openFromPeers(info),
+      convict: (peer) => this.#crowd.convict(peer),
+      failed: (error) => this.#fail(error),
     });
-    this.#extensions = this.#createExtensionHandlers();
+    this.#dialogue = new Dialogue({
+      listenPort: host.shared.listenPort,
+      metadata: this.#metadata,
+      crowd: () => this.#crowd,
+      content: () => this.#content,
+    });
     this.#crowd = this.#createCrowd();
     this.addPeers(options.peers ?? []);
   }
@@ -93,6 +118,19 @@ export class Torrent {
     return this.#content?.isComplete ?? false;
   }
 
+  /** Everything selected is in storage, be it all or some files. */
+  get isDone(): boolean {
+    return this.#content?.isDone ?? false;
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  get mode(): TorrentMode {
+    return this.#mode;
+  }
+
   get isStopped(): boolean {
     return this.#isStopped;
   }
@@ -102,24 +140,12 @@ export class Torrent {
   }
 
   stats(): TorrentStats {
-    const nowMs = this.#nowMs();
-    const have = this.#content?.store.have;
-    const traffic = this.#traffic;
-    return {
-      totalBytes: this.#content?.info.totalBytes,
-      pieceCount: this.#content?.info.pieceCount,
-      heldPieces: have?.count ?? 0,
-      progress: have === undefined ? 0 : have.count / have.length,
-      bytesFromPeers: traffic.bytesFromPeers,
-      bytesFromHttp: traffic.bytesFromHttp,
-      wastedBytes: traffic.wastedBytes,
-      uploadedBytes: traffic.uploaded.totalBytes,
-      downloadBytesPerSecond: traffic.downloaded.bytesPerSecond(nowMs),
-      uploadBytesPerSecond: traffic.uploaded.bytesPerSecond(nowMs),
-      peers: this.#crowd.peers.size,
-      seeds: [...this.#crowd.peers].filter((peer) => peer.isSeed).length,
-      readers: this.#content?.readerCount ?? 0,
-    };
+    return describeTorrent(this.#content, this.#traffic, this.#crowd.peers, this.#nowMs());
+  }
+
+  /** Its files with priority and progress; empty before the metadata is known. */
+  files(): FileStats[] {
+    return this.#content === undefined ? [] : describeFiles(this.#content);
   }
 
   peers(): PeerStats[] {
@@ -132,15 +158,7 @@ export class Torrent {
     while (this.#content === undefined) {
       if (this.#error !== undefined) throw this.#error;
       if (this.#isStopped || signal?.aborted) throw new Cancelled('waiting for the metadata was cancelled');
-      await new Promise<void>((resolve) => {
-        const wake = (): void => {
-          this.#waiters.delete(wake);
-          signal?.removeEventListener('abort', wake);
-          resolve();
-        };
-        this.#waiters.add(wake);
-        signal?.addEventListener('abort', wake, { once: true });
-      });
+      await this.#waiters.wait(signal);
     }
     return this.#content.info;
   }
@@ -183,6 +201,35 @@ export class Torrent {
     this.#traffic.setLimits(limits);
   }
 
+  /** Fetches these files and no others; indices beyond the last file mean nothing. @throws InvalidInput */
+  select(ranges: readonly FileRange[]): void {
+    this.#choices = [];
+    this.prioritize(onlyFiles(ranges));
+  }
+
+  /** Changes how much some files are wanted; readers get what they read either way. @throws InvalidInput */
+  prioritize(choices: readonly FileChoice[]): void {
+    const all = [...this.#choices, ...choices];
+    checkChoices(all);
+    if (this.#content === undefined) this.#choices = all;
+    else this.#content.prioritize(choices);
+  }
+
+  /** What is fetched unread from now on. */
+  setMode(mode: TorrentMode): void {
+    this.#mode = mode;
+    this.#content?.setMode(mode);
+  }
+
+  /** Parts from all peers and fetches nothing until `resume`; readers of what is missing wait. */
+  pause(): void {
+    this.#setPaused(true);
+  }
+
+  resume(): void {
+    this.#setPaused(false);
+  }
+
   /** Closes everything and resolves when nothing of it runs any more, its storage closed. Idempotent. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
@@ -211,7 +258,7 @@ export class Torrent {
     for (const source of this.#webSeeds) content.addWebSeed(source);
     this.#webSeeds.length = 0;
     if (content.isBusy) this.#wake();
-    for (const wake of this.#waiters) wake();
+    this.#waiters.wakeAll();
     this.events.emit('metadata', info);
   }
 
@@ -228,7 +275,7 @@ export class Torrent {
 
   /** An outgoing attempt ended without a peer. */
   dialEnded(address: PeerAddress): void {
-    this.#crowd.dialEnded(address, false);
+    this.#crowd.dialEnded(address);
   }
 
   /** The address is ourselves. */
@@ -248,7 +295,7 @@ export class Torrent {
     if (nowMs - this.#checkedAtMs >= CHECK_MS) {
       this.#checkedAtMs = nowMs;
       this.#content?.check(nowMs);
-      this.#metadataFetch.tick(nowMs);
+      this.#metadata.tick(nowMs);
       this.#crowd.check(nowMs, this.info?.isPrivate);
     }
     return this.#crowd.isBusy || (this.#content?.isBusy ?? false);
@@ -271,11 +318,11 @@ export class Torrent {
       dial: (address) => host.dial(this, address),
       hasRoom: () => host.hasRoom(),
       connectionsChanged: (by) => host.connectionsChanged(by),
-      extended: (peer, extensionId, payload) => handleExtended(peer, extensionId, payload, this.#extensions),
-      introduce: (peer) => this.#introduce(peer),
+      extended: (peer, extensionId, payload) => this.#dialogue.extended(peer, extensionId, payload),
+      introduce: (peer) => this.#dialogue.introduce(peer),
       joined: (peer) => this.#emitPeer(peer, 'connected'),
       left: (peer) => {
-        this.#metadataFetch.left(peer);
+        this.#metadata.left(peer);
         this.#emitPeer(peer, 'gone');
       },
       storageFailed: (error) => this.#fail(error),
@@ -289,8 +336,10 @@ export class Torrent {
       info,
       pieceLayers,
       storage: opened.storage,
-      have: bitfieldOf(opened.have, info.pieceCount),
-      mode: this.#options.mode ?? 'all',
+      have: opened.have,
+      mode: this.#mode,
+      choices: this.#takeChoices(opened.selectedFiles),
+      isPaused: this.#isPaused,
       webSeedUse: this.#options.webSeedUse ?? 'when-needed',
       host: {
         shared: this.#host.shared,
@@ -299,6 +348,7 @@ export class Torrent {
         reclaimMemory: () => this.#host.reclaimMemory(this),
         held: (piece) => this.events.emit('verified', { piece }),
         done: () => this.#onDone(),
+        uploadOnlyChanged: () => this.#onUploadOnlyChanged(),
         convict: (source) => this.#convict(source),
         failed: (error) => this.#fail(error),
         wake: () => this.#wake(),
@@ -306,88 +356,46 @@ export class Torrent {
     });
   }
 
-  #createExtensionHandlers(): ExtensionHandlers {
-    return {
-      handshake: (peer, handshake) => {
-        if (this.#content === undefined && handshake.metadataBytes !== undefined)
-          this.#metadataFetch.offered(peer, handshake.metadataBytes);
-      },
-      metadata: (peer, message) => {
-        if (message.type === 'request') this.#metadataServer.answer(peer, message.piece, this.info?.rawInfo);
-        else if (this.#content === undefined)
-          this.#metadataFetch.message(peer, message).catch((error: unknown) => this.#fail(error));
-      },
-      pex: (peer, message) => {
-        // Before the metadata we cannot know that it is not private, so a magnet does take peers (BEP 27 binds its users).
-        if (!this.info?.isPrivate) this.#crowd.pexReceived(peer, message);
-      },
-      dontHave: (peer, piece) => {
-        if (peer.pieces.remove(piece)) this.#content?.downloader.peerLost(peer, piece);
-      },
-    };
+  /** The metadata told the other hash of a hybrid that was added by one of them. */
+  #learn(hashes: InfoHashes): void {
+    this.#hashes = hashes;
+    this.#host.keysLearned(this);
   }
 
-  /** The first messages after our handshake: what we have, then our extensions (BEP 6 wants this order). */
-  #introduce(peer: Peer): void {
-    peer.sayPieces(this.#content?.store.have);
-    sayExtendedHandshake(peer, {
-      listenPort: this.#host.shared.listenPort,
-      metadataBytes: this.#content?.info.rawInfo.length,
-      isPrivate: this.#content?.info.isPrivate ?? false,
-      isUploadOnly: this.isComplete,
-    });
-  }
-
-  /** Whether the dictionary a peer sent is ours; the first right one opens the torrent. */
-  async #checkMetadata(rawInfo: Uint8Array<ArrayBuffer>, peer: Peer): Promise<boolean> {
-    if (this.#isSettled) return true;
-    if (!(await this.#isOurs(rawInfo))) {
-      this.#crowd.convict(peer);
-      return false;
-    }
-    if (this.#isSettled) return true;
-    this.#isOpening = true;
-    const info = parseTorrentInfo(rawInfo);
-    await this.#learnHashes(info);
+  async #openFromPeers(info: TorrentInfo): Promise<void> {
     const opened = await this.#host.openStorage(this, info);
     try {
       if (!this.#isStopped) this.openContent(info, opened);
     } finally {
       if (this.#content === undefined) await opened.storage.close();
     }
-    return true;
-  }
-
-  /** Metadata is here, on its way into storage, or no longer wanted. */
-  get #isSettled(): boolean {
-    return this.#content !== undefined || this.#isOpening || this.#isStopped;
-  }
-
-  /** By the stronger hash where both are known. @throws Conflict when the two belong to different torrents. */
-  async #isOurs(rawInfo: Uint8Array<ArrayBuffer>): Promise<boolean> {
-    const { hasher } = this.#host.shared.ports;
-    const { v1, v2 } = this.#hashes;
-    const matchesV1 = v1 !== undefined && toHex(await hasher.sha1(rawInfo)) === v1;
-    const matchesV2 = v2 !== undefined && toHex(await hasher.sha256(rawInfo)) === v2;
-    if (this.isHybrid && matchesV1 !== matchesV2)
-      throw new Conflict('the v1 and v2 info hashes belong to different torrents');
-    return matchesV1 || matchesV2;
-  }
-
-  /** The other hash of a hybrid that was added by one of them. */
-  async #learnHashes(info: TorrentInfo): Promise<void> {
-    if (info.version !== 'hybrid' || this.isHybrid || this.#isStopped) return;
-    const { hasher } = this.#host.shared.ports;
-    const [sha1, sha256] = await Promise.all([hasher.sha1(info.rawInfo), hasher.sha256(info.rawInfo)]);
-    if (this.#isStopped) return;
-    this.#hashes = { v1: parseInfoHashV1(toHex(sha1)), v2: parseInfoHashV2(toHex(sha256)) };
-    this.#host.keysLearned(this);
   }
 
   #onDone(): void {
     if (this.#isStopped) return;
     this.events.emit('done', undefined);
-    this.#crowd.dismissSeeds();
+    this.#crowd.partFromRedundant();
+  }
+
+  /** A seed shows by its pieces that it wants nothing; one that has all it selected must say it (BEP 21). */
+  #onUploadOnlyChanged(): void {
+    if (this.#content?.isUploadOnly === true) this.#crowd.partFromRedundant();
+    else this.#crowd.seekPeers();
+    if (!this.isComplete) for (const peer of this.#crowd.peers) this.#dialogue.sayExtensions(peer);
+  }
+
+  /** A file selected by name goes before what a magnet says. */
+  #takeChoices(selectedFiles: readonly FileRange[] | undefined): readonly FileChoice[] {
+    const choices = selectedFiles?.length ? onlyFiles(selectedFiles) : this.#choices;
+    this.#choices = [];
+    return choices;
+  }
+
+  #setPaused(isPaused: boolean): void {
+    if (this.#isPaused === isPaused || this.#isStopped) return;
+    this.#isPaused = isPaused;
+    this.#crowd.setPaused(isPaused);
+    this.#content?.setPaused(isPaused);
   }
 
   /** The source sent wrong bytes. */
@@ -411,24 +419,17 @@ export class Torrent {
       infoHash: this.hashes.v1 ?? this.hashes.v2,
       error: reported,
     });
-    for (const wake of this.#waiters) wake();
+    this.#waiters.wakeAll();
     this.events.emit('error', reported);
   }
 
   async #stop(): Promise<void> {
     this.#isStopped = true;
     this.#crowd.close();
-    for (const wake of this.#waiters) wake();
+    this.#waiters.wakeAll();
     await this.#content?.stop();
     await this.#content?.store.storage.close();
     this.events.removeAll();
     this.#host.stopped(this);
   }
-}
-
-function bitfieldOf(have: OpenedStorage['have'], pieceCount: number): Bitfield {
-  if (have === 'all') return Bitfield.full(pieceCount);
-  if (have === 'none') return new Bitfield(pieceCount);
-  if (have.length !== pieceCount) throw new Conflict('the bitfield does not fit the torrent', { pieceCount });
-  return have;
 }

@@ -8,6 +8,7 @@ import type { BlockSource } from './active-piece.ts';
 import type { Downloader } from './downloader.ts';
 import type { PieceStore } from './piece-store.ts';
 import type { BlockRun, WebSeed } from './web-seed.ts';
+import type { Wishes } from './wishes.ts';
 
 /** `when-needed`: late pieces and cold swarms only. `always`: an equal source at any time. */
 export type WebSeedUse = 'when-needed' | 'always';
@@ -55,7 +56,7 @@ export interface WebSeedingParts {
   readonly store: PieceStore;
   readonly downloader: Downloader;
   readonly use: WebSeedUse;
-  readonly fetchesAll: boolean;
+  readonly wishes: Wishes;
   /** Time since the swarm last delivered a block. */
   swarmSilentMs(nowMs: number): number;
   allowance(): number;
@@ -94,12 +95,24 @@ export class WebSeeding {
   abortStale(seed: WebSeed): void {
     const current = seed.current;
     if (current === undefined) return;
-    const { store, downloader, fetchesAll } = this.#parts;
-    if (fetchesAll && !downloader.hasReaders) return;
-    const first = store.geometry.pieceAt(current.start);
-    const last = store.geometry.pieceAt(Math.max(current.start, current.endExclusive - 1));
+    const { downloader, wishes } = this.#parts;
+    if (wishes.fetchesAhead && !downloader.hasReaders) return;
+    const [first, last] = this.#piecesOf(current);
     const isWanted = downloader.window.some(({ piece }) => piece >= first && piece <= last);
     if (!isWanted) seed.abort();
+  }
+
+  /** A run of which nobody wants a piece any more ends at once. */
+  abortUnwanted(seed: WebSeed): void {
+    if (seed.current === undefined) return;
+    const [first, last] = this.#piecesOf(seed.current);
+    for (let piece = first; piece <= last; piece++) if (this.#parts.downloader.wants(piece)) return;
+    seed.abort();
+  }
+
+  #piecesOf(run: BlockRun): [first: number, last: number] {
+    const { geometry } = this.#parts.store;
+    return [geometry.pieceAt(run.start), geometry.pieceAt(Math.max(run.start, run.endExclusive - 1))];
   }
 
   /** The first pieces in a row that readers wait for and that the swarm would bring too late. */
@@ -123,17 +136,18 @@ export class WebSeeding {
   }
 
   #mayFill(nowMs: number): boolean {
-    const { fetchesAll, use } = this.#parts;
-    return fetchesAll && httpMayFill({ use, silentMs: this.#parts.swarmSilentMs(nowMs) });
+    const { wishes, use } = this.#parts;
+    return wishes.fetchesAhead && httpMayFill({ use, silentMs: this.#parts.swarmSilentMs(nowMs) });
   }
 
   /** Where nobody reads: a piece already begun, or the first missing ones in a row. */
   #fillablePieces(): number[] {
-    const { store } = this.#parts;
-    for (const active of store.active.values()) if (active.freeBlocks > 0) return [active.index];
+    const { store, downloader, wishes } = this.#parts;
+    for (const active of store.active.values())
+      if (active.freeBlocks > 0 && downloader.wants(active.index)) return [active.index];
     const missing: number[] = [];
     store.have.forEachMissing((piece) => {
-      const isFree = store.isMissing(piece) && !store.active.has(piece);
+      const isFree = store.isMissing(piece) && !store.active.has(piece) && wishes.wants(piece);
       const last = missing.at(-1);
       if (isFree && (last === undefined || piece === last + 1)) missing.push(piece);
       else if (last !== undefined) return false;

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { silentLog } from '../../src/base/log.ts';
 import { StorageFailed } from '../../src/base/errors.ts';
 import { concatBytes } from '../../src/base/bytes.ts';
-import { encodeBencode } from '../../src/codec/bencode.ts';
+import { encodeBencode, type BencodeInput } from '../../src/codec/bencode.ts';
 import { infoHashesOf, type InfoHashes } from '../../src/codec/metainfo.ts';
 import { parseTorrentInfo, type TorrentInfo } from '../../src/codec/torrent-info.ts';
 import { Engine, type EngineOptions } from '../../src/torrent/index.ts';
@@ -61,13 +61,22 @@ export interface TestTorrent {
   readonly bytes: Uint8Array;
 }
 
-/** A single-file v1 torrent of seeded bytes. */
+export interface TestFile {
+  readonly lengthBytes: number;
+  /** Zeros that fill up a piece (BEP 47). */
+  readonly isPad?: boolean;
+}
+
+/** A v1 torrent of seeded bytes: one file, or those listed, which together have `sizeBytes`. */
 export async function makeTorrent(
   sizeBytes: number,
   pieceLengthBytes: number,
-  options: { readonly seed?: string; readonly isPrivate?: boolean } = {},
+  options: { readonly seed?: string; readonly isPrivate?: boolean; readonly files?: readonly TestFile[] } = {},
 ): Promise<TestTorrent> {
   const bytes = seededBytes(options.seed ?? 'torrent', sizeBytes);
+  let padsFrom = 0;
+  for (const { lengthBytes, isPad } of options.files ?? [])
+    bytes.fill(0, isPad ? padsFrom : padsFrom + lengthBytes, (padsFrom += lengthBytes));
   const pieces: Uint8Array[] = [];
   for (let at = 0; at < sizeBytes; at += pieceLengthBytes)
     pieces.push(
@@ -76,7 +85,7 @@ export async function makeTorrent(
         .digest(),
     );
   const rawInfo = encodeBencode({
-    length: sizeBytes,
+    ...(options.files === undefined ? { length: sizeBytes } : { files: options.files.map(describeFile) }),
     name: options.seed ?? 'torrent',
     'piece length': pieceLengthBytes,
     pieces: concatBytes(pieces),
@@ -84,6 +93,10 @@ export async function makeTorrent(
   });
   const info = parseTorrentInfo(rawInfo);
   return { hashes: await infoHashesOf(info), info, bytes };
+}
+
+function describeFile({ lengthBytes, isPad }: TestFile, at: number): BencodeInput {
+  return { attr: isPad ? 'p' : undefined, length: lengthBytes, path: isPad ? ['.pad', `${at}`] : [`file ${at}`] };
 }
 
 export interface Node {

@@ -1,0 +1,62 @@
+/**
+ * What a torrent says to its peers about itself, and what it does with their extension messages. Invariant: a new peer
+ * hears what we have first and our extensions next (BEP 6 wants this order).
+ */
+import type { Content } from './content.ts';
+import type { Crowd } from './crowd.ts';
+import { handleExtended, sayExtendedHandshake, type ExtensionHandlers } from './extensions.ts';
+import type { Metadata } from './metadata.ts';
+import type { Peer } from './peer.ts';
+
+export interface DialogueParts {
+  readonly listenPort: number | undefined;
+  readonly metadata: Metadata;
+  crowd(): Crowd;
+  /** Undefined while the metadata is not known. */
+  content(): Content | undefined;
+}
+
+export class Dialogue {
+  readonly #parts: DialogueParts;
+  readonly #handlers: ExtensionHandlers;
+
+  constructor(parts: DialogueParts) {
+    this.#parts = parts;
+    this.#handlers = {
+      handshake: (peer, { metadataBytes }) => {
+        if (metadataBytes !== undefined) parts.metadata.offered(peer, metadataBytes);
+        parts.crowd().partFromRedundant([peer]);
+      },
+      metadata: (peer, message) => parts.metadata.message(peer, message),
+      pex: (peer, message) => {
+        // Before the metadata we cannot know that it is not private, so a magnet does take peers (BEP 27 binds its users).
+        if (!parts.content()?.info.isPrivate) parts.crowd().pexReceived(peer, message);
+      },
+      dontHave: (peer, piece) => {
+        if (peer.pieces.remove(piece)) parts.content()?.downloader.peerLost(peer, piece);
+      },
+    };
+  }
+
+  /** The first messages after our handshake. */
+  introduce(peer: Peer): void {
+    peer.sayPieces(this.#parts.content()?.store.have);
+    this.sayExtensions(peer);
+  }
+
+  /** Our extended handshake, at the start and whenever what it says has changed (BEP 10). */
+  sayExtensions(peer: Peer): void {
+    const content = this.#parts.content();
+    sayExtendedHandshake(peer, {
+      listenPort: this.#parts.listenPort,
+      metadataBytes: content?.info.rawInfo.length,
+      isPrivate: content?.info.isPrivate ?? false,
+      isUploadOnly: content?.isUploadOnly ?? false,
+    });
+  }
+
+  /** An extension message has come. @throws ProtocolError when it is malformed. */
+  extended(peer: Peer, extensionId: number, payload: Uint8Array): void {
+    handleExtended(peer, extensionId, payload, this.#handlers);
+  }
+}

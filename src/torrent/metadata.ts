@@ -1,0 +1,109 @@
+/**
+ * How a torrent that is known by its hashes alone comes by its info dictionary, and how it passes it on (BEP 9).
+ * Invariant: only a dictionary with the right hash is parsed, and storage is opened for it once.
+ */
+import { toHex } from '../base/bytes.ts';
+import { Conflict } from '../base/errors.ts';
+import { parseInfoHashV1, parseInfoHashV2 } from '../base/ids.ts';
+import type { MetadataMessage } from '../codec/extension.ts';
+import type { InfoHashes } from '../codec/metainfo.ts';
+import { parseTorrentInfo, type TorrentInfo } from '../codec/torrent-info.ts';
+import { MetadataFetch, MetadataServer } from './metadata-exchange.ts';
+import type { Peer } from './peer.ts';
+import type { EnginePorts } from './ports.ts';
+
+export interface MetadataParts {
+  /** What is known now. */
+  hashes(): InfoHashes;
+  readonly ports: Pick<EnginePorts, 'clock' | 'hasher'>;
+  /** The metadata, once there is content. */
+  info(): TorrentInfo | undefined;
+  /** Nothing is wanted any more. */
+  isStopped(): boolean;
+  /** The metadata is that of a hybrid: both hashes. */
+  learned(hashes: InfoHashes): void;
+  /** The verified metadata has come; called once. */
+  open(info: TorrentInfo): Promise<void>;
+  /** The peer sent a dictionary of another hash. */
+  convict(peer: Peer): void;
+  /** The dictionary is ours, but cannot be used. */
+  failed(error: unknown): void;
+}
+
+export class Metadata {
+  readonly #parts: MetadataParts;
+  readonly #server = new MetadataServer();
+  readonly #fetch: MetadataFetch;
+  #isOpening = false;
+
+  constructor(parts: MetadataParts) {
+    this.#parts = parts;
+    this.#fetch = new MetadataFetch({
+      nowMs: () => parts.ports.clock.monotonicMs(),
+      check: (bytes, peer) => this.#check(bytes, peer),
+    });
+  }
+
+  /** The peer says how large the dictionary is. */
+  offered(peer: Peer, sizeBytes: number): void {
+    if (this.#parts.info() === undefined) this.#fetch.offered(peer, sizeBytes);
+  }
+
+  /** A ut_metadata message: a request is answered, a part of the dictionary is taken. */
+  message(peer: Peer, message: MetadataMessage): void {
+    const info = this.#parts.info();
+    if (message.type === 'request') this.#server.answer(peer, message.piece, info?.rawInfo);
+    else if (info === undefined)
+      this.#fetch.message(peer, message).catch((error: unknown) => this.#parts.failed(error));
+  }
+
+  left(peer: Peer): void {
+    this.#fetch.left(peer);
+  }
+
+  /** Once a second. */
+  tick(nowMs: number): void {
+    this.#fetch.tick(nowMs);
+  }
+
+  /** Whether the dictionary a peer sent is ours; the first right one opens the torrent. */
+  async #check(rawInfo: Uint8Array<ArrayBuffer>, peer: Peer): Promise<boolean> {
+    if (this.#isSettled) return true;
+    if (!(await this.#isOurs(rawInfo))) {
+      this.#parts.convict(peer);
+      return false;
+    }
+    if (this.#isSettled) return true;
+    this.#isOpening = true;
+    const info = parseTorrentInfo(rawInfo);
+    await this.#learnHashes(info);
+    await this.#parts.open(info);
+    return true;
+  }
+
+  /** Metadata is here, on its way into storage, or no longer wanted. */
+  get #isSettled(): boolean {
+    return this.#isOpening || this.#parts.info() !== undefined || this.#parts.isStopped();
+  }
+
+  /** By the stronger hash where both are known. @throws Conflict when the two belong to different torrents. */
+  async #isOurs(rawInfo: Uint8Array<ArrayBuffer>): Promise<boolean> {
+    const { hasher } = this.#parts.ports;
+    const { v1, v2 } = this.#parts.hashes();
+    const matchesV1 = v1 !== undefined && toHex(await hasher.sha1(rawInfo)) === v1;
+    const matchesV2 = v2 !== undefined && toHex(await hasher.sha256(rawInfo)) === v2;
+    if (v1 !== undefined && v2 !== undefined && matchesV1 !== matchesV2)
+      throw new Conflict('the v1 and v2 info hashes belong to different torrents');
+    return matchesV1 || matchesV2;
+  }
+
+  /** The other hash of a hybrid that was added by one of them. */
+  async #learnHashes(info: TorrentInfo): Promise<void> {
+    const { v1, v2 } = this.#parts.hashes();
+    if (info.version !== 'hybrid' || (v1 !== undefined && v2 !== undefined)) return;
+    const { hasher } = this.#parts.ports;
+    const [sha1, sha256] = await Promise.all([hasher.sha1(info.rawInfo), hasher.sha256(info.rawInfo)]);
+    if (this.#parts.isStopped()) return;
+    this.#parts.learned({ v1: parseInfoHashV1(toHex(sha1)), v2: parseInfoHashV2(toHex(sha256)) });
+  }
+}

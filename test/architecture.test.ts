@@ -29,6 +29,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
   'adapters/tracker-client': ['base', 'codec', 'torrent'],
   'adapters/udp-tracker': ['base', 'codec', 'tracker'],
   'adapters/browser': ['base', 'codec', 'torrent'],
+  'adapters/page': ['base', 'codec', 'adapters/browser'],
   'kit/node': [
     'base',
     'codec',
@@ -39,13 +40,24 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'adapters/tracker-client',
     'adapters/webrtc',
   ],
+  'kit/browser': ['base', 'codec', 'torrent', 'adapters/browser', 'adapters/page'],
   app: ['*'],
   cli: ['base', 'app'],
-  web: ['base', 'codec', 'torrent', 'store', 'nostr', 'adapters/browser'],
+  web: ['base', 'codec', 'torrent', 'store', 'nostr', 'adapters/browser', 'adapters/page'],
 };
 
 /** Rooms that also run in the browser: no `node:` module, no Buffer, no process. */
-const BROWSER_SAFE = new Set(['base', 'codec', 'torrent', 'store', 'nostr', 'adapters/browser', 'web']);
+const BROWSER_SAFE = new Set([
+  'base',
+  'codec',
+  'torrent',
+  'store',
+  'nostr',
+  'adapters/browser',
+  'adapters/page',
+  'kit/browser',
+  'web',
+]);
 
 function roomOf(file: string): string | undefined {
   const parts = file.split('/');

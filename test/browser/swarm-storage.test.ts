@@ -115,4 +115,49 @@ describeWith(['chromium'], 'the piece store in OPFS', () => {
     );
     expect(code).toBe('storage_failed');
   });
+
+  test('a recorded store claims after a crash just what was flushed, and nothing that the browser cut off', async () => {
+    await using browser = await newBrowser();
+    const page = await browser.newPage();
+    await page.goto(site.origin);
+    const PIECE = 16_384;
+    const seen = await inWorker(
+      page,
+      async ({ OpfsFolder, RecordedStorage, OpfsStorage, systemClock, toHex }: Modules, pieceLengthBytes) => {
+        const folder = await OpfsFolder.open('recorded', systemClock);
+        if (folder === undefined) throw new Error('no OPFS');
+        const layout = { pieceLengthBytes, totalBytes: 9 * pieceLengthBytes - 7, pieceCount: 9 };
+        const piece = new Uint8Array(pieceLengthBytes);
+        const open = (): ReturnType<typeof RecordedStorage.open> => RecordedStorage.open(folder, 'torrent', layout);
+        // What a worker that is killed leaves: the files as they were, the handles gone.
+        const handles: { close(): void }[] = [];
+        const crashing = Object.create(folder, {
+          openFile: { value: (name: string) => folder.openFile(name).then((file) => (handles.push(file), file)) },
+        }) as typeof folder;
+        const first = await RecordedStorage.open(crashing, 'torrent', layout);
+        for (const index of [7, 0, 8])
+          await first.write(index === 8 ? piece.subarray(7) : piece, index * pieceLengthBytes);
+        await first.sync();
+        await first.write(piece, 3 * pieceLengthBytes);
+        for (const handle of handles) handle.close();
+
+        const second = await open();
+        const afterCrash = toHex(second.have.toBytes());
+        await second.write(piece, 3 * pieceLengthBytes);
+        await second.close();
+        const third = await open();
+        const afterClose = toHex(third.have.toBytes());
+        await third.close();
+
+        const file = await folder.openFile('torrent');
+        file.truncate(8 * pieceLengthBytes);
+        await new OpfsStorage(file).close();
+        const fourth = await open();
+        const afterCut = toHex(fourth.have.toBytes());
+        return { afterCrash, afterClose, afterCut };
+      },
+      PIECE,
+    );
+    expect(seen).toEqual({ afterCrash: '8180', afterClose: '9180', afterCut: '9100' });
+  });
 });

@@ -5,6 +5,7 @@ export { FileStorage } from '../../../src/adapters/browser/file-storage.ts';
 export { MemoryBudget, MemoryStorage } from '../../../src/adapters/browser/memory-storage.ts';
 export { OpfsFolder } from '../../../src/adapters/browser/opfs-folder.ts';
 export { OpfsStorage } from '../../../src/adapters/browser/opfs-storage.ts';
+export { RecordedStorage } from '../../../src/adapters/browser/recorded-storage.ts';
 export { RelayedChannel, relayChannel } from '../../../src/adapters/browser/relayed-channel.ts';
 export { subtleHasher } from '../../../src/adapters/browser/subtle-hasher.ts';
 export { systemClock } from '../../../src/base/clock.ts';

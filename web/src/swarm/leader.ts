@@ -3,29 +3,26 @@
  * moves data channels to the worker in the task that makes them. In HTTP-only mode the worker wishes for no swarm, and
  * then neither a socket nor a connection is ever made.
  */
-import { relayChannel } from '../../../src/adapters/browser/relayed-channel.ts';
-import { randomBytes } from '../../../src/base/bytes.ts';
+import type { SwarmWish } from '../../../src/adapters/browser/link-messages.ts';
+import { Meeting, type MeetingPlace } from '../../../src/adapters/page/meeting.ts';
+import { reconnectPauseMs } from '../../../src/adapters/page/tracker-socket.ts';
 import type { Clock } from '../../../src/base/clock.ts';
 import { Unavailable } from '../../../src/base/errors.ts';
 import type { SwarmKey } from '../../../src/base/ids.ts';
 import type { Log } from '../../../src/base/log.ts';
 import { sleep, TaskGroup } from '../../../src/base/tasks.ts';
-import { MIB, MINUTE_MS } from '../../../src/base/units.ts';
+import { MINUTE_MS } from '../../../src/base/units.ts';
 import { createPeerId } from '../../../src/codec/peer-id.ts';
 import { latinIdOf } from '../../../src/codec/tracker-ws.ts';
-import type { LinkId, PageMessage, SwarmWish, WorkerReport } from './page-protocol.ts';
-import { PeerLinks } from './peer-links.ts';
-import { Rendezvous } from './rendezvous.ts';
-import { RtcLink } from './rtc-link.ts';
+import type { PageMessage, WorkerReport } from './page-protocol.ts';
 import type { StreamOffer } from './stream-protocol.ts';
-import { reconnectPauseMs, TrackerSocket } from './tracker-socket.ts';
 import type { SwarmServer } from './types.ts';
 
 const STOP_TIMEOUT_MS = 1_500;
 /** Relay credentials expire. */
 const RELOAD_MS = 10 * MINUTE_MS;
-const RELAY_RESUME_BYTES = MIB;
-const OFFER_ID_BYTES = 20;
+/** Before the server has said where; nobody is asked then. */
+const NOWHERE: MeetingPlace = { trackerUrl: '', iceServers: [] };
 
 export interface LeaderParts {
   readonly worker: Worker;
@@ -41,9 +38,7 @@ export class Leader {
   readonly #tasks: TaskGroup;
   readonly #ownId = latinIdOf(createPeerId());
   readonly #wishes = new Map<SwarmKey, SwarmWish>();
-  readonly #links: PeerLinks;
-  readonly #tracker: TrackerSocket;
-  readonly #rendezvous: Rendezvous;
+  readonly #meeting: Meeting;
   readonly #started = Promise.withResolvers<void>();
   readonly #stopped = Promise.withResolvers<void>();
   #server: SwarmServer | undefined;
@@ -54,46 +49,14 @@ export class Leader {
     this.#parts = parts;
     const { clock, log } = parts;
     this.#tasks = new TaskGroup(log);
-    const ownId = this.#ownId;
-    this.#links = new PeerLinks({
-      clock,
-      log,
-      ownId,
-      newOfferId: () => latinIdOf(randomBytes(OFFER_ID_BYTES)),
-      connect: (events) => new RtcLink(this.#server?.iceServers ?? [], events, clock),
-      deliver: (link, key, channel) => this.#deliver(link, key, channel),
-      ended: (link) => this.#tell({ kind: 'link-ended', link }),
-      sendAnswer: (swarmKey, toPeerId, offerId, sdp) =>
-        this.#tracker.send({ type: 'answer', swarmKey, peerId: ownId, toPeerId, offerId, sdp }),
-      sendCandidate: (swarmKey, toPeerId, offerId, candidate) =>
-        this.#tracker.send({
-          type: 'candidate',
-          swarmKey,
-          peerId: ownId,
-          offerId,
-          candidate,
-          ...(toPeerId !== undefined && { toPeerId }),
-        }),
-      changed: () => this.#tellStatus(),
-    });
-    this.#tracker = new TrackerSocket({
+    this.#meeting = new Meeting({
       clock,
       log,
       random: Math.random,
-      connect: () => new WebSocket(this.#server?.trackerUrl ?? ''),
-      opened: () => this.#rendezvous.connected(),
-      received: (message) => this.#rendezvous.receive(message),
-      changed: () => {
-        if (this.#tracker.state !== 'connected') this.#rendezvous.disconnected();
-        this.#tellStatus();
-      },
-    });
-    this.#rendezvous = new Rendezvous({
-      clock,
-      random: Math.random,
-      ownId,
-      links: this.#links,
-      send: (message) => void this.#tracker.send(message),
+      ownId: this.#ownId,
+      place: () => this.#server ?? NOWHERE,
+      tell: (message, transfer) => this.#tell(message, transfer),
+      changed: (status) => this.#tell({ kind: 'tracker', ...status }),
     });
   }
 
@@ -129,19 +92,13 @@ export class Leader {
   /** Says goodbye to trackers and peers; for `pagehide`, where nothing can be awaited. */
   leave(): void {
     this.#wishes.clear();
-    this.#rendezvous.leaveAll();
-    this.#tracker.stop();
-    this.#links.closeAll();
+    this.#meeting.close();
   }
 
-  readonly #online = (): void => this.#tracker.retryNow();
+  readonly #online = (): void => this.#meeting.retryNow();
 
   #tell(message: PageMessage, transfer: Transferable[] = []): void {
     this.#parts.worker.postMessage(message, transfer);
-  }
-
-  #tellStatus(): void {
-    this.#tell({ kind: 'tracker', tracker: this.#tracker.state, connections: this.#links.openLinks });
   }
 
   #hear(message: WorkerReport): void {
@@ -156,7 +113,7 @@ export class Leader {
       case 'failed':
         return this.#failed(message.reason);
       case 'link-done':
-        return this.#links.close(message.link);
+        return this.#meeting.linkDone(message.link);
       case 'stopped':
         return this.#stopped.resolve();
     }
@@ -173,14 +130,12 @@ export class Leader {
   #wish(key: SwarmKey, wish: SwarmWish): void {
     this.#wishes.set(key, wish);
     if (this.#server === undefined) return this.#load();
-    this.#tracker.start();
-    this.#rendezvous.wish(key, wish);
+    this.#meeting.wish(key, wish);
   }
 
   #leave(key: SwarmKey): void {
     this.#wishes.delete(key);
-    this.#rendezvous.leave(key);
-    if (this.#rendezvous.isEmpty) this.#tracker.stop();
+    this.#meeting.leave(key);
   }
 
   /** Asks the server where its tracker is, until it answers; then follows the wishes made meanwhile. */
@@ -198,17 +153,5 @@ export class Leader {
     this.#tasks.every('server.reload', RELOAD_MS, clock, async () => {
       this.#server = await loadServer();
     });
-  }
-
-  #deliver(link: LinkId, key: SwarmKey, channel: RTCDataChannel): void {
-    try {
-      this.#tell({ kind: 'channel', link, key, channel }, [channel]);
-    } catch (error) {
-      // This browser cannot transfer channels: the page passes their messages on.
-      if (!(error instanceof DOMException || error instanceof TypeError)) throw error;
-      const { port1, port2 } = new MessageChannel();
-      relayChannel(channel, port1, RELAY_RESUME_BYTES);
-      this.#tell({ kind: 'relay', link, key, port: port2 }, [port2]);
-    }
   }
 }

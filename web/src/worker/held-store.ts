@@ -5,6 +5,7 @@
 import { MemoryBudget, MemoryStorage } from '../../../src/adapters/browser/memory-storage.ts';
 import { OpfsFolder } from '../../../src/adapters/browser/opfs-folder.ts';
 import { OpfsStorage } from '../../../src/adapters/browser/opfs-storage.ts';
+import { dropMissing } from '../../../src/adapters/browser/recorded-storage.ts';
 import type { Clock } from '../../../src/base/clock.ts';
 import { NoSpace } from '../../../src/base/errors.ts';
 import type { InfoHashV1 } from '../../../src/base/ids.ts';
@@ -160,13 +161,9 @@ export class HeldStore {
   }
 }
 
-/** The recorded pieces, as far as the file reaches: one that was cut by the browser holds less than its record says. */
+/** The recorded pieces, as far as the file reaches. */
 function heldPieces({ have, sizeBytes, pieceLengthBytes }: HeldRecord, storedBytes: number): Bitfield {
   const pieces = Bitfield.fromBytes(have, Math.ceil(sizeBytes / pieceLengthBytes));
-  const beyond: number[] = [];
-  pieces.forEachSet((piece) => {
-    if (Math.min(sizeBytes, (piece + 1) * pieceLengthBytes) > storedBytes) beyond.push(piece);
-  });
-  for (const piece of beyond) pieces.clear(piece);
+  dropMissing(pieces, storedBytes, { totalBytes: sizeBytes, pieceLengthBytes });
   return pieces;
 }

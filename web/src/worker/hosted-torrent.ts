@@ -3,6 +3,7 @@
  * the metadata wait (bounded); held pieces are recorded only after they were flushed; nothing of it is left after `stop`.
  */
 import { FetchSource } from '../../../src/adapters/browser/fetch-source.ts';
+import type { SwarmWish } from '../../../src/adapters/browser/link-messages.ts';
 import { AppError, HashMismatch, throwIfAborted, Unavailable } from '../../../src/base/errors.ts';
 import { type InfoHashV1, type Sha256, type SwarmKey, swarmKeyOf } from '../../../src/base/ids.ts';
 import type { Log } from '../../../src/base/log.ts';
@@ -11,7 +12,6 @@ import { TaskGroup } from '../../../src/base/tasks.ts';
 import { parseTorrentInfo, type TorrentInfo } from '../../../src/codec/torrent-info.ts';
 import type { Engine, OpenedStorage, Torrent } from '../../../src/torrent/index.ts';
 import type { PeerSocket, PieceStorage } from '../../../src/torrent/ports.ts';
-import type { SwarmWish } from '../swarm/page-protocol.ts';
 import type { HeldMedium, SwarmStats } from '../swarm/types.ts';
 import { createFlatHash } from './flat-hash.ts';
 import type { HeldStore } from './held-store.ts';

@@ -2,19 +2,16 @@
  * The swarm worker of the leading tab: engine, hashing and store. Connections come in from the page, calls from all tabs,
  * streams from the service worker; wishes for peers go out to the page.
  */
-import { ChannelSocket } from '../../../src/adapters/browser/channel-socket.ts';
-import { RelayedChannel } from '../../../src/adapters/browser/relayed-channel.ts';
 import { subtleHasher } from '../../../src/adapters/browser/subtle-hasher.ts';
+import { WorkerLinks } from '../../../src/adapters/browser/worker-links.ts';
 import { fromLatin1, randomBytes, toHex } from '../../../src/base/bytes.ts';
 import { systemClock } from '../../../src/base/clock.ts';
-import type { SwarmKey } from '../../../src/base/ids.ts';
 import { silentLog } from '../../../src/base/log.ts';
 import { TaskGroup } from '../../../src/base/tasks.ts';
 import { MIB, SECOND_MS } from '../../../src/base/units.ts';
 import type { LatinId } from '../../../src/codec/tracker-ws.ts';
 import { Engine } from '../../../src/torrent/index.ts';
-import type { ByteChannel } from '../../../src/adapters/browser/byte-channel.ts';
-import type { LinkId, PageMessage, WorkerReport } from '../swarm/page-protocol.ts';
+import type { PageMessage, WorkerReport } from '../swarm/page-protocol.ts';
 import type { StreamOffer } from '../swarm/stream-protocol.ts';
 import { CHANNEL_NAME } from '../swarm/tab-protocol.ts';
 import { HeldStore } from './held-store.ts';
@@ -47,10 +44,14 @@ class SwarmWorker {
   readonly #tabs: TabServer;
   readonly #streams = new StreamServer((offer, signal) => this.#find(offer, signal), clock);
   readonly #tasks = new TaskGroup(log);
-  readonly #links = new Map<LinkId, ChannelSocket>();
+  readonly #links: WorkerLinks;
 
   private constructor(host: SwarmHost) {
     this.#host = host;
+    this.#links = new WorkerLinks({
+      attach: (key, socket) => host.attach(key, socket),
+      done: (link) => report({ kind: 'link-done', link }),
+    });
     const channel = new BroadcastChannel(CHANNEL_NAME);
     this.#tabs = new TabServer({ host, channel, epoch: toHex(randomBytes(8)), clock, log });
   }
@@ -69,11 +70,9 @@ class SwarmWorker {
   hear(message: Exclude<PageMessage, { kind: 'start' }>): void {
     switch (message.kind) {
       case 'channel':
-        return this.#connect(message.link, message.key, message.channel);
       case 'relay':
-        return this.#connect(message.link, message.key, new RelayedChannel(message.port));
       case 'link-ended':
-        return this.#links.get(message.link)?.close();
+        return this.#links.hear(message);
       case 'stream-offer':
         return this.#streams.accept(message);
       case 'tracker':
@@ -99,15 +98,6 @@ class SwarmWorker {
     const isMember = torrent.openers.size > 0 || torrent.isHolding;
     if (this.#host.settings.httpOnly || !isMember) report({ kind: 'leave', key: torrent.key });
     else report({ kind: 'wish', key: torrent.key, wish: torrent.wish() });
-  }
-
-  #connect(link: LinkId, key: SwarmKey, channel: ByteChannel): void {
-    const socket = new ChannelSocket(channel, () => {
-      this.#links.delete(link);
-      report({ kind: 'link-done', link });
-    });
-    this.#links.set(link, socket);
-    this.#host.attach(key, socket);
   }
 
   async #find({ infoHash, sha256 }: StreamOffer, signal: AbortSignal): Promise<Readable | undefined> {

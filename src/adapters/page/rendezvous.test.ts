@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { utf8 } from '../../../src/base/bytes.ts';
-import { parseSwarmKey } from '../../../src/base/ids.ts';
-import { latinIdOf, type WsClientMessage } from '../../../src/codec/tracker-ws.ts';
+import { utf8 } from '../../base/bytes.ts';
+import { parseSwarmKey } from '../../base/ids.ts';
+import { latinIdOf, type WsClientMessage } from '../../codec/tracker-ws.ts';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
-import type { SwarmWish } from './page-protocol.ts';
+import type { SwarmWish } from '../browser/link-messages.ts';
 import { nextAnnounceMs, Rendezvous } from './rendezvous.ts';
 
 const film = parseSwarmKey('ab'.repeat(20));

@@ -2,16 +2,16 @@
  * The one WebSocket to the tracker: open while it is wanted, reconnecting with growing, jittered pauses. Messages of the
  * tracker are decoded here; what does not decode is dropped, never fatal.
  */
-import type { Cancel, Clock } from '../../../src/base/clock.ts';
-import { AppError } from '../../../src/base/errors.ts';
-import type { Log } from '../../../src/base/log.ts';
-import { MINUTE_MS, SECOND_MS } from '../../../src/base/units.ts';
+import type { Cancel, Clock } from '../../base/clock.ts';
+import { AppError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import { MINUTE_MS, SECOND_MS } from '../../base/units.ts';
 import {
   decodeWsServerMessage,
   encodeWsClientMessage,
   type WsClientMessage,
   type WsServerMessage,
-} from '../../../src/codec/tracker-ws.ts';
+} from '../../codec/tracker-ws.ts';
 
 const FIRST_PAUSE_MS = SECOND_MS;
 const LONGEST_PAUSE_MS = MINUTE_MS;

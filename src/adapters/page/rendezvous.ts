@@ -2,12 +2,12 @@
  * Meets the peers of each joined torrent at the tracker: announces, hands offers out while pieces are wanted, answers
  * always. A browser that only seeds never offers: whoever wants pieces does.
  */
-import type { Cancel, Clock } from '../../../src/base/clock.ts';
-import type { SwarmKey } from '../../../src/base/ids.ts';
-import { MINUTE_MS, SECOND_MS } from '../../../src/base/units.ts';
-import type { AnnounceEvent } from '../../../src/codec/announce.ts';
-import type { LatinId, WsClientMessage, WsOffer, WsServerMessage } from '../../../src/codec/tracker-ws.ts';
-import type { SwarmWish } from './page-protocol.ts';
+import type { SwarmWish } from '../browser/link-messages.ts';
+import type { Cancel, Clock } from '../../base/clock.ts';
+import type { SwarmKey } from '../../base/ids.ts';
+import { MINUTE_MS, SECOND_MS } from '../../base/units.ts';
+import type { AnnounceEvent } from '../../codec/announce.ts';
+import type { LatinId, WsClientMessage, WsOffer, WsServerMessage } from '../../codec/tracker-ws.ts';
 import type { PeerLinks } from './peer-links.ts';
 
 /** Offers made while the tracker could not be reached are worth sending for so long. */

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { parseSwarmKey } from '../../../src/base/ids.ts';
-import { silentLog } from '../../../src/base/log.ts';
-import { latinIdOf, type WsOffer } from '../../../src/codec/tracker-ws.ts';
-import { utf8 } from '../../../src/base/bytes.ts';
+import { parseSwarmKey } from '../../base/ids.ts';
+import { silentLog } from '../../base/log.ts';
+import { latinIdOf, type WsOffer } from '../../codec/tracker-ws.ts';
+import { utf8 } from '../../base/bytes.ts';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
 import { MAX_LINKS, MAX_LINKS_PER_TORRENT, PeerLinks, type PeerLinksPorts } from './peer-links.ts';
 import type { LinkEvents } from './rtc-link.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { silentLog } from '../../../src/base/log.ts';
+import { silentLog } from '../../base/log.ts';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
 import { reconnectPauseMs, TrackerSocket } from './tracker-socket.ts';
 

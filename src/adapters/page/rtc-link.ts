@@ -3,10 +3,10 @@
  * gathered, except in answers to peers that cannot take them one by one. ICE servers are always given explicitly: a
  * library's default would show every viewer's address to a third party.
  */
-import type { Clock } from '../../../src/base/clock.ts';
-import { AppError, InvalidInput, ProtocolError } from '../../../src/base/errors.ts';
-import { KIB } from '../../../src/base/units.ts';
-import type { IceCandidate } from '../../../src/codec/tracker-ws.ts';
+import type { Clock } from '../../base/clock.ts';
+import { AppError, InvalidInput, ProtocolError } from '../../base/errors.ts';
+import { KIB } from '../../base/units.ts';
+import type { IceCandidate } from '../../codec/tracker-ws.ts';
 
 export interface LinkEvents {
   candidate(candidate: IceCandidate): void;

@@ -2,13 +2,13 @@
  * All WebRTC connections of the leading tab, of every torrent. Invariants: never more than the caps, at most one
  * connection per torrent and peer (see `glare.ts`), and each link ends: unanswered, unopened, closed or released.
  */
-import type { Cancel, Clock } from '../../../src/base/clock.ts';
-import { AppError } from '../../../src/base/errors.ts';
-import type { SwarmKey } from '../../../src/base/ids.ts';
-import type { Log } from '../../../src/base/log.ts';
-import type { IceCandidate, LatinId, WsOffer } from '../../../src/codec/tracker-ws.ts';
+import type { LinkId } from '../browser/link-messages.ts';
+import type { Cancel, Clock } from '../../base/clock.ts';
+import { AppError } from '../../base/errors.ts';
+import type { SwarmKey } from '../../base/ids.ts';
+import type { Log } from '../../base/log.ts';
+import type { IceCandidate, LatinId, WsOffer } from '../../codec/tracker-ws.ts';
 import { type ExistingLink, onAnswer, onOffer } from './glare.ts';
-import type { LinkId } from './page-protocol.ts';
 import type { LinkEvents, RtcLink } from './rtc-link.ts';
 
 export const MAX_LINKS_PER_TORRENT = 10;

@@ -1,0 +1,22 @@
+/**
+ * The engine in a browser, ready to use, in two halves, because peer connections exist only in pages and fast storage only
+ * in workers:
+ *
+ *     // page.ts
+ *     const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+ *     const page = new PageSwarm({ worker, trackerUrl: 'wss://example.org/announce' });
+ *
+ *     // worker.ts
+ *     const swarm = new WorkerSwarm();
+ *     const torrent = swarm.engine.addByHash({ v1, mode: 'on-demand', openStorage: (info) => swarm.openPieces(info) });
+ *     swarm.join(torrent);
+ *     const info = await torrent.ready();
+ *     for await (const bytes of torrent.read({ start: 0, endExclusive: info.totalBytes })) use(bytes);
+ *
+ * Who wants other parts makes an `Engine` of `seedbed/torrent` with ports of its own.
+ */
+export { FetchSource } from '../../adapters/browser/fetch-source.ts';
+export { FileStorage } from '../../adapters/browser/file-storage.ts';
+export type { MeetingStatus } from '../../adapters/page/meeting.ts';
+export { PageSwarm, type PageSwarmOptions } from './page-swarm.ts';
+export { WorkerSwarm, type WorkerSwarmOptions } from './worker-swarm.ts';

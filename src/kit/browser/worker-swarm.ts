@@ -1,0 +1,128 @@
+/**
+ * The worker's half: the engine, hashing and the pieces, in a dedicated worker of a page that runs a `PageSwarm`. Pieces
+ * are kept in the origin private file system, or in memory, bounded, where the browser has none to give.
+ */
+import type { SwarmWish } from '../../adapters/browser/link-messages.ts';
+import { MemoryBudget, MemoryStorage } from '../../adapters/browser/memory-storage.ts';
+import { OpfsFolder } from '../../adapters/browser/opfs-folder.ts';
+import { RecordedStorage } from '../../adapters/browser/recorded-storage.ts';
+import { subtleHasher } from '../../adapters/browser/subtle-hasher.ts';
+import { WorkerLinks } from '../../adapters/browser/worker-links.ts';
+import { systemClock } from '../../base/clock.ts';
+import type { SwarmKey } from '../../base/ids.ts';
+import { type Log, silentLog } from '../../base/log.ts';
+import { TaskGroup } from '../../base/tasks.ts';
+import { MIB, SECOND_MS } from '../../base/units.ts';
+import { infoHashesOf } from '../../codec/metainfo.ts';
+import type { TorrentInfo } from '../../codec/torrent-info.ts';
+import { latinIdOf } from '../../codec/tracker-ws.ts';
+import { Engine, type EngineLimits, type OpenedStorage, type PeerSocket, type Torrent } from '../../torrent/index.ts';
+import { fromPage, type FromWorker, sealed } from './messages.ts';
+
+const FOLDER = 'seedbed-torrents';
+const WISH_MS = 5 * SECOND_MS;
+/** A browser tab, not a server: memory for pieces on their way in and out. */
+const LIMITS: Partial<EngineLimits> = {
+  pieceBufferBytes: 64 * MIB,
+  serveBufferBytes: 16 * MIB,
+  maxConnections: 40,
+  maxConnectionsPerTorrent: 10,
+};
+
+export interface WorkerSwarmOptions {
+  readonly limits?: Partial<EngineLimits>;
+  /** For browsers without lasting storage; all torrents together. Default 256 MiB. */
+  readonly memoryLimitBytes?: number;
+  readonly log?: Log;
+}
+
+export class WorkerSwarm implements AsyncDisposable {
+  readonly engine: Engine;
+  readonly #memory: MemoryBudget;
+  readonly #folder = OpfsFolder.open(FOLDER, systemClock);
+  readonly #joined = new Map<SwarmKey, Torrent>();
+  readonly #tasks: TaskGroup;
+  readonly #listening = new AbortController();
+
+  /** In the worker's first turn; the page's `PageSwarm` hears of it and brings peers. */
+  constructor({ limits = {}, memoryLimitBytes = 256 * MIB, log = silentLog }: WorkerSwarmOptions = {}) {
+    this.#memory = new MemoryBudget(memoryLimitBytes);
+    this.#tasks = new TaskGroup(log);
+    const ports = { clock: systemClock, hasher: subtleHasher, log, random: Math.random, dialers: [] };
+    this.engine = new Engine({ ports, limits: { ...LIMITS, ...limits } });
+    const links = new WorkerLinks({
+      attach: (key, socket) => this.#attach(key, socket),
+      done: (link) => tell({ kind: 'link-done', link }),
+    });
+    const hear = ({ data }: MessageEvent<unknown>): void => {
+      const message = fromPage(data);
+      if (message !== undefined) links.hear(message);
+    };
+    globalThis.addEventListener('message', hear, { signal: this.#listening.signal });
+    this.#tasks.every('swarm.wishes', WISH_MS, systemClock, async () => this.#wishAll());
+    tell({ kind: 'hello', peerId: latinIdOf(this.engine.peerId) });
+  }
+
+  /**
+   * Where the pieces of a torrent go, with what earlier visits left: for `engine.add` and `openStorage`.
+   * @throws Conflict when another tab has it open, StorageFailed
+   */
+  async openPieces(info: TorrentInfo): Promise<OpenedStorage> {
+    const folder = await this.#folder;
+    if (folder === undefined) return { storage: new MemoryStorage(info.pieceLengthBytes, this.#memory), have: 'none' };
+    const { v1, v2 } = await infoHashesOf(info);
+    const storage = await RecordedStorage.open(folder, v2 ?? v1 ?? info.name, info);
+    return { storage, have: storage.have };
+  }
+
+  /** Meets the torrent's peers from now on, until it is stopped. */
+  join(torrent: Torrent): void {
+    for (const key of torrent.keys) this.#joined.set(key, torrent);
+    for (const event of ['metadata', 'done'] as const) torrent.events.on(event, () => this.#wish(torrent));
+    this.#wish(torrent);
+  }
+
+  /** Stops every torrent and closes its pieces. */
+  async stop(): Promise<void> {
+    this.#listening.abort();
+    for (const key of this.#joined.keys()) tell({ kind: 'leave', key });
+    this.#joined.clear();
+    await this.#tasks.stop();
+    await this.engine.stop();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  #attach(key: SwarmKey, socket: PeerSocket): void {
+    const torrent = this.#joined.get(key);
+    if (torrent === undefined) socket.close();
+    else torrent.attach(socket);
+  }
+
+  #wishAll(): void {
+    for (const [key, torrent] of this.#joined) {
+      if (!torrent.isStopped) this.#wish(torrent);
+      else if (this.#joined.delete(key)) tell({ kind: 'leave', key });
+    }
+  }
+
+  #wish(torrent: Torrent): void {
+    for (const key of torrent.keys) tell({ kind: 'wish', key, wish: wishOf(torrent) });
+  }
+}
+
+function wishOf(torrent: Torrent): SwarmWish {
+  const { totalBytes, progress, bytesFromPeers, bytesFromHttp, uploadedBytes } = torrent.stats();
+  return {
+    wantsPeers: !torrent.isComplete,
+    leftBytes: totalBytes === undefined ? undefined : Math.round(totalBytes * (1 - progress)),
+    downloadedBytes: bytesFromPeers + bytesFromHttp,
+    uploadedBytes,
+  };
+}
+
+function tell(message: FromWorker): void {
+  globalThis.postMessage(sealed(message));
+}

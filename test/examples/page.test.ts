@@ -1,0 +1,96 @@
+/** The example page, built by Vite and opened in a real Chromium: it plays what the Node example seeds, over WebRTC alone. */
+import { copyFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { build, preview } from 'vite';
+import { type Browser, openBrowser } from '../support/chromium.ts';
+import { mp4Video } from '../support/media.ts';
+import { describeWith, findProgram } from '../support/peers.ts';
+import { type Program, startProgram } from '../support/program.ts';
+import { startServer } from '../support/server.ts';
+import { temporaryFolder, testFolder } from '../support/temp-dir.ts';
+
+const ROOT = path.resolve(import.meta.dirname, '../..');
+
+const suite = new AsyncDisposableStack();
+let origin = '';
+beforeAll(async () => {
+  const { path: outDir } = suite.use(await temporaryFolder('example-page'));
+  const configFile = path.join(ROOT, 'examples/page/vite.config.ts');
+  await build({ configFile, logLevel: 'error', build: { outDir, emptyOutDir: true } });
+  const site = await preview({
+    configFile,
+    logLevel: 'error',
+    build: { outDir },
+    preview: { host: '127.0.0.1', port: 0 },
+  });
+  suite.defer(() => site.close());
+  origin = site.resolvedUrls?.local[0] ?? '';
+});
+afterAll(() => suite.disposeAsync());
+
+const newBrowser = (): Promise<Browser> => openBrowser({ executablePath: findProgram('chromium') ?? 'chromium' });
+
+/** The Node example, seeding a video through the server's tracker; the server itself knows nothing of the video. */
+async function seedVideo(tracker: string): Promise<{ seeder: Program; magnet: string } & AsyncDisposable> {
+  const folder = await testFolder('example-seeder');
+  await copyFile(await mp4Video(findProgram('ffmpeg') ?? 'ffmpeg', { seconds: 20 }), path.join(folder, 'film.mp4'));
+  const command = [path.join(ROOT, 'examples/node-seed.ts'), 'film.mp4', '--tracker', tracker];
+  const seeder = startProgram(process.execPath, command, { cwd: folder });
+  const [magnet = ''] = await seeder.line(/magnet:\S+/);
+  return { seeder, magnet, [Symbol.asyncDispose]: () => seeder[Symbol.asyncDispose]() };
+}
+
+/** Resolves when the video shows a frame at or after `seconds`. */
+async function playsFrom(page: Page, seconds: number): Promise<void> {
+  await page.waitForFunction('document.querySelector("video").readyState >= 1');
+  const frame = `new Promise((resolve) => {
+    const video = document.querySelector('video');
+    const look = (_, { mediaTime }) =>
+      mediaTime >= ${seconds} ? resolve() : video.requestVideoFrameCallback(look); // frames from before the seek
+    video.requestVideoFrameCallback(look);
+    video.currentTime = ${seconds};
+    video.play();
+  })`;
+  await page.evaluate(frame);
+}
+
+describeWith(['chromium', 'ffmpeg'], 'the example page', () => {
+  test('plays and seeks in a video that one Node process seeds, and gives it to the next page', async () => {
+    await using server = await startServer({
+      dataFolder: await testFolder('example-tracker'),
+      settings: { SEEDBED_TRACKER_OPEN: 'true' },
+    });
+    await using seeding = await seedVideo(`${server.origin.replace('http', 'ws')}/announce`);
+    const address = `${origin}?magnet=${encodeURIComponent(seeding.magnet)}`;
+
+    await using first = await newBrowser();
+    const page = await first.newPage();
+    await page.goto(address);
+    await playsFrom(page, 0);
+    await playsFrom(page, 15);
+    await page.getByRole('status').getByText('100 % here').waitFor();
+
+    // Whoever comes next gets it from the first page: the process that brought it is gone.
+    await seeding.seeder.stop();
+    await using second = await newBrowser();
+    const another = await second.newPage();
+    await another.goto(address);
+    await playsFrom(another, 10);
+    await page
+      .getByRole('status')
+      .getByText(/gave [1-9]/)
+      .waitFor();
+    expect([...first.problems, ...second.problems]).toEqual([]);
+  });
+
+  test('says what is missing when the link names no tracker that browsers can speak to', async () => {
+    await using browser = await newBrowser();
+    const page = await browser.newPage();
+    await page.goto(origin);
+    await page.getByLabel('Magnet link').fill(`magnet:?xt=urn:btih:${'a'.repeat(40)}&tr=udp://127.0.0.1:9/announce`);
+    await page.getByRole('button', { name: 'Play' }).click();
+    await page.getByRole('status').getByText('Browsers need a WebSocket tracker').waitFor();
+  });
+});

@@ -7,8 +7,8 @@ import { expect, test } from 'vitest';
 const root = path.resolve(import.meta.dirname, '..');
 
 /**
- * room → rooms it may import, besides itself. `adapters/x` entries name the one folder whose interface they fulfil;
- * `kit/x` entries name the adapters that the engine gets on that platform.
+ * room → rooms it may import, besides itself. `adapters/x` entries name the one folder whose interface they fulfil, and
+ * `adapters/guard` where they go out; `kit/x` entries name the adapters that the engine gets on that platform.
  */
 const TABLE: Readonly<Record<string, readonly string[]>> = {
   base: [],
@@ -25,8 +25,9 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
   'adapters/tcp': ['base', 'codec', 'torrent'],
   'adapters/node-crypto': ['base', 'codec', 'torrent'],
   'adapters/webrtc': ['base', 'codec', 'torrent'],
-  'adapters/webseed': ['base', 'codec', 'torrent'],
-  'adapters/tracker-client': ['base', 'codec', 'torrent'],
+  'adapters/guard': ['base'],
+  'adapters/webseed': ['base', 'codec', 'torrent', 'adapters/guard'],
+  'adapters/tracker-client': ['base', 'codec', 'torrent', 'adapters/guard'],
   'adapters/udp-tracker': ['base', 'codec', 'tracker'],
   'adapters/browser': ['base', 'codec', 'torrent'],
   'adapters/page': ['base', 'codec', 'adapters/browser'],
@@ -35,6 +36,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'codec',
     'torrent',
     'adapters/fs',
+    'adapters/guard',
     'adapters/node-crypto',
     'adapters/tcp',
     'adapters/tracker-client',

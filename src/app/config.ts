@@ -131,6 +131,12 @@ const SETTINGS = {
     bytes,
   ),
   maxPeers: setting('SEEDBED_MAX_PEERS', '500', 'Peer connections at once.', count(1, 20_000)),
+  allowPrivatePeers: setting(
+    'SEEDBED_ALLOW_PRIVATE_PEERS',
+    'false',
+    'Strangers (other trackers, PEX, DHT) may name peers at private and loopback addresses.',
+    flag,
+  ),
   trustProxy: setting('SEEDBED_TRUST_PROXY', 'false', 'Believe X-Forwarded-For of a reverse proxy on loopback.', flag),
   logLevel: setting('SEEDBED_LOG_LEVEL', 'info', 'How much is logged.', oneOf('debug', 'info', 'warn', 'error')),
 };

@@ -32,7 +32,8 @@ export function isAnyHost(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
 }
 
-function isLoopback(address: string): boolean {
+/** Whether an IP literal or the name `localhost` means this machine. */
+export function isLoopback(address: string): boolean {
   return address === '::1' || address === 'localhost' || address.startsWith('127.');
 }
 

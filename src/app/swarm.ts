@@ -11,6 +11,7 @@ import { TcpListener } from '../adapters/tcp/listener.ts';
 import { KeyedConnectionIds } from '../adapters/udp-tracker/connection-ids.ts';
 import { UdpServer } from '../adapters/udp-tracker/udp-server.ts';
 import { loadWebRtc } from '../adapters/webrtc/load.ts';
+import { AddressPolicy } from '../base/address-policy.ts';
 import type { Clock } from '../base/clock.ts';
 import { swarmKeyOf } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
@@ -23,7 +24,7 @@ import { SwarmRegistry } from '../tracker/registry.ts';
 import { SignalHub } from '../tracker/signal-hub.ts';
 import { UdpTracker } from '../tracker/udp.ts';
 import type { Config } from './config.ts';
-import { addressReachableFrom, isAnyHost, type OwnNetwork } from './reachable.ts';
+import { addressReachableFrom, isAnyHost, isLoopback, type OwnNetwork } from './reachable.ts';
 
 export interface Swarm {
   readonly registry: SwarmRegistry;
@@ -125,7 +126,13 @@ function createEngine(
   wake: Wake,
 ): Engine {
   const { seedLimitBytesPerSec } = config;
+  const policy = new AddressPolicy({
+    allowPrivate: config.allowPrivatePeers,
+    // Where the public address is elsewhere, loopback is where the reverse proxy is.
+    loopbackIsPeer: isLoopback(new URL(config.publicUrl).hostname.replace(/^\[|\]$/g, '')),
+  });
   return new Engine({
+    allowAddress: (address, source) => policy.allowsPeer(address, source),
     ports: { clock, hasher: nodeHasher, log, random: Math.random, dialers: [new TcpDialer({ limits, clock })] },
     listenPort: config.peerPort,
     limits: {

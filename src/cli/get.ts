@@ -14,6 +14,7 @@ Options:
       --peer <host:port>  Also ask this peer (may be given several times)
       --port <number>  Port for incoming connections; default: any
       --no-web-seeds   From peers only, not over HTTP
+      --local          Also contact private addresses (of this machine, your network) that the source names
       --timeout <seconds>  Give up after so long; what came is kept
       --json           One JSON object a line on standard output instead of a progress bar
   -h, --help           Show this, and end
@@ -26,6 +27,7 @@ const OPTIONS = {
   peer: { type: 'string', multiple: true },
   port: { type: 'string' },
   'no-web-seeds': { type: 'boolean' },
+  local: { type: 'boolean' },
   timeout: { type: 'string' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
@@ -50,6 +52,7 @@ export const getCommand: Command = {
       peers: values.peer ?? [],
       port: values.port === undefined ? 0 : readNumber('port', values.port, 1, 65_535),
       useWebSeeds: values['no-web-seeds'] !== true,
+      allowPrivate: values.local === true,
       json: values.json ?? false,
       signal: timeoutMs === undefined ? stopped : AbortSignal.any([stopped, AbortSignal.timeout(timeoutMs)]),
     });
@@ -62,6 +65,7 @@ interface GetOptions {
   readonly peers: readonly string[];
   readonly port: number;
   readonly useWebSeeds: boolean;
+  readonly allowPrivate: boolean;
   readonly json: boolean;
   readonly signal: AbortSignal;
 }
@@ -71,7 +75,7 @@ async function get(options: GetOptions): Promise<number> {
   const { fetchTorrent } = await import('../app/swarm/fetch-torrent.ts');
   const startedAtMs = performance.now();
   try {
-    await using fetching = await fetchTorrent(options);
+    await using fetching = await fetchTorrent({ ...options, leftOut: (host) => sayLeftOut(host, json) });
     using _shown = showProgress(json, () => {
       const { phase, name, ...progress } = fetching.progress();
       return { label: [phase, name ?? ''].join(' ').trim(), ...progress };
@@ -91,4 +95,10 @@ async function get(options: GetOptions): Promise<number> {
     process.stderr.write(json ? `${JSON.stringify({ event: 'stopped' })}\n` : `seedbed: ${note}\n`);
     return EXIT.stopped;
   }
+}
+
+/** Why a download may find nobody: said when it happens, on standard error. */
+function sayLeftOut(host: string, json: boolean): void {
+  const words = `\r\u001B[Kseedbed: ${host} is a private address; it was left out (--local contacts it)`;
+  process.stderr.write(`${json ? JSON.stringify({ event: 'left_out', host }) : words}\n`);
 }

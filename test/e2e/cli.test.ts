@@ -107,7 +107,7 @@ describe('seed and get', () => {
     const webSeed = `http://127.0.0.1:${(server.address() as AddressInfo).port}/film.bin`;
     await writeFile(torrent, writeMetainfo({ rawInfo: info.rawInfo, webSeeds: [webSeed] }));
 
-    const first = seedbed(['get', torrent, '-o', 'copy.bin', '--json'], folder);
+    const first = seedbed(['get', torrent, '--local', '-o', 'copy.bin', '--json'], folder);
     await first.line(/"doneBytes":[1-9]/, 20_000);
     first.signal('SIGINT');
     expect((await first.ended).code).toBe(3);
@@ -116,7 +116,7 @@ describe('seed and get', () => {
 
     asked.length = 0;
     gives = Number.POSITIVE_INFINITY;
-    const second = await run(['get', torrent, '-o', 'copy.bin'], folder);
+    const second = await run(['get', torrent, '--local', '-o', 'copy.bin'], folder);
     expect(second.code, second.output).toBe(0);
     expect(await hashOf(path.join(folder, 'copy.bin'))).toBe(SHA256);
     expect(Math.min(...asked)).toBeGreaterThan(0);
@@ -151,10 +151,11 @@ describe('get from a Seedbed', () => {
     form.append('file', new Blob([FILE]), 'Der Film.bin');
     const stored = await fetch(`${server.origin}/api/v1/media`, { method: 'POST', body: form });
     const { pageUrl, url, torrent } = (await stored.json()) as MediumInfo;
-    const sources = [pageUrl, url, torrent?.torrentUrl ?? '', torrent?.magnet ?? ''];
+    // A typed URL says where it leads; a magnet is a stranger's word about addresses, here all of this machine.
+    const sources = [[pageUrl], [url], [torrent?.torrentUrl ?? ''], [torrent?.magnet ?? '', '--local']];
     for (const [at, source] of sources.entries()) {
-      const { code, output } = await run(['get', source, '-o', `copy ${at}`], folder);
-      expect(code, `${source}\n${output}`).toBe(0);
+      const { code, output } = await run(['get', ...source, '-o', `copy ${at}`], folder);
+      expect(code, `${source.join(' ')}\n${output}`).toBe(0);
       expect(await hashOf(path.join(folder, `copy ${at}`))).toBe(SHA256);
     }
     expect((await run(['get', pageUrl], folder)).output).toContain(path.join(folder, 'Der Film.bin'));
@@ -217,6 +218,13 @@ describe('exit codes and words', () => {
     const { code, output } = await run(['get', torrent], folder);
     expect(output).toMatch(/0 B from peers, 0 B over HTTP\. Verified\./);
     expect(code).toBe(0);
+  });
+
+  test('a source that names private addresses is told what helps', async () => {
+    const magnet = `magnet:?xt=urn:btih:${'a'.repeat(40)}&tr=http%3A%2F%2F127.0.0.1%3A9999%2Fannounce&x.pe=10.1.2.3:6881`;
+    const { output } = await run(['get', magnet, '--timeout', '1'], await testFolder('cli'));
+    expect(output).toMatch(/127\.0\.0\.1 is a private address; it was left out \(--local contacts it\)/);
+    expect(output).toMatch(/10\.1\.2\.3 is a private address/);
   });
 
   test('a download that nobody serves is given up in time', async () => {

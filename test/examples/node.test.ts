@@ -74,7 +74,7 @@ describe('the Node examples', () => {
     const dataFolder = await testFolder('examples-tracker');
     await using server = await startServer({ dataFolder, settings: { SEEDBED_TRACKER_OPEN: 'true' } });
     const { folder, magnet } = await seed('--tracker', `${server.origin}/announce`);
-    const { stdout } = await download(folder, magnet);
+    const { stdout } = await download(folder, magnet, '--local');
     expect(stdout.equals(FILE)).toBe(true);
   });
 

@@ -6,8 +6,10 @@ import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { Guard } from '../../src/adapters/guard/guard.ts';
 import { HttpTracker } from '../../src/adapters/tracker-client/http-tracker.ts';
 import type { MediumInfo } from '../../src/base/api.ts';
+import { AddressPolicy } from '../../src/base/address-policy.ts';
 import { MIB } from '../../src/base/units.ts';
 import { canonicalInfo, canonicalPieceLength } from '../../src/codec/canonical.ts';
 import { formatMagnet } from '../../src/codec/magnet.ts';
@@ -73,7 +75,11 @@ describeWith(['root', 'network namespaces'], 'stock clients on another host', ()
     trackers = tiers.flat();
   }, 120_000);
 
-  afterAll(() => running.disposeAsync());
+  const guard = new Guard({ policy: new AddressPolicy() });
+  afterAll(async () => {
+    guard.close();
+    await running.disposeAsync();
+  });
 
   const trackersFor = (client: StockClient): readonly string[] =>
     trackers.filter((tracker) => tracker.startsWith('ws') === (client.trackers === 'websocket'));
@@ -108,7 +114,7 @@ describeWith(['root', 'network namespaces'], 'stock clients on another host', ()
             expect.fail(`${String(error)}\n${program.output.slice(-3_000)}`),
           );
           const target = path.join(await testFolder('get'), 'copy');
-          const args = [MAIN, 'get', source[by], '-o', target, '--timeout', '40', '--json'];
+          const args = [MAIN, 'get', source[by], '-o', target, '--local', '--timeout', '40', '--json'];
           const get = ended(startProgram(process.execPath, args));
           const { code } = await get.ended;
           expect(code, `${get.output}\n${program.output.slice(-3_000)}`).toBe(0);
@@ -141,7 +147,8 @@ describeWith(['root', 'network namespaces'], 'stock clients on another host', ()
 
   async function isSeeded(rawInfo: Uint8Array): Promise<boolean> {
     const key = swarmKeyOf(await infoHashV1Of(rawInfo));
-    const counts = await new HttpTracker(`${origin}/announce`).scrape([key], new AbortController().signal);
+    const tracker = new HttpTracker(`${origin}/announce`, guard, 'judged');
+    const counts = await tracker.scrape([key], new AbortController().signal);
     return (counts.get(key)?.seeders ?? 0) > 0;
   }
 });

@@ -1,84 +1,75 @@
-/** Announces and scrapes over HTTP (BEP 3, 7, 23, 48). Answers are bounded, redirects are not followed. */
-import { type Clock, systemClock } from '../../base/clock.ts';
-import { concatBytes } from '../../base/bytes.ts';
-import { AppError, Cancelled, ProtocolError, TimedOut, Unavailable } from '../../base/errors.ts';
+/**
+ * Announces and scrapes over HTTP (BEP 3, 7, 23, 48), through the guard: bounded answers, few connections per tracker,
+ * kept open between announces. Peers come back judged.
+ */
+import type { AddressSource } from '../../base/address-policy.ts';
+import { Unavailable } from '../../base/errors.ts';
 import type { SwarmKey } from '../../base/ids.ts';
 import { MIB } from '../../base/units.ts';
-import type { Announce, AnnounceAnswer, SwarmCounts } from '../../codec/announce.ts';
+import type { Announce, AnnounceAnswer, SwarmCounts, TrackerFailure } from '../../codec/announce.ts';
 import { decodeHttpAnswer, decodeHttpScrape, formatHttpAnnounce, formatHttpScrape } from '../../codec/tracker-http.ts';
+import { guardedFetch, type Fetched } from '../guard/fetch.ts';
+import { FetchFailed } from '../guard/fetch-failed.ts';
+import type { Guard } from '../guard/guard.ts';
 import { REQUEST_TIMEOUT_MS, type TrackerClient } from './client.ts';
 
 const MAX_ANSWER_BYTES = MIB;
 
 export class HttpTracker implements TrackerClient {
   readonly url: string;
-  readonly #clock: Clock;
+  readonly #guard: Guard;
+  readonly #source: AddressSource;
 
-  constructor(url: string, clock: Clock = systemClock) {
+  /** `source`: who named the URL. */
+  constructor(url: string, guard: Guard, source: AddressSource) {
     this.url = url;
-    this.#clock = clock;
+    this.#guard = guard;
+    this.#source = source;
   }
 
   async announce(announce: Announce, signal: AbortSignal): Promise<AnnounceAnswer> {
     const url = formatHttpAnnounce(this.url, { ...announce, compact: true, noPeerId: true });
-    const answer = decodeHttpAnswer(await this.#get(url, signal));
-    if (answer.kind === 'failure') throw new Unavailable(`the tracker refused: ${answer.reason}`, refusal(answer));
-    return answer;
+    const { bytes, address } = await this.#get(url, signal);
+    const answer = accepted(decodeHttpAnswer(bytes));
+    const { policy } = this.#guard;
+    return { ...answer, peers: answer.peers.filter((peer) => policy.allowsPeerFrom(address, peer)) };
   }
 
   async scrape(keys: readonly SwarmKey[], signal: AbortSignal): Promise<ReadonlyMap<SwarmKey, SwarmCounts>> {
     const url = formatHttpScrape(this.url, keys);
     if (url === undefined) throw new Unavailable('this tracker does not scrape');
-    const answer = decodeHttpScrape(await this.#get(url, signal));
-    if ('kind' in answer) throw new Unavailable(`the tracker refused: ${answer.reason}`, refusal(answer));
+    const answer = decodeHttpScrape((await this.#get(url, signal)).bytes);
+    if ('kind' in answer) throw refusal(answer);
     return answer;
   }
 
-  async #get(url: string, signal: AbortSignal): Promise<Uint8Array> {
-    const attempt = new AbortController();
-    const abort = (): void => attempt.abort(new Cancelled('announcing was cancelled', {}, { cause: signal.reason }));
-    const cancelTimeout = this.#clock.after(REQUEST_TIMEOUT_MS, () =>
-      attempt.abort(new TimedOut('the tracker did not answer', { tracker: hostOf(this.url) })),
-    );
-    signal.addEventListener('abort', abort, { once: true });
-    if (signal.aborted) abort();
+  /** Trackers put their reasons into bodies of any status. */
+  async #get(url: string, signal: AbortSignal): Promise<Fetched> {
+    const limits = { maxBytes: MAX_ANSWER_BYTES, deadlineMs: REQUEST_TIMEOUT_MS, graceMs: REQUEST_TIMEOUT_MS };
     try {
-      const response = await fetch(url, { signal: attempt.signal, redirect: 'error' });
-      return await readBounded(response);
+      const fetched = await guardedFetch(this.#guard, url, {
+        ...limits,
+        source: this.#source,
+        signal,
+        anyStatus: true,
+      });
+      if (fetched.bytes.length > 0 || fetched.statusCode === 200) return fetched;
+      throw new FetchFailed('status', { statusCode: fetched.statusCode });
     } catch (error) {
-      throw asAppError(attempt.signal.aborted ? attempt.signal.reason : error, this.url);
-    } finally {
-      cancelTimeout();
-      signal.removeEventListener('abort', abort);
+      if (!(error instanceof FetchFailed)) throw error;
+      const { reason, statusCode } = error;
+      const facts = { tracker: URL.parse(this.url)?.host, reason, statusCode };
+      throw new Unavailable('the tracker cannot be reached', facts, { cause: error });
     }
   }
 }
 
+function accepted(answer: AnnounceAnswer | TrackerFailure): AnnounceAnswer {
+  if (answer.kind === 'failure') throw refusal(answer);
+  return answer;
+}
+
 /** BEP 31 lives in the facts, for whoever schedules the next announce. */
-function refusal(failure: { readonly retryInMinutes?: number | 'never' }): {
-  retryInMinutes: number | 'never' | undefined;
-} {
-  return { retryInMinutes: failure.retryInMinutes };
-}
-
-/** Trackers put their reasons into bodies of any status. */
-async function readBounded(response: Response): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let sizeBytes = 0;
-  for await (const chunk of response.body ?? []) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > MAX_ANSWER_BYTES) throw new ProtocolError('the tracker sent too much', { sizeBytes });
-    chunks.push(chunk);
-  }
-  if (!response.ok && sizeBytes === 0) throw new Unavailable('the tracker refused', { statusCode: response.status });
-  return concatBytes(chunks);
-}
-
-function hostOf(url: string): string {
-  return URL.parse(url)?.host ?? '';
-}
-
-function asAppError(error: unknown, url: string): AppError {
-  if (error instanceof AppError) return error;
-  return new Unavailable('the tracker cannot be reached', { tracker: hostOf(url) }, { cause: error });
+function refusal({ reason, retryInMinutes }: TrackerFailure): Unavailable {
+  return new Unavailable(`the tracker refused: ${reason}`, { retryInMinutes });
 }

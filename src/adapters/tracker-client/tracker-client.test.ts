@@ -5,7 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { eventually } from '../../../test/support/eventually.ts';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
+import { AddressPolicy } from '../../base/address-policy.ts';
 import { utf8 } from '../../base/bytes.ts';
+import { type Clock, systemClock } from '../../base/clock.ts';
 import { Cancelled, TimedOut, Unavailable } from '../../base/errors.ts';
 import { parseSwarmKey } from '../../base/ids.ts';
 import { silentLog } from '../../base/log.ts';
@@ -19,6 +21,7 @@ import {
   parseHttpScrape,
 } from '../../codec/tracker-http.ts';
 import { decodeUdpRequest, encodeUdpAnswer } from '../../codec/tracker-udp.ts';
+import { Guard } from '../guard/guard.ts';
 import { Announcer, retryDelayMs } from './announcer.ts';
 import type { TrackerClient } from './client.ts';
 import { HttpTracker } from './http-tracker.ts';
@@ -26,7 +29,7 @@ import { UdpTrackers } from './udp-trackers.ts';
 
 const KEY = parseSwarmKey('0123456789abcdef0123456789abcdef01234567');
 const PEER_ID = utf8('-SB0100-abcdefghijkl');
-const PEERS = [{ host: '192.0.2.7', port: 6881 }];
+const PEERS = [{ host: '93.184.215.14', port: 6881 }];
 const never = new AbortController().signal;
 const ANNOUNCE: Announce = {
   swarmKey: KEY,
@@ -42,6 +45,12 @@ const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   await Promise.all(cleanups.splice(0).map((cleanup) => cleanup()));
 });
+
+function guardOf(clock: Clock = systemClock): Guard {
+  const guard = new Guard({ policy: new AddressPolicy(), clock });
+  cleanups.push(() => Promise.resolve(guard.close()));
+  return guard;
+}
 
 async function httpServer(handler: http.RequestListener): Promise<string> {
   const server = http.createServer(handler).listen(0, '127.0.0.1');
@@ -61,7 +70,7 @@ describe('an HTTP tracker', () => {
       const peers = encodeCompactPeers(PEERS);
       response.end(encodeCompactAnswer({ intervalSec: 900, seeders: 1, leechers: 2 }, peers.v4, peers.v6));
     });
-    const answer = await new HttpTracker(url).announce(ANNOUNCE, never);
+    const answer = await new HttpTracker(url, guardOf(), 'judged').announce(ANNOUNCE, never);
     expect(answer).toMatchObject({ intervalSec: 900, seeders: 1, leechers: 2, peers: PEERS });
     expect(heard).toEqual([expect.objectContaining({ ...ANNOUNCE, peerId: expect.anything() })]);
   });
@@ -72,35 +81,35 @@ describe('an HTTP tracker', () => {
       const keys = parseHttpScrape(request.url?.split('?')[1] ?? '');
       response.end(encodeHttpScrape(new Map(keys.map((key) => [key, counts]))));
     });
-    expect((await new HttpTracker(url).scrape([KEY], never)).get(KEY)).toEqual(counts);
+    expect((await new HttpTracker(url, guardOf(), 'judged').scrape([KEY], never)).get(KEY)).toEqual(counts);
   });
 
   test('that refuses says why', async () => {
     const url = await httpServer((_request, response) => response.writeHead(400).end(encodeHttpFailure('not ours')));
-    await expect(new HttpTracker(url).announce(ANNOUNCE, never)).rejects.toThrow(/not ours/);
+    await expect(new HttpTracker(url, guardOf(), 'judged').announce(ANNOUNCE, never)).rejects.toThrow(/not ours/);
   });
 
   test.each<[string, http.RequestListener, string]>([
-    ['redirects', (_request, response) => response.writeHead(302, { location: '/x' }).end(), 'unavailable'],
+    ['redirects without end', (_request, response) => response.writeHead(302, { location: '/x' }).end(), 'unavailable'],
     ['sends a web page', (_request, response) => response.end('<html>'), 'invalid_input'],
-    ['sends without end', (_request, response) => response.end(new Uint8Array(2 << 20)), 'protocol_error'],
+    ['sends without end', (_request, response) => response.end(new Uint8Array(2 << 20)), 'unavailable'],
     ['hangs up', (request) => request.socket.destroy(), 'unavailable'],
     ['fails without a word', (_request, response) => response.writeHead(500).end(), 'unavailable'],
   ])('that %s is a typed error', async (_what, handler, code) => {
     const url = await httpServer(handler);
-    await expect(new HttpTracker(url).announce(ANNOUNCE, never)).rejects.toMatchObject({ code });
+    await expect(new HttpTracker(url, guardOf(), 'judged').announce(ANNOUNCE, never)).rejects.toMatchObject({ code });
   });
 
   test('that is silent is given up in time, or when the caller gives up', async () => {
     const asked = Promise.withResolvers<void>();
     const url = await httpServer(() => asked.resolve());
     const clock = new FakeClock();
-    const announcing = new HttpTracker(url, clock).announce(ANNOUNCE, never);
+    const announcing = new HttpTracker(url, guardOf(clock), 'judged').announce(ANNOUNCE, never);
     await asked.promise;
     clock.advance(15_000);
-    await expect(announcing).rejects.toBeInstanceOf(TimedOut);
+    await expect(announcing).rejects.toMatchObject({ code: 'unavailable', facts: { reason: 'slow' } });
     const controller = new AbortController();
-    const second = new HttpTracker(url, clock).announce(ANNOUNCE, controller.signal);
+    const second = new HttpTracker(url, guardOf(clock), 'judged').announce(ANNOUNCE, controller.signal);
     controller.abort();
     await expect(second).rejects.toBeInstanceOf(Cancelled);
   });
@@ -151,9 +160,9 @@ describe('a UDP tracker', () => {
   }
 
   function clientOf(url: string, clock = new FakeClock()): TrackerClient {
-    const trackers = new UdpTrackers(clock);
+    const trackers = new UdpTrackers(guardOf(clock));
     cleanups.push(() => Promise.resolve(trackers.close()));
-    return trackers.client(url);
+    return trackers.client(url, 'judged');
   }
 
   test('is connected once, then announced to and scraped over one socket', async () => {

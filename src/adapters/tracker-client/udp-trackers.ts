@@ -3,10 +3,10 @@
  * and its tracker's address alone; it is sent again twice, then given up. Connection ids are kept for a minute.
  */
 import dgram from 'node:dgram';
-import dns from 'node:dns/promises';
 import { formatIp, parseIp } from '../../base/address.ts';
 import { randomBytes, readUint32 } from '../../base/bytes.ts';
-import { type Clock, systemClock } from '../../base/clock.ts';
+import type { AddressSource } from '../../base/address-policy.ts';
+import type { Clock } from '../../base/clock.ts';
 import { Cancelled, InvalidInput, throwIfAborted, TimedOut, Unavailable } from '../../base/errors.ts';
 import type { SwarmKey } from '../../base/ids.ts';
 import { MINUTE_MS, SECOND_MS } from '../../base/units.ts';
@@ -18,6 +18,8 @@ import {
   encodeUdpRequest,
   type UdpRequest,
 } from '../../codec/tracker-udp.ts';
+import type { Guard } from '../guard/guard.ts';
+import { checkTarget, hostOf } from '../guard/target.ts';
 import type { TrackerClient } from './client.ts';
 
 /** BEP 15 doubles from 15 s; a client with other trackers and peers need not wait that long. */
@@ -42,6 +44,7 @@ interface Connected {
 }
 
 export class UdpTrackers {
+  readonly #guard: Guard;
   readonly #clock: Clock;
   /** Tells trackers that it is still us when our address changes. */
   readonly #key = readUint32(randomBytes(4), 0);
@@ -49,18 +52,19 @@ export class UdpTrackers {
   readonly #pending = new Map<number, Pending>();
   readonly #connected = new Map<string, Connected>();
 
-  constructor(clock: Clock = systemClock) {
-    this.#clock = clock;
+  constructor(guard: Guard) {
+    this.#guard = guard;
+    this.#clock = guard.clock;
   }
 
-  /** @throws InvalidInput unless `udp://host:port/…`. */
-  client(url: string): TrackerClient {
+  /** `source`: who named the URL. @throws InvalidInput unless `udp://host:port/…`. */
+  client(url: string, source: AddressSource): TrackerClient {
     const parsed = URL.parse(url);
     if (parsed?.protocol !== 'udp:' || parsed.port === '') throw new InvalidInput('a UDP tracker is udp://host:port');
     return {
       url,
-      announce: (announce, signal) => this.#announce(parsed, announce, signal),
-      scrape: (keys, signal) => this.#scrape(parsed, keys, signal),
+      announce: (announce, signal) => this.#announce(parsed, source, announce, signal),
+      scrape: (keys, signal) => this.#scrape(parsed, source, keys, signal),
     };
   }
 
@@ -70,8 +74,8 @@ export class UdpTrackers {
     this.#sockets.clear();
   }
 
-  async #announce(url: URL, announce: Announce, signal: AbortSignal): Promise<AnnounceAnswer> {
-    const endpoint = await resolve(url);
+  async #announce(url: URL, source: AddressSource, announce: Announce, signal: AbortSignal): Promise<AnnounceAnswer> {
+    const endpoint = await this.#resolve(url, source, signal);
     const connectionId = await this.#connect(endpoint, signal);
     const urlData = url.pathname === '/' ? url.search : url.pathname + url.search;
     const bytes = await this.#request(endpoint, signal, (transactionId) => ({
@@ -82,15 +86,18 @@ export class UdpTrackers {
       key: this.#key,
       urlData,
     }));
-    return accepted(decodeUdpAnnounceAnswer(bytes, endpoint.family));
+    const answer = accepted(decodeUdpAnnounceAnswer(bytes, endpoint.family));
+    const { policy } = this.#guard;
+    return { ...answer, peers: answer.peers.filter((peer) => policy.allowsPeerFrom(endpoint.host, peer)) };
   }
 
   async #scrape(
     url: URL,
+    source: AddressSource,
     swarmKeys: readonly SwarmKey[],
     signal: AbortSignal,
   ): Promise<ReadonlyMap<SwarmKey, SwarmCounts>> {
-    const endpoint = await resolve(url);
+    const endpoint = await this.#resolve(url, source, signal);
     const connectionId = await this.#connect(endpoint, signal);
     const bytes = await this.#request(endpoint, signal, (transactionId) => ({
       type: 'scrape',
@@ -100,6 +107,12 @@ export class UdpTrackers {
     }));
     const { counts } = accepted(decodeUdpScrapeAnswer(bytes));
     return new Map(counts.map((count, at) => [swarmKeys[at], count] as const).filter(isNamed));
+  }
+
+  async #resolve(url: URL, source: AddressSource, signal: AbortSignal): Promise<Endpoint> {
+    checkTarget(url, source);
+    const [host = ''] = await this.#guard.addressesOf(hostOf(url), source, signal);
+    return { host, port: Number(url.port), family: host.includes(':') ? 'v6' : 'v4' };
   }
 
   async #connect(endpoint: Endpoint, signal: AbortSignal): Promise<Uint8Array> {
@@ -187,14 +200,6 @@ export class UdpTrackers {
     if (pending === undefined || pending.endpoint.port !== from.port) return;
     if (formatIp(parseIp(from.address.split('%', 1).join(''))) === pending.endpoint.host) pending.answered(bytes);
   }
-}
-
-async function resolve(url: URL): Promise<Endpoint> {
-  const name = url.hostname.replace(/^\[|\]$/g, '');
-  const { address, family } = await dns.lookup(name).catch((error: unknown) => {
-    throw new Unavailable('the tracker has no address', { tracker: name }, { cause: error });
-  });
-  return { host: formatIp(parseIp(address)), port: Number(url.port), family: family === 6 ? 'v6' : 'v4' };
 }
 
 function accepted<Answer extends { readonly kind: 'answer' }>(answer: Answer | TrackerFailure): Answer {

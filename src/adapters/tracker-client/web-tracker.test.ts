@@ -4,12 +4,14 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { eventually } from '../../../test/support/eventually.ts';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
+import { AddressPolicy } from '../../base/address-policy.ts';
 import { utf8 } from '../../base/bytes.ts';
 import { systemClock } from '../../base/clock.ts';
 import { parseSwarmKey } from '../../base/ids.ts';
 import { silentLog } from '../../base/log.ts';
 import { decodeWsClientMessage, encodeWsServerMessage, type WsClientMessage } from '../../codec/tracker-ws.ts';
 import type { PeerSocket } from '../../torrent/ports.ts';
+import { Guard } from '../guard/guard.ts';
 import { WebTracker, type WebTrackerOptions } from './web-tracker.ts';
 
 const KEY = parseSwarmKey('0123456789abcdef0123456789abcdef01234567');
@@ -66,8 +68,11 @@ describe('a WebSocket tracker', () => {
     const meeting = (name: string): { addCandidate: (candidate: { candidate: string }) => void } => ({
       addCandidate: ({ candidate }) => log.push(`${name} got candidate ${candidate}`),
     });
+    const guard = new Guard({ policy: new AddressPolicy(), clock });
     const tracker = new WebTracker({
       url,
+      source: 'judged',
+      guard,
       peerId: PEER_ID,
       clock,
       log: silentLog,

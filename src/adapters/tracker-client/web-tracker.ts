@@ -4,6 +4,7 @@
  * message is looked at once and routed by info hash; offers that nobody answered are withdrawn with the next announce.
  */
 import { type RawData, WebSocket } from 'ws';
+import type { AddressSource } from '../../base/address-policy.ts';
 import type { Clock } from '../../base/clock.ts';
 import { AppError } from '../../base/errors.ts';
 import { randomBytes } from '../../base/bytes.ts';
@@ -23,6 +24,8 @@ import {
   type WsServerMessage,
 } from '../../codec/tracker-ws.ts';
 import type { PeerSocket } from '../../torrent/ports.ts';
+import { type Guard, pinned } from '../guard/guard.ts';
+import { checkTarget, hostOf } from '../guard/target.ts';
 import { retryDelayMs } from './announcer.ts';
 
 const OFFERS_PER_ANNOUNCE = 5;
@@ -74,6 +77,10 @@ export interface WebSwarm {
 
 export interface WebTrackerOptions {
   readonly url: string;
+  /** Who named the URL. */
+  readonly source: AddressSource;
+  /** The way out. */
+  readonly guard: Guard;
   /** 20 bytes. */
   readonly peerId: Uint8Array;
   readonly rtc: RtcPorts;
@@ -134,9 +141,26 @@ export class WebTracker {
     }
   }
 
+  /** Where the tracker may be dialled; undefined where it may not, or has no address. */
+  async #addresses(signal: AbortSignal): Promise<readonly string[] | undefined> {
+    const { url, source, guard, log } = this.#options;
+    try {
+      const target = new URL(url);
+      checkTarget(target, source);
+      return await guard.addressesOf(hostOf(target), source, signal);
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      log.info('tracker.failed', { tracker: url, error });
+      return undefined;
+    }
+  }
+
   /** One connection from opening to close; resolves with whether it was open. */
   async #connection(signal: AbortSignal): Promise<boolean> {
+    const addresses = await this.#addresses(signal);
+    if (addresses === undefined) return false;
     const socket = new WebSocket(this.#options.url, {
+      lookup: pinned(addresses),
       maxPayload: MAX_WS_FRAME_LENGTH * 4,
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       followRedirects: false,

@@ -3,76 +3,58 @@
  * its first byte. Every request has a total deadline and a minimum rate; time in which our own side is busy is not held
  * against the server. Nothing is asked that the guard does not allow.
  */
-import http from 'node:http';
-import https from 'node:https';
-import { type Clock, systemClock } from '../../base/clock.ts';
-import {
-  AppError,
-  Cancelled,
-  Forbidden,
-  ProtocolError,
-  throwIfAborted,
-  TimedOut,
-  Unavailable,
-} from '../../base/errors.ts';
-import { KIB, MINUTE_MS, SECOND_MS } from '../../base/units.ts';
+import type http from 'node:http';
+import type { AddressSource } from '../../base/address-policy.ts';
+import { AppError, Cancelled, ProtocolError, throwIfAborted, TimedOut, Unavailable } from '../../base/errors.ts';
+import { MINUTE_MS } from '../../base/units.ts';
 import type { RangeSource } from '../../torrent/ports.ts';
-import { type UrlGuard, webSeedUrl } from './url.ts';
+import { FetchFailed } from '../guard/fetch-failed.ts';
+import type { Guard } from '../guard/guard.ts';
+import { Patience, type PatienceOptions } from '../guard/patience.ts';
+import { webSeedUrl } from './url.ts';
 
-const MAX_REDIRECTS = 3;
-const MAX_HEADER_BYTES = 16 * KIB;
-
-export interface HttpSourceOptions {
+export interface HttpSourceOptions extends PatienceOptions {
   readonly url: string;
   /** Name in the torrent: what a URL ending in `/` is completed by. */
   readonly torrentName: string;
   /** Size of the whole file; a server that claims another is refused. */
   readonly sizeBytes: number;
-  /** Nothing is asked without its consent. */
-  readonly allows: UrlGuard;
-  readonly clock?: Clock;
+  /** Every request goes through it. */
+  readonly guard: Guard;
+  /** Who named the URL. */
+  readonly source: AddressSource;
   /** From the request to its last byte. Default 5 min. */
   readonly totalTimeoutMs?: number;
-  /** Slower servers are given up. Default 64 KiB/s. */
-  readonly minBytesPerSecond?: number;
-  /** Waiting time that is free before the rate counts: connecting, first byte. Default 5 s. */
-  readonly graceMs?: number;
-  /** Parallel requests. Default 4. */
-  readonly maxConnections?: number;
 }
 
 export class HttpRangeSource implements RangeSource {
   readonly label: string;
   readonly #url: URL;
   readonly #options: HttpSourceOptions;
-  readonly #clock: Clock;
-  readonly #agents: { readonly 'http:': http.Agent; readonly 'https:': https.Agent };
 
-  /** @throws InvalidInput for a bad URL, Forbidden where the guard says no. */
+  /** @throws InvalidInput for a bad URL. */
   constructor(options: HttpSourceOptions) {
     this.#url = webSeedUrl(options.url, options.torrentName);
-    if (!options.allows(this.#url)) throw new Forbidden('this web seed may not be asked', { host: this.#url.host });
     this.label = this.#url.origin + this.#url.pathname;
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
-    const pool = { keepAlive: true, maxSockets: options.maxConnections ?? 4, maxFreeSockets: 2 };
-    this.#agents = { 'http:': new http.Agent(pool), 'https:': new https.Agent(pool) };
   }
 
-  /** @throws ProtocolError, Unavailable, TimedOut, Forbidden, Cancelled */
+  /** @throws ProtocolError, Unavailable (also where the guard says no), TimedOut, Cancelled */
   async *fetch(start: number, endExclusive: number, signal: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
     throwIfAborted(signal);
-    const patience = new Patience(this.#clock, this.#options);
+    const { clock } = this.#options.guard;
+    const patience = new Patience(clock, this.#options);
     const attempt = new AbortController();
     const abort = (): void =>
       attempt.abort(new Cancelled('the range is not wanted any more', {}, { cause: signal.reason }));
     signal.addEventListener('abort', abort, { once: true });
-    const cancelDeadline = this.#clock.after(this.#options.totalTimeoutMs ?? 5 * MINUTE_MS, () =>
+    const cancelDeadline = clock.after(this.#options.totalTimeoutMs ?? 5 * MINUTE_MS, () =>
       attempt.abort(new TimedOut('the web seed took too long', { host: this.#url.host })),
     );
     try {
-      const response = await patience.wait(attempt, this.#open(start, endExclusive, attempt.signal));
-      yield* this.#body(response, endExclusive - start, patience, attempt);
+      const lost = (): void => attempt.abort(new TimedOut('the web seed is too slow'));
+      const response = await patience.wait(this.#open(start, endExclusive, attempt.signal), lost);
+      yield* this.#body(response, endExclusive - start, patience, lost);
     } catch (error) {
       throw asAppError(attempt.signal.aborted ? attempt.signal.reason : error, this.#url);
     } finally {
@@ -82,60 +64,24 @@ export class HttpRangeSource implements RangeSource {
     }
   }
 
-  /** Lets go of idle connections. */
-  close(): void {
-    this.#agents['http:'].destroy();
-    this.#agents['https:'].destroy();
-  }
-
   async #open(start: number, endExclusive: number, signal: AbortSignal): Promise<http.IncomingMessage> {
-    let url = this.#url;
-    for (let hop = 0; ; hop++) {
-      const response = await this.#request(url, start, endExclusive, signal);
-      const target = redirectTarget(response, url);
-      if (target === undefined) {
-        checkPartial(response, start, endExclusive, this.#options.sizeBytes);
-        return response;
-      }
-      response.destroy();
-      if (hop === MAX_REDIRECTS) throw new ProtocolError('too many redirects', { host: url.host });
-      if (target.hostname !== url.hostname || !this.#options.allows(target))
-        throw new Forbidden('a redirect to another place is not followed', { host: target.host });
-      url = target;
-    }
-  }
-
-  #request(url: URL, start: number, endExclusive: number, signal: AbortSignal): Promise<http.IncomingMessage> {
-    const { request: send } = url.protocol === 'https:' ? https : http;
-    return new Promise((resolve, reject) => {
-      const request = send(url, {
-        agent: url.protocol === 'https:' ? this.#agents['https:'] : this.#agents['http:'],
-        headers: { range: `bytes=${start}-${endExclusive - 1}`, 'accept-encoding': 'identity' },
-        maxHeaderSize: MAX_HEADER_BYTES,
-      });
-      // Without an error: it would land on the socket, which may already be back in the pool.
-      const abort = (): void => void request.destroy();
-      signal.addEventListener('abort', abort, { once: true });
-      request.on('close', () => signal.removeEventListener('abort', abort));
-      request.on('error', reject);
-      request.on('response', (response) => {
-        response.on('error', () => undefined); // whoever still reads gets it from the iterator
-        resolve(response);
-      });
-      request.end();
-    });
+    const { guard, source, sizeBytes } = this.#options;
+    const range = `bytes=${start}-${endExclusive - 1}`;
+    const { response } = await guard.request(this.#url, { source, signal, range });
+    checkPartial(response, start, endExclusive, sizeBytes);
+    return response;
   }
 
   async *#body(
     response: http.IncomingMessage,
     wantedBytes: number,
     patience: Patience,
-    attempt: AbortController,
+    lost: () => void,
   ): AsyncGenerator<Uint8Array, void, void> {
     const chunks: AsyncIterator<Uint8Array> = response[Symbol.asyncIterator]();
     let receivedBytes = 0;
     while (receivedBytes < wantedBytes) {
-      const { done, value } = await patience.wait(attempt, chunks.next());
+      const { done, value } = await patience.wait(chunks.next(), lost);
       if (done === true) break;
       receivedBytes += value.length;
       patience.received(value.length);
@@ -146,42 +92,6 @@ export class HttpRangeSource implements RangeSource {
       throw new ProtocolError('the web seed sent another number of bytes', { wantedBytes, receivedBytes });
     await chunks.next(); // the end mark, so that the connection can be used again
   }
-}
-
-/** How long a server may let us wait: a grace period, and more for every byte it sends. */
-class Patience {
-  readonly #clock: Clock;
-  readonly #minBytesPerSecond: number;
-  #leftMs: number;
-
-  constructor(clock: Clock, options: HttpSourceOptions) {
-    this.#clock = clock;
-    this.#minBytesPerSecond = options.minBytesPerSecond ?? 64 * KIB;
-    this.#leftMs = options.graceMs ?? 5 * SECOND_MS;
-  }
-
-  received(bytes: number): void {
-    this.#leftMs += (bytes / this.#minBytesPerSecond) * SECOND_MS;
-  }
-
-  /** Waits for `answer`, and aborts the attempt when patience ends first. */
-  async wait<T>(attempt: AbortController, answer: Promise<T>): Promise<T> {
-    const startMs = this.#clock.monotonicMs();
-    const cancel = this.#clock.after(this.#leftMs, () => attempt.abort(new TimedOut('the web seed is too slow')));
-    try {
-      return await answer;
-    } finally {
-      cancel();
-      this.#leftMs -= this.#clock.monotonicMs() - startMs;
-    }
-  }
-}
-
-function redirectTarget(response: http.IncomingMessage, from: URL): URL | undefined {
-  if (![301, 302, 303, 307, 308].includes(response.statusCode ?? 0)) return undefined;
-  const target = URL.parse(response.headers.location ?? '', from);
-  if (target === null) throw new ProtocolError('a redirect without a place to go', { host: from.host });
-  return webSeedUrl(target.href, '');
 }
 
 /** @throws ProtocolError unless it is exactly the range that was asked for, uncoded. */
@@ -202,7 +112,7 @@ function checkPartial(response: http.IncomingMessage, start: number, endExclusiv
 }
 
 function asAppError(error: unknown, url: URL): AppError {
-  if (error instanceof AppError) return error;
-  const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+  if (error instanceof AppError && !(error instanceof FetchFailed)) return error;
+  const reason = error instanceof FetchFailed ? error.reason : 'connection';
   return new Unavailable('the web seed cannot be reached', { host: url.host, reason }, { cause: error });
 }

@@ -1,4 +1,4 @@
-/** Which URL a web seed of a single-file torrent means, and which URLs may be asked at all. */
+/** Which URL a web seed of a single-file torrent means. */
 import { InvalidInput } from '../../base/errors.ts';
 
 /**
@@ -13,13 +13,4 @@ export function webSeedUrl(text: string, torrentName: string): URL {
   if (url.pathname.endsWith('/')) url.pathname += encodeURIComponent(torrentName);
   url.hash = '';
   return url;
-}
-
-/** Decides whether a URL may be asked. Judged again at every redirect. */
-export type UrlGuard = (url: URL) => boolean;
-
-/** Allows these origins (`https://media.example`, port included) and nothing else. */
-export function allowOrigins(origins: Iterable<string>): UrlGuard {
-  const allowed = new Set(Array.from(origins, (origin) => new URL(origin).origin));
-  return (url) => allowed.has(url.origin);
 }

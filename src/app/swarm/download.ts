@@ -12,7 +12,6 @@ import { placeFiles, safeSegment } from '../../adapters/fs/placement.ts';
 import { ResumeFile } from '../../adapters/fs/resume-file.ts';
 import { Volume } from '../../adapters/fs/volume.ts';
 import { HttpRangeSource } from '../../adapters/webseed/http-source.ts';
-import { allowOrigins } from '../../adapters/webseed/url.ts';
 import { systemClock } from '../../base/clock.ts';
 import { AppError, Conflict, HashMismatch, StorageFailed, throwIfAborted } from '../../base/errors.ts';
 import type { SwarmKey } from '../../base/ids.ts';
@@ -33,7 +32,7 @@ export interface DownloadOptions {
   readonly source: TorrentSource;
   /** File or folder to make; undefined: the torrent's name in the working folder. */
   readonly target?: string;
-  /** Further peers to dial. */
+  /** Peers that the person named, to dial wherever they are. */
   readonly peers: readonly PeerAddress[];
   /** Whether web seeds are used. */
   readonly useWebSeeds: boolean;
@@ -127,7 +126,7 @@ export class Download {
     const opened = source.info && (await this.#open(source.info, signal));
     const common = {
       ...source.hashes,
-      peers: [...source.peers, ...peers],
+      peers: source.peers,
       mode: 'all' as const,
       webSeedUse: 'always' as const,
     };
@@ -141,9 +140,10 @@ export class Download {
             ...(source.pieceLayers && { pieceLayers: source.pieceLayers }),
           });
     this.#torrent = torrent;
+    torrent.addPeers(peers, 'judged');
     torrent.events.on('metadata', (info) => this.#addWebSeeds(torrent, info));
     if (torrent.info !== undefined) this.#addWebSeeds(torrent, torrent.info);
-    this.#node.announce(torrent, source.trackers);
+    this.#node.announce(torrent, source.trackers, 'told');
     this.#tasks.every('download.save', SAVE_MS, systemClock, () => this.#save(torrent.have));
     return torrent;
   }
@@ -197,9 +197,9 @@ export class Download {
     if (!useWebSeeds || !info.isSingleFile) return;
     for (const url of source.webSeeds) {
       try {
-        const allows = allowOrigins([new URL(url).origin]); // named by what the user handed us
         const { totalBytes: sizeBytes, name: torrentName } = info;
-        torrent.addWebSeed(new HttpRangeSource({ url, torrentName, sizeBytes, allows }));
+        const { guard } = this.#node;
+        torrent.addWebSeed(new HttpRangeSource({ url, torrentName, sizeBytes, guard, source: 'told' }));
       } catch (error) {
         if (!(error instanceof AppError)) throw error;
         log.info('web_seed.refused', { url, code: error.code });

@@ -1,11 +1,16 @@
 /** The `get` use case: reads the source, starts a peer, downloads, and takes everything apart again. */
+import { Guard } from '../../adapters/guard/guard.ts';
 import { formatIp, parseIp } from '../../base/address.ts';
+import { AddressPolicy } from '../../base/address-policy.ts';
 import { InvalidInput } from '../../base/errors.ts';
 import { type Log, silentLog } from '../../base/log.ts';
 import type { PeerAddress } from '../../torrent/index.ts';
 import { Download, type DownloadProgress, type DownloadResult } from './download.ts';
 import { SwarmNode } from '../../kit/node/swarm-node.ts';
 import { readSource } from './torrent-source.ts';
+
+/** A source that names very many inner hosts is not reported on for ever. */
+const MAX_LEFT_OUT = 10;
 
 export interface FetchOptions {
   /** Magnet link, .torrent file, or URL. */
@@ -16,6 +21,10 @@ export interface FetchOptions {
   /** 0 = any. */
   readonly port: number;
   readonly useWebSeeds: boolean;
+  /** Whether the source, and the peers it leads to, may name addresses of this machine and of private networks. */
+  readonly allowPrivate: boolean;
+  /** Hears once of each host that the source names and that was not contacted because of where it is. */
+  readonly leftOut?: (host: string) => void;
   readonly signal: AbortSignal;
   readonly log?: Log;
 }
@@ -28,10 +37,17 @@ export interface Fetching extends AsyncDisposable {
 
 /** @throws InvalidInput, NotFound, Unavailable, Cancelled before anything is written */
 export async function fetchTorrent(options: FetchOptions): Promise<Fetching> {
-  const { source, target, port, useWebSeeds, signal, log = silentLog } = options;
+  const { source, target, port, useWebSeeds, allowPrivate, signal, log = silentLog } = options;
   const peers = options.peers.map(parsePeer);
-  const resolved = await readSource(source, signal);
-  const node = await SwarmNode.open({ port, log });
+  const policy = new AddressPolicy({ allowPrivate });
+  const leftOut = once(options.leftOut ?? (() => undefined));
+  const guard = new Guard({ policy, log, leftOut });
+  const node = await SwarmNode.open({ port, log, guard });
+  const resolved = await readSource(source, { guard, signal }).catch(async (error: unknown) => {
+    await node.stop();
+    throw error;
+  });
+  for (const peer of resolved.peers) if (!policy.allowsPeer(peer, 'told')) leftOut(peer.host);
   const wanted = { source: resolved, peers, useWebSeeds, log };
   const download = new Download(node, target === undefined ? wanted : { ...wanted, target });
   const done = download.run(signal);
@@ -42,6 +58,16 @@ export async function fetchTorrent(options: FetchOptions): Promise<Fetching> {
       await Promise.allSettled([done]);
       await node.stop();
     },
+  };
+}
+
+/** Each word is passed on the first time only. */
+function once(hear: (word: string) => void): (word: string) => void {
+  const heard = new Set<string>();
+  return (word) => {
+    if (heard.has(word) || heard.size >= MAX_LEFT_OUT) return;
+    heard.add(word);
+    hear(word);
   };
 }
 

@@ -2,6 +2,8 @@
 import { mkdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { safeSegment } from '../../adapters/fs/placement.ts';
+import { Guard } from '../../adapters/guard/guard.ts';
+import { AddressPolicy } from '../../base/address-policy.ts';
 import type { Sha256 } from '../../base/ids.ts';
 import { type Log, silentLog } from '../../base/log.ts';
 import type { InfoHashes } from '../../codec/metainfo.ts';
@@ -44,7 +46,8 @@ export async function offerFiles(
   const ready = [];
   for (const file of files)
     ready.push(await hashFile(file, signal, (done, total) => hashed(path.basename(file), done, total)));
-  const node = await SwarmNode.open({ port, log, ...(host === undefined ? {} : { host }) });
+  const guard = new Guard({ policy: new AddressPolicy(), log });
+  const node = await SwarmNode.open({ port, log, guard, ...(host === undefined ? {} : { host }) });
   try {
     const seeded: SeededFile[] = [];
     for (const file of ready) seeded.push(await seedFile(node, file, trackers, log));

@@ -3,11 +3,15 @@
  * one thing: hashes, perhaps the metadata, and where to look.
  */
 import { readFile, stat } from 'node:fs/promises';
+import { guardedFetch, type Fetched } from '../../adapters/guard/fetch.ts';
+import { FetchFailed } from '../../adapters/guard/fetch-failed.ts';
+import type { Guard } from '../../adapters/guard/guard.ts';
+import { scopeOf } from '../../base/address-scope.ts';
+import type { AddressSource } from '../../base/address-policy.ts';
 import type { MediumInfo } from '../../base/api.ts';
-import { concatBytes } from '../../base/bytes.ts';
 import { AppError, InvalidInput, NotFound, ProtocolError, Unavailable } from '../../base/errors.ts';
 import { isSha256, type Sha256 } from '../../base/ids.ts';
-import { MIB, SECOND_MS } from '../../base/units.ts';
+import { MIB } from '../../base/units.ts';
 import { canonicalSha256Of } from '../../codec/canonical.ts';
 import { displayName } from '../../codec/display-name.ts';
 import { parseMagnet } from '../../codec/magnet.ts';
@@ -16,7 +20,6 @@ import { type VerifiedLayers, verifyPieceLayers } from '../../codec/piece-layers
 import type { TorrentInfo } from '../../codec/torrent-info.ts';
 import type { PeerAddress } from '../../torrent/index.ts';
 
-const FETCH_TIMEOUT_MS = 20 * SECOND_MS;
 const MAX_JSON_BYTES = MIB;
 
 export interface TorrentSource {
@@ -32,20 +35,30 @@ export interface TorrentSource {
   readonly peers: readonly PeerAddress[];
 }
 
-/** @throws InvalidInput for what is none of these, NotFound, Unavailable, ProtocolError, Cancelled */
-export async function readSource(text: string, signal: AbortSignal): Promise<TorrentSource> {
-  if (/^magnet:/i.test(text)) return fromMagnet(text, signal);
+/** How a source may ask the network. */
+export interface WayOut {
+  readonly guard: Guard;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * A URL that a person typed may lie anywhere, and is trusted from then on as what it is: an address that strangers may
+ * name too. What a magnet link or a .torrent names is a stranger's word.
+ * @throws InvalidInput for what is none of these, NotFound, Unavailable, ProtocolError, Cancelled
+ */
+export async function readSource(text: string, out: WayOut): Promise<TorrentSource> {
+  if (/^magnet:/i.test(text)) return fromMagnet(text, out);
   const url = /^https?:\/\//i.test(text) ? URL.parse(text) : null;
-  if (url !== null) return fromUrl(url, signal);
+  if (url !== null) return fromUrl(url, out);
   const found = await stat(text).catch(() => undefined); // absent and unreadable are the same to the caller
   if (found?.isFile() !== true) throw new InvalidInput(`not a magnet link, a URL or a .torrent file: ${text}`);
   if (found.size > MAX_METAINFO_BYTES) throw new InvalidInput(`too large for a .torrent file: ${text}`);
   return fromMetainfo(await readFile(text));
 }
 
-async function fromMagnet(text: string, signal: AbortSignal): Promise<TorrentSource> {
+async function fromMagnet(text: string, out: WayOut): Promise<TorrentSource> {
   const { v1, v2, name, trackers, webSeeds, metainfoUrls, peers } = parseMagnet(text);
-  const known = await firstMetainfo({ ...(v1 && { v1 }), ...(v2 && { v2 }) }, metainfoUrls, signal);
+  const known = await firstMetainfo({ ...(v1 && { v1 }), ...(v2 && { v2 }) }, metainfoUrls, out);
   return {
     hashes: { ...(v1 && { v1 }), ...(v2 && { v2 }) },
     ...(known?.info && { info: known.info }),
@@ -61,14 +74,14 @@ async function fromMagnet(text: string, signal: AbortSignal): Promise<TorrentSou
 async function firstMetainfo(
   hashes: InfoHashes,
   urls: readonly string[],
-  signal: AbortSignal,
+  out: WayOut,
 ): Promise<TorrentSource | undefined> {
   for (const url of urls.slice(0, 3)) {
     try {
-      const source = await fromMetainfo(await download(new URL(url), MAX_METAINFO_BYTES, signal));
+      const source = await fromMetainfo((await download(out, url, 'told', MAX_METAINFO_BYTES)).bytes);
       if (source.hashes.v1 === hashes.v1 || (hashes.v2 !== undefined && source.hashes.v2 === hashes.v2)) return source;
     } catch (error) {
-      if (!(error instanceof AppError) || signal.aborted) throw error;
+      if (!(error instanceof AppError) || out.signal.aborted) throw error;
     }
   }
   return undefined;
@@ -89,13 +102,20 @@ async function fromMetainfo(bytes: Uint8Array): Promise<TorrentSource> {
   };
 }
 
-async function fromUrl(url: URL, signal: AbortSignal): Promise<TorrentSource> {
+async function fromUrl(url: URL, out: WayOut): Promise<TorrentSource> {
   const sha256 = seedbedHash(url);
-  if (sha256 === undefined) return fromMetainfo(await download(url, MAX_METAINFO_BYTES, signal));
-  const about = new URL(`/api/v1/media/${sha256}`, url);
-  const medium = parseMedium(await download(about, MAX_JSON_BYTES, signal));
+  const first = sha256 === undefined ? url : new URL(`/api/v1/media/${sha256}`, url);
+  const maxBytes = sha256 === undefined ? MAX_METAINFO_BYTES : MAX_JSON_BYTES;
+  const { bytes, address, addresses } = await download(out, first.href, 'judged', maxBytes);
+  // `localhost` has two; a name with public and inner ones leads only to the kind that answered.
+  for (const found of addresses) if (scopeOf(found) === scopeOf(address)) out.guard.policy.trust(found);
+  return sha256 === undefined ? fromMetainfo(bytes) : fromMedium(parseMedium(bytes), sha256, out);
+}
+
+async function fromMedium(medium: MediumParts, sha256: Sha256, out: WayOut): Promise<TorrentSource> {
   if (medium.torrent === undefined) throw new InvalidInput('an empty file has no torrent', { sha256 });
-  const source = await fromMetainfo(await download(new URL(medium.torrent.torrentUrl), MAX_METAINFO_BYTES, signal));
+  const { bytes } = await download(out, medium.torrent.torrentUrl, 'told', MAX_METAINFO_BYTES);
+  const source = await fromMetainfo(bytes);
   if (source.info === undefined || canonicalSha256Of(source.info) !== sha256)
     throw new ProtocolError('the server answered with another file', { sha256 });
   return { ...source, name: displayName(medium.name), webSeeds: [...new Set([...source.webSeeds, medium.url])] };
@@ -131,21 +151,17 @@ function isMedium(value: unknown): value is MediumParts {
   return typeof name === 'string' && typeof url === 'string' && (torrent === undefined || isTorrent(torrent));
 }
 
-async function download(url: URL, maxBytes: number, signal: AbortSignal): Promise<Uint8Array> {
+/** Words for the person who asked: the guard's one error is meant for strangers. */
+async function download(out: WayOut, url: string, source: AddressSource, maxBytes: number): Promise<Fetched> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(FETCH_TIMEOUT_MS)]) });
-    if (response.status === 404) throw new NotFound(`there is nothing at ${url.href}`);
-    if (!response.ok) throw new Unavailable(`${url.host} answered ${response.status}`, { statusCode: response.status });
-    const chunks: Uint8Array[] = [];
-    let sizeBytes = 0;
-    for await (const chunk of response.body ?? []) {
-      sizeBytes += chunk.length;
-      if (sizeBytes > maxBytes) throw new InvalidInput(`this is no .torrent file: ${url.href}`);
-      chunks.push(chunk);
-    }
-    return concatBytes(chunks);
+    return await guardedFetch(out.guard, url, { source, maxBytes, signal: out.signal });
   } catch (error) {
-    if (error instanceof AppError) throw error;
-    throw new Unavailable(`${url.host} cannot be reached`, { url: url.href }, { cause: error });
+    if (!(error instanceof FetchFailed)) throw error;
+    const { reason, statusCode } = error;
+    const host = URL.parse(url)?.host ?? url;
+    if (statusCode === 404) throw new NotFound(`there is nothing at ${url}`);
+    if (reason === 'status') throw new Unavailable(`${host} answered ${statusCode}`, { statusCode });
+    if (reason === 'size') throw new InvalidInput(`this is no .torrent file: ${url}`);
+    throw new Unavailable(`${host} cannot be reached`, { url, reason }, { cause: error });
   }
 }

@@ -97,7 +97,7 @@ export async function seedFile(
   const storage = new FilePieceStorage(new Volume(nodeDisk, log), [placed], 'read');
   const torrent = node.engine.add({ v1, info, storage, have: 'all', mode: 'seed-only' });
   const tiers = trackers.map((tracker) => [tracker]);
-  node.announce(torrent, tiers);
+  node.announce(torrent, tiers, 'judged');
   return {
     ...hashedFile,
     torrent,

@@ -3,6 +3,7 @@
  * stopped as one; nothing of it is left after `stop`. Where WebRTC's native library is missing, all else works.
  */
 import { nodeHasher } from '../../adapters/node-crypto/hasher.ts';
+import { Guard } from '../../adapters/guard/guard.ts';
 import { TcpDialer } from '../../adapters/tcp/dialer.ts';
 import { ConnectionLimits } from '../../adapters/tcp/limits.ts';
 import { TcpListener } from '../../adapters/tcp/listener.ts';
@@ -14,6 +15,7 @@ import { WebTracker } from '../../adapters/tracker-client/web-tracker.ts';
 import type { RtcAnswerer } from '../../adapters/webrtc/answerer.ts';
 import { loadWebRtc, type WebRtc } from '../../adapters/webrtc/load.ts';
 import type { RtcOfferer } from '../../adapters/webrtc/offerer.ts';
+import { AddressPolicy, type AddressSource } from '../../base/address-policy.ts';
 import { systemClock } from '../../base/clock.ts';
 import { AppError } from '../../base/errors.ts';
 import { type Log, silentLog } from '../../base/log.ts';
@@ -24,6 +26,10 @@ export interface SwarmNodeOptions {
   readonly host?: string;
   /** Default 0: any free port. */
   readonly port?: number;
+  /** Whether strangers (trackers, magnets, PEX) may name private and loopback addresses. Default false. */
+  readonly allowPrivate?: boolean;
+  /** The way out, in place of one of its own; closed with the node. */
+  readonly guard?: Guard;
   /** Default: nothing is logged. */
   readonly log?: Log;
 }
@@ -35,15 +41,18 @@ const LIMITS = { maxConnections: 200, maxPerAddress: 50 };
 
 export class SwarmNode implements AsyncDisposable {
   readonly engine: Engine;
+  readonly guard: Guard;
   readonly #log: Log;
-  readonly #udp = new UdpTrackers();
+  readonly #udp: UdpTrackers;
   /** Undefined where this system has no WebRTC. */
   readonly #rtc: { readonly answerer: RtcAnswerer; readonly offerer: RtcOfferer } | undefined;
   readonly #listener: TcpListener;
   readonly #sessions = new Set<{ stop(): Promise<void> }>();
 
-  private constructor(engine: Engine, listener: TcpListener, webRtc: WebRtc | undefined, log: Log) {
+  private constructor(engine: Engine, listener: TcpListener, webRtc: WebRtc | undefined, guard: Guard, log: Log) {
     this.engine = engine;
+    this.guard = guard;
+    this.#udp = new UdpTrackers(guard);
     this.#listener = listener;
     this.#log = log;
     const rtc = { iceServers: [], clock: systemClock, log };
@@ -54,8 +63,15 @@ export class SwarmNode implements AsyncDisposable {
   }
 
   /** @throws Unavailable when the port is taken. */
-  static async open({ host, port = 0, log = silentLog }: SwarmNodeOptions = {}): Promise<SwarmNode> {
+  static async open({
+    host,
+    port = 0,
+    allowPrivate = false,
+    guard,
+    log = silentLog,
+  }: SwarmNodeOptions = {}): Promise<SwarmNode> {
     const webRtc = await loadWebRtc(log);
+    const wayOut = guard ?? new Guard({ policy: new AddressPolicy({ allowPrivate }), log });
     const limits = new ConnectionLimits(LIMITS);
     const early: { engine?: Engine } = {};
     const listener = await TcpListener.open({
@@ -67,6 +83,7 @@ export class SwarmNode implements AsyncDisposable {
     });
     const engine = new Engine({
       listenPort: listener.address.port,
+      allowAddress: (address, source) => wayOut.policy.allowsPeer(address, source),
       ports: {
         clock: systemClock,
         hasher: nodeHasher,
@@ -76,7 +93,7 @@ export class SwarmNode implements AsyncDisposable {
       },
     });
     early.engine = engine;
-    return new SwarmNode(engine, listener, webRtc, log);
+    return new SwarmNode(engine, listener, webRtc, wayOut, log);
   }
 
   /** Where peers reach us. */
@@ -84,19 +101,19 @@ export class SwarmNode implements AsyncDisposable {
     return this.#listener.address;
   }
 
-  /** Announces a torrent until `stop`; URLs of unknown kinds are left out. */
-  announce(torrent: Torrent, tiers: readonly (readonly string[])[]): void {
-    const clients = tiers.map((tier) => tier.flatMap((url) => this.#clientOf(url) ?? []));
+  /** Announces a torrent until `stop`; URLs of unknown kinds are left out. `source`: who named them; strangers by default. */
+  announce(torrent: Torrent, tiers: readonly (readonly string[])[], source: AddressSource = 'told'): void {
+    const clients = tiers.map((tier) => tier.flatMap((url) => this.#clientOf(url, source) ?? []));
     const announcer = new Announcer({
       tiers: clients.filter((tier) => tier.length > 0),
       describe: () => this.#describe(torrent),
-      found: (peers) => torrent.addPeers(peers),
+      found: (peers) => torrent.addPeers(peers, 'judged'),
       clock: systemClock,
       log: this.#log,
       random: Math.random,
     });
     const web = new Set(tiers.flat().filter((url) => /^wss?:/.test(url)));
-    const trackers = Array.from(web).flatMap((url) => this.#webTracker(url, torrent) ?? []);
+    const trackers = Array.from(web).flatMap((url) => this.#webTracker(url, source, torrent) ?? []);
     torrent.events.on('done', () => {
       announcer.completed();
       for (const tracker of trackers) for (const key of torrent.keys) tracker.completed(key);
@@ -110,16 +127,17 @@ export class SwarmNode implements AsyncDisposable {
     this.#udp.close();
     await this.engine.stop();
     await Promise.all([this.#listener.close(), this.#rtc?.answerer.stop(), this.#rtc?.offerer.stop()]);
+    this.guard.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
 
-  #clientOf(url: string): TrackerClient | undefined {
+  #clientOf(url: string, source: AddressSource): TrackerClient | undefined {
     try {
-      if (/^https?:/.test(url)) return new HttpTracker(url);
-      return url.startsWith('udp:') ? this.#udp.client(url) : undefined;
+      if (/^https?:/.test(url)) return new HttpTracker(url, this.guard, source);
+      return url.startsWith('udp:') ? this.#udp.client(url, source) : undefined;
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       this.#log.warn('tracker.refused', { tracker: url, code: error.code });
@@ -140,11 +158,13 @@ export class SwarmNode implements AsyncDisposable {
     return { swarmKey, peerId: this.engine.peerId, port: this.address.port, ...transfer(torrent) };
   }
 
-  #webTracker(url: string, torrent: Torrent): WebTracker | undefined {
+  #webTracker(url: string, source: AddressSource, torrent: Torrent): WebTracker | undefined {
     const rtc = this.#rtc;
     if (rtc === undefined) return undefined;
     return new WebTracker({
       url,
+      source,
+      guard: this.guard,
       peerId: this.engine.peerId,
       rtc: {
         offer: (signal) => rtc.offerer.offer(signal),

@@ -7,7 +7,7 @@
     resume <folder of torrents> <folder of data> <folder for resume data>
                                              writes what `restart` starts from
     restart <folder of torrents> <folder of data> <folder of resume data>
-                                             prints DONE <seconds> <torrents> when all of them seed
+                                             prints DONE <seconds> <torrents> and PORT <listening> when all of them seed
 """
 import os
 import signal
@@ -104,6 +104,7 @@ def restart(_torrents, folder, source):
     while not all(handle.status().is_seeding for handle in handles):
         time.sleep(0.005)
     print('DONE %.4f %d' % (time.time() - started, len(handles)), flush=True)
+    print('PORT %d' % s.listen_port(), flush=True)
     signal.pause()
 
 

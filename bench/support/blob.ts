@@ -14,6 +14,8 @@ export interface SeededBlob {
   readonly sha256: Sha256;
   readonly infoHash: InfoHashV1;
   readonly sizeBytes: number;
+  /** SHA-1 of each piece, back to back. */
+  readonly pieces: Uint8Array;
   /** Folder that holds the bytes under the torrent's name, which is the sha256. */
   readonly dataFolder: string;
   readonly torrentFile: string;
@@ -29,7 +31,7 @@ export async function makeBlob(folder: string, seed: string, sizeBytes: number):
   const rawInfo = canonicalInfo({ sha256, sizeBytes, pieces });
   const torrentFile = path.join(torrentFolder, `${sha256}.torrent`);
   await writeFile(torrentFile, writeMetainfo({ rawInfo }));
-  return { sha256, infoHash: await infoHashV1Of(rawInfo), sizeBytes, dataFolder, torrentFile };
+  return { sha256, infoHash: await infoHashV1Of(rawInfo), sizeBytes, pieces, dataFolder, torrentFile };
 }
 
 async function writeHashed(

@@ -84,6 +84,11 @@ export class TreeMeter {
   /** Ends the sampling; may be called again for the same figures. */
   stop(): Usage {
     clearInterval(this.#timer);
+    return this.usage();
+  }
+
+  /** The figures so far. */
+  usage(): Usage {
     this.#sample();
     let [cpuSeconds, totalCpuSeconds] = [0, 0];
     for (const [pid, latest] of this.#latest) {

@@ -14,6 +14,7 @@ import { SqliteRows } from '../../src/adapters/sqlite/sqlite-rows.ts';
 import { migrations, type Tables } from '../../src/app/tables.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
 import { canonicalPieceCount, canonicalPieceLength } from '../../src/codec/canonical.ts';
+import { TORRENTS } from '../../src/media/media-writes.ts';
 import { makeBlob, type SeededBlob } from './blob.ts';
 
 /** One piece, four blocks: what is measured is the waking. */
@@ -61,6 +62,7 @@ export async function makeDormantStore(folder: string, count: number, wakeableCo
       } else put(imaginaryRow(index / count), index);
       if (index % ROWS_PER_TRANSACTION === 0) database.exec('COMMIT; BEGIN');
     }
+    database.prepare('UPDATE tally SET count = ? WHERE name = ?').run(count, TORRENTS);
     database.exec('COMMIT; PRAGMA wal_checkpoint(TRUNCATE)');
   } finally {
     database.close();

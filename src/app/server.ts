@@ -126,19 +126,11 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
   await admin.listen();
   const running = started.move();
   return {
-    torrents: await countTorrents(rows),
+    torrents: media.torrentCount(),
     setupUrl: hasOwner ? undefined : `${config.publicUrl}/setup#${await loadSetupToken(config.data)}`,
     async stop() {
       admin.drain();
       await running.disposeAsync();
     },
   };
-}
-
-async function countTorrents(rows: SqliteRows<Tables>): Promise<number> {
-  const { count } = await rows.query
-    .selectFrom('torrent')
-    .select((select) => select.fn.countAll<number>().as('count'))
-    .executeTakeFirstOrThrow();
-  return count;
 }

@@ -87,9 +87,7 @@ export async function startSwarm(
     ownSeed: seeding,
   });
   started.defer(() => registry.stop());
-  registry.events.on('interest', ({ swarmKey, peer }) => {
-    if (peer !== undefined) seeding.callBack(swarmKey, peer);
-  });
+  registry.events.on('interest', ({ swarmKey, peer }) => seeding.wanted(swarmKey, peer));
   media.events.on('removed', ({ infoHash }) => {
     if (infoHash !== undefined && !config.openTracker) registry.drop(swarmKeyOf(infoHash));
   });

@@ -11,7 +11,7 @@ import type { KeyedLock } from './keyed-lock.ts';
 import type { MediaReads } from './media-reads.ts';
 import type { MediaEvents } from './medium.ts';
 import type { ReaderCache } from './reader-cache.ts';
-import type { MediaTables } from './tables.ts';
+import type { BlobRow, MediaTables } from './tables.ts';
 
 export interface MediaPorts {
   readonly rows: Rows<MediaTables>;
@@ -48,6 +48,8 @@ export interface MediaContext extends MediaPorts {
   readonly stopping: AbortSignal;
   /** Runs what nobody waits for; ends with media. A failure is logged. */
   inBackground(name: string, task: (signal: AbortSignal) => Promise<unknown>): void;
+  /** The row of a blob that may be read: kept by somebody, not damaged. Remembered until `forgetMedium`. */
+  servedBlob(sha256: Sha256): BlobRow | undefined;
   /** Call after every change of a blob's rows. */
   forgetMedium(sha256: Sha256): void;
 }

@@ -6,6 +6,7 @@ import type { CompiledQuery, Kysely } from 'kysely';
 import { InvalidInput } from '../base/errors.ts';
 import type { InfoHashV1, Sha256, SwarmKey, UploadId } from '../base/ids.ts';
 import type { Rows } from '../store/rows.ts';
+import { TORRENTS } from './media-writes.ts';
 import type { MediaList, MediaQuery, Medium, TorrentRow } from './medium.ts';
 import { toMedium } from './rows-to-media.ts';
 import type { MediumRow } from './rows-to-media.ts';
@@ -49,6 +50,7 @@ function compile(query: Kysely<MediaTables>) {
     .select(['torrent.piece_length_bytes', 'torrent_pieces.pieces']);
   const unfinished = query.selectFrom('upload').selectAll().where('state', '<>', 'finished').limit(1);
   const known = query.selectFrom('torrent').innerJoin('blob', 'blob.sha256', 'torrent.sha256').select('blob.sha256');
+  const served = known.where('blob.refs', '>', 0).where('blob.damaged_at_ms', 'is', null);
   return {
     upload: query.selectFrom('upload').selectAll().where('id', '=', '').compile(),
     uploadBySha: unfinished.where('sha256', '=', '').compile(),
@@ -58,7 +60,9 @@ function compile(query: Kysely<MediaTables>) {
     torrentBySha: torrents.where('torrent.sha256', '=', '').compile(),
     torrentByKey: torrents.where('torrent.info_hash', '=', '').compile(),
     knowsSwarm: known.where('blob.refs', '>', 0).where('torrent.info_hash', '=', '').compile(),
+    servesSwarm: served.where('torrent.info_hash', '=', '').compile(),
     owners: query.selectFrom('blob_grant').select('owner').where('sha256', '=', '').compile(),
+    tally: query.selectFrom('tally').select('count').where('name', '=', '').compile(),
     used: query.selectFrom('space').select('used_bytes').where('scope', '=', '').compile(),
   };
 }
@@ -103,9 +107,19 @@ export class MediaReads {
     return toTorrent(this.#one(this.#compiled.torrentByKey, key));
   }
 
-  /** Cheaper than `torrentByKey`: does not load the pieces. */
-  hasTorrent(key: SwarmKey): boolean {
+  /** Also of a damaged blob, whose bytes may come again from others. */
+  knowsSwarm(key: SwarmKey): boolean {
     return this.#one(this.#compiled.knowsSwarm, key) !== undefined;
+  }
+
+  /** Whether `torrentByKey` finds something; cheaper, as it does not load the pieces. */
+  hasTorrent(key: SwarmKey): boolean {
+    return this.#one(this.#compiled.servesSwarm, key) !== undefined;
+  }
+
+  /** Rows of `torrent`, those of removed blobs included until their grace time is over. */
+  torrentCount(): number {
+    return this.#one(this.#compiled.tally, TORRENTS)?.count ?? 0;
   }
 
   /** Everyone who keeps the blob; visitors without a key as ''. */

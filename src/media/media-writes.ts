@@ -8,6 +8,9 @@ import type { BlobRow, GrantRow, MediaTables, UploadRow } from './tables.ts';
 
 type Query = Kysely<MediaTables>;
 
+/** The row of `tally` that counts torrents. */
+export const TORRENTS = 'torrents';
+
 const exactlyOne = (query: { compile(): CompiledQuery }): WriteStep => ({ query: query.compile(), expectChanges: 1 });
 const any = (query: { compile(): CompiledQuery }): WriteStep => ({ query: query.compile() });
 
@@ -142,7 +145,15 @@ function putTorrent(query: Query, sha256: string, torrent: TorrentFacts): readon
   const info_hash = torrent.infoHash;
   const row = { info_hash, sha256, piece_length_bytes: torrent.pieceLengthBytes, piece_count: torrent.pieceCount };
   const pieces = { info_hash, pieces: torrent.pieces };
+  const known = query.selectFrom('torrent').select('info_hash').where('info_hash', '=', info_hash);
   return [
+    any(
+      query
+        .updateTable('tally')
+        .set((eb) => ({ count: eb('count', '+', 1) }))
+        .where('name', '=', TORRENTS)
+        .where(({ exists, not }) => not(exists(known))),
+    ),
     any(
       query
         .insertInto('torrent')
@@ -211,10 +222,25 @@ export function dropBlob(query: Query, blob: BlobRow): readonly WriteStep[] {
   const infoHashes = query.selectFrom('torrent').select('info_hash').where('sha256', '=', blob.sha256);
   return [
     exactlyOne(query.deleteFrom('blob').where('sha256', '=', blob.sha256).where('refs', '=', 0)),
+    forgetTorrents(query, blob.sha256),
     any(query.deleteFrom('torrent_pieces').where('info_hash', 'in', infoHashes)),
     any(query.deleteFrom('torrent').where('sha256', '=', blob.sha256)),
     ...moveSpace(query, { owner: '', ownerBytes: 0, totalBytes: -blob.size_bytes }),
   ];
+}
+
+/** Before the rows go. */
+function forgetTorrents(query: Query, sha256: string): WriteStep {
+  const update = query.updateTable('tally').set(({ eb, selectFrom }) => ({
+    count: eb(
+      'count',
+      '-',
+      selectFrom('torrent')
+        .select(({ fn }) => fn.countAll<number>().as('going'))
+        .where('sha256', '=', sha256),
+    ),
+  }));
+  return exactlyOne(update.where('name', '=', TORRENTS));
 }
 
 export function dropTombstone(query: Query, sha256: Sha256): readonly WriteStep[] {

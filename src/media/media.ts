@@ -23,6 +23,7 @@ import { ReaderCache } from './reader-cache.ts';
 import { Recovery } from './recovery.ts';
 import { Removal } from './removal.ts';
 import { ownerOf, scopeOf, TOTAL } from './space.ts';
+import type { BlobRow } from './tables.ts';
 import { Uploads } from './uploads.ts';
 import { Verifier } from './verifier.ts';
 
@@ -36,6 +37,7 @@ export class Media {
   readonly #context: MediaContext;
   readonly #tasks: TaskGroup;
   readonly #known = new BoundedMap<Sha256, Medium>(MAX_KNOWN_MEDIA);
+  readonly #served = new BoundedMap<Sha256, BlobRow>(MAX_KNOWN_MEDIA);
   readonly #admission: Admission;
   readonly #finisher: Finisher;
   readonly #uploads: Uploads;
@@ -53,7 +55,11 @@ export class Media {
       blobLocks: new KeyedLock(),
       stopping: this.#tasks.signal,
       inBackground: (name, task) => this.#tasks.run(name, async (signal) => void (await task(signal))),
-      forgetMedium: (sha256) => this.#known.delete(sha256),
+      servedBlob: (sha256) => this.#servedBlob(sha256),
+      forgetMedium: (sha256) => {
+        this.#known.delete(sha256);
+        this.#served.delete(sha256);
+      },
     };
     this.#admission = new Admission(this.#context);
     this.#finisher = new Finisher(this.#context);
@@ -176,9 +182,19 @@ export class Media {
     return this.#context.reads.torrentByKey(key);
   }
 
+  /** Whether `torrentByKey` finds something, for less. */
+  hasTorrent(key: SwarmKey): boolean {
+    return this.#context.reads.hasTorrent(key);
+  }
+
+  /** Stored torrents; known without counting them. */
+  torrentCount(): number {
+    return this.#context.reads.torrentCount();
+  }
+
   /** True for the swarms of stored blobs and of uploads under way: what our tracker admits. */
   admits(key: SwarmKey): boolean {
-    return this.#context.reads.hasTorrent(key) || this.#context.reads.unfinishedByInfoHash(key) !== undefined;
+    return this.#context.reads.knowsSwarm(key) || this.#context.reads.unfinishedByInfoHash(key) !== undefined;
   }
 
   /** Reads a blob from end to end; a damaged one is no longer served. @throws Cancelled, StorageFailed */
@@ -212,6 +228,15 @@ export class Media {
   /** Unlinks removed blobs whose grace time is over; resolves with how many. @throws StorageFailed */
   collectGarbage(): Promise<number> {
     return this.#removal.collectGarbage(this.#tasks.signal);
+  }
+
+  #servedBlob(sha256: Sha256): BlobRow | undefined {
+    const known = this.#served.get(sha256);
+    if (known !== undefined) return known;
+    const blob = this.#context.reads.blob(sha256);
+    if (blob === undefined || blob.refs === 0 || blob.damaged_at_ms !== null) return undefined;
+    this.#served.set(sha256, blob);
+    return blob;
   }
 
   /** Ends uploads under way, which keep what arrived; stops hashing; closes idle readers. The ports stay open. */

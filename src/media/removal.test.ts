@@ -26,6 +26,7 @@ describe('removing', () => {
     await publish(media, bytes, bob, 'b');
     const removed: unknown[] = [];
     media.events.on('removed', (event) => removed.push(event));
+    expect(await contentOf(media, sha256)).toEqual(bytes);
 
     await media.remove(alice, sha256);
     expect(media.find(sha256)).toMatchObject({ name: 'b', owner: bob.pubkey });
@@ -97,6 +98,26 @@ describe('removing', () => {
     expect(view).toEqual(bytes);
     await reader?.close();
   });
+});
+
+test('the number of torrents is right without counting them, whatever comes and goes', async () => {
+  const opened = await openMedia();
+  const { media, clock } = opened;
+  const counts: number[] = [];
+  const count = (): void => void counts.push(media.torrentCount());
+  count();
+  const { sha256 } = await publish(media, seededBytes('counted', 1000));
+  await publish(media, seededBytes('another', 1000));
+  count();
+  await publish(media, seededBytes('counted', 1000), bob);
+  await publish(media, new Uint8Array(0)); // has no torrent
+  count();
+  await media.remove(serverOwner, sha256);
+  clock.advance(3_600_000);
+  await media.collectGarbage();
+  count();
+  const { media: restarted } = await opened.restart();
+  expect([...counts, restarted.torrentCount()]).toEqual([0, 2, 2, 1, 1]);
 });
 
 describe('time', () => {

@@ -72,6 +72,7 @@ export class Removal {
     const blob = reads.blob(sha256);
     if (blob !== undefined && blob.refs > 0) return false; // somebody keeps it again
     if (blob !== undefined) await rows.write(dropBlob(rows.query, blob));
+    this.#context.forgetMedium(sha256);
     readers.retire(sha256);
     await store.delete(sha256);
     await rows.write(dropTombstone(rows.query, sha256));

@@ -16,7 +16,7 @@ import { ConnectionLimits } from '../adapters/tcp/limits.ts';
 import { TcpListener } from '../adapters/tcp/listener.ts';
 import { systemClock } from '../base/clock.ts';
 import { Emitter } from '../base/emitter.ts';
-import { Unavailable } from '../base/errors.ts';
+import { StorageFailed, Unavailable } from '../base/errors.ts';
 import { parseSha256, parseSwarmKey, parseUploadId, type Sha256, type SwarmKey, swarmKeyOf } from '../base/ids.ts';
 import { silentLog } from '../base/log.ts';
 import { canonicalInfo, canonicalPieceLength } from '../codec/canonical.ts';
@@ -48,6 +48,9 @@ class Catalogue implements SeedCatalogue {
   readonly rows = new Map<SwarmKey, TorrentRow>();
   readonly verified: Sha256[] = [];
   openReaders = 0;
+  /** Times a blob was opened: once to wake, once to sample, then as peers ask. */
+  opened = 0;
+  mostOpen = 0;
   readonly root: string;
   readonly #store: FsBlobStore;
 
@@ -82,10 +85,19 @@ class Catalogue implements SeedCatalogue {
     return this.rows.get(key);
   }
 
+  hasTorrent(key: SwarmKey): boolean {
+    return this.rows.has(key);
+  }
+
   async openBlob(sha256: Sha256): ReturnType<SeedCatalogue['openBlob']> {
-    const reader = await this.#store.open(sha256);
-    if (reader === undefined) return undefined;
     this.openReaders++;
+    this.mostOpen = Math.max(this.mostOpen, this.openReaders);
+    const reader = await this.#store.open(sha256);
+    if (reader === undefined) {
+      this.openReaders--;
+      return undefined;
+    }
+    this.opened++;
     const close = reader.close.bind(reader);
     reader.close = () => {
       this.openReaders--;
@@ -176,6 +188,7 @@ describe('the seeder', () => {
     const seeding = seedingOf({
       events: media.events,
       torrentByKey: (key) => media.torrentByKey(key),
+      hasTorrent: (key) => media.hasTorrent(key),
       openBlob: () => Promise.resolve(undefined),
       verify: (sha256) => media.verify(sha256),
     });
@@ -184,18 +197,17 @@ describe('the seeder', () => {
     expect(seeding.engine.torrents).toEqual([]);
   });
 
-  test('puts an idle torrent to sleep, closes its file and wakes it again; one with peers stays', async () => {
+  test('puts an idle torrent to sleep and wakes it again; one with peers stays', async () => {
     const media = await Catalogue.open();
     const [idle, busy] = [await media.store('idle', 400_000), await media.store('busy', 400_000)];
     const clock = new FakeClock();
     const seeding = seedingOf(media, { clock, idleMs: 60_000 });
     await seeding.wake(swarmKeyOf(idle.infoHash));
     const { torrent } = await download(seeding, busy, 'on-demand'); // connected, wanting nothing
-    await eventually('connected, and sampled', () => torrent.peerCount === 1 && media.openReaders === 2);
+    await eventually('connected, and sampled', () => torrent.peerCount === 1 && media.opened === 4);
     await clock.advanceAsync(90_000);
     await eventually('asleep', () => seeding.stats.awake === 1);
     expect(seeding.engine.get(swarmKeyOf(busy.infoHash))).toBeDefined();
-    expect(media.openReaders).toBe(1);
     expect(await seeding.wake(swarmKeyOf(idle.infoHash))).toBeDefined();
   });
 
@@ -210,6 +222,60 @@ describe('the seeder', () => {
       clock.advance(1_000);
     }
     expect(keys.map((key) => seeding.engine.get(key) !== undefined)).toEqual([false, true, true]);
+  });
+
+  test('torrents that are awake hold no file open', async () => {
+    const media = await Catalogue.open();
+    const seeding = seedingOf(media);
+    for (let index = 0; index < 20; index++)
+      await seeding.wake(swarmKeyOf((await media.store(`open ${index}`, 50_000)).infoHash));
+    await eventually('all are sampled', () => media.opened === 40 && media.openReaders === 0);
+    expect(seeding.stats.awake).toBe(20);
+  });
+
+  test('a crowd wakes a few at a time, and never more than may be awake', async () => {
+    const media = await Catalogue.open();
+    const keys: SwarmKey[] = [];
+    for (let index = 0; index < 100; index++)
+      keys.push(swarmKeyOf((await media.store(`crowd ${index}`, 20_000)).infoHash));
+    let mostAwake = 0;
+    const seeding = seedingOf(media, { maxAwake: 30 });
+    const woken = keys.map(async (key) => {
+      const torrent = await seeding.wake(key);
+      mostAwake = Math.max(mostAwake, seeding.stats.awake);
+      return torrent;
+    });
+    expect((await Promise.all(woken)).filter((torrent) => torrent === undefined)).toEqual([]);
+    expect(mostAwake).toBe(30);
+    expect(media.mostOpen).toBeLessThanOrEqual(17); // 16 that wake, one sample
+  });
+
+  test('when everything awake has peers, a newcomer is refused and nobody loses a peer', async () => {
+    const media = await Catalogue.open();
+    const [busy, late] = [await media.store('busy', 400_000), await media.store('late', 400_000)];
+    const seeding = seedingOf(media, { maxAwake: 1 });
+    const { torrent } = await download(seeding, busy, 'on-demand');
+    await eventually('connected', () => torrent.peerCount === 1);
+    expect(await seeding.wake(swarmKeyOf(late.infoHash))).toBeUndefined();
+    expect([seeding.stats.awake, seeding.stats.peers]).toEqual([1, 1]);
+  });
+
+  test('a torrent that is falling asleep wakes again for who comes in that moment', async () => {
+    const media = await Catalogue.open();
+    const row = await media.store('drowsy', 400_000);
+    const key = swarmKeyOf(row.infoHash);
+    const seeding = seedingOf(media);
+    const before = await seeding.wake(key);
+    if (before === undefined) throw new Error('it did not wake');
+    const lastRead = Promise.withResolvers<void>();
+    const stop = before.stop.bind(before);
+    before.stop = () => lastRead.promise.then(stop);
+    media.events.emit('removed', { sha256: row.sha256, infoHash: row.infoHash });
+    const waking = seeding.wake(key);
+    for (const other of ['b', 'c']) await seeding.wake(swarmKeyOf((await media.store(other, 50_000)).infoHash));
+    lastRead.resolve();
+    const after = await waking;
+    expect([before.isStopped, after?.isStopped]).toEqual([true, false]);
   });
 
   test('drops a torrent whose blob was removed, with its peers', async () => {
@@ -243,9 +309,29 @@ describe('the seeder', () => {
     const row = await media.store('sound', 400_000);
     const seeding = seedingOf(media);
     await seeding.wake(swarmKeyOf(row.infoHash));
-    await eventually('sampled', () => media.openReaders === 1);
+    await eventually('sampled', () => media.opened === 2 && media.openReaders === 0);
     expect(media.verified).toEqual([]);
     expect(seeding.stats.awake).toBe(1);
+  });
+
+  test('a sample that cannot be taken keeps no other torrent from its turn', async () => {
+    const media = await Catalogue.open();
+    const keys: SwarmKey[] = [];
+    for (const seed of ['unreadable', 'b', 'c']) keys.push(swarmKeyOf((await media.store(seed, 300_000)).infoHash));
+    const sampled: string[] = [];
+    const hasher = {
+      ...subtleHasher,
+      sha1: (bytes: Uint8Array<ArrayBuffer>) => {
+        sampled.push('piece');
+        return sampled.length === 1 ? Promise.reject(new StorageFailed('no')) : subtleHasher.sha1(bytes);
+      },
+    };
+    const seeding = seedingOf(media, { hasher });
+    for (const key of keys) await seeding.wake(key);
+    await eventually('all had their turn', () => sampled.length === 5 && media.openReaders === 0);
+    expect(seeding.stats.awake).toBe(3);
+    expect(await seeding.wake(swarmKeyOf((await media.store('later', 100_000)).infoHash))).toBeDefined();
+    await eventually('and so has one that wakes later', () => sampled.length === 6);
   });
 
   test('after stop nothing is open and nothing wakes', async () => {
@@ -337,8 +423,8 @@ describe('a leecher that told our tracker where it listens', () => {
 
   test('is called back when it has not come by itself after a while', async () => {
     const { seeding, clock, calls, key, address } = await listening();
-    seeding.callBack(key, address);
-    seeding.callBack(key, address);
+    seeding.wanted(key, address);
+    seeding.wanted(key, address);
     await clock.advanceAsync(3_999);
     expect(calls).toEqual([]);
     await clock.advanceAsync(1);
@@ -346,9 +432,26 @@ describe('a leecher that told our tracker where it listens', () => {
     expect(calls).toEqual([4_000]);
   });
 
+  test('finds the torrent awake when it comes', async () => {
+    const { seeding, key } = await listening();
+    seeding.wanted(key, undefined);
+    await eventually('awake', () => seeding.engine.get(key) !== undefined);
+  });
+
+  test('wakes nothing ahead once half of the places are taken', async () => {
+    const media = await Catalogue.open();
+    const keys: SwarmKey[] = [];
+    for (const seed of 'abcd') keys.push(swarmKeyOf((await media.store(seed, 50_000)).infoHash));
+    const seeding = seedingOf(media, { maxAwake: 4 });
+    for (const [index, key] of keys.entries())
+      if (index === 2) seeding.wanted(key, undefined);
+      else await seeding.wake(key);
+    expect(keys.map((key) => seeding.engine.get(key) !== undefined)).toEqual([true, true, false, true]);
+  });
+
   test('is left alone when we do not seed what it wants', async () => {
     const { seeding, clock, calls, address } = await listening();
-    seeding.callBack(UNKNOWN, address);
+    seeding.wanted(UNKNOWN, address);
     await clock.advanceAsync(60_000);
     expect([calls, seeding.stats.awake]).toEqual([[], 0]);
   });

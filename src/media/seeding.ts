@@ -1,8 +1,9 @@
 /**
  * The server's own seeder: stored blobs as torrents, awake only while somebody wants them. A torrent is a row until a
- * handshake or an offer asks for it; it is then served straight from the blob store, without hashing, and goes back to
- * sleep when it has been idle. Invariants: nothing is served whose row or bytes are gone; bytes that were found wrong are
- * reported and stay unserved; after `stop` nothing runs.
+ * handshake, an announce or an offer asks for it; it is then served straight from the blob store, without hashing, and
+ * goes back to sleep when it has been idle. Invariants: nothing is served whose row or bytes are gone; bytes that were
+ * found wrong are reported and stay unserved; never more torrents are awake or waking than allowed; after `stop` nothing
+ * runs.
  */
 import type { PeerAddress } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
@@ -10,6 +11,7 @@ import type { Emitter } from '../base/emitter.ts';
 import { AppError, Unavailable } from '../base/errors.ts';
 import type { Sha256, SwarmKey } from '../base/ids.ts';
 import { swarmKeyOf } from '../base/ids.ts';
+import { Lane } from '../base/lane.ts';
 import type { Log } from '../base/log.ts';
 import { sleep, TaskGroup } from '../base/tasks.ts';
 import { MINUTE_MS, SECOND_MS } from '../base/units.ts';
@@ -20,6 +22,7 @@ import type { Engine, Hasher, Torrent } from '../torrent/index.ts';
 import type { AnswerSink, Answering, OwnAnswerer, OwnSeed, RemoteOffer } from '../tracker/ports.ts';
 import { BlobStorage } from './blob-storage.ts';
 import type { MediaEvents, TorrentRow, Verification } from './medium.ts';
+import { Sampler } from './sampler.ts';
 import { samplePieces } from './sampling.ts';
 
 const IDLE_MS = 5 * MINUTE_MS;
@@ -28,11 +31,17 @@ const MAX_AWAKE = 2_000;
 /** How long a leecher gets to come by itself. */
 const CALL_BACK_MS = 4 * SECOND_MS;
 const MAX_CALL_BACKS = 500;
+/** Waking is a few reads of the disk: more at once would not be sooner, and would hold up the event loop together. */
+const WAKES = { atOnce: 16, maxWaiting: 4_096 };
+/** The thread pool runs four; the rest of a crowd waits without holding files. Each connection reads one batch at a time. */
+const READS = { atOnce: 64, maxWaiting: 32_768 };
 
 /** What the seeder reads of `Media`. */
 export interface SeedCatalogue {
   readonly events: Emitter<MediaEvents>;
   torrentByKey(key: SwarmKey): TorrentRow | undefined;
+  /** Whether there is one, for less. */
+  hasTorrent(key: SwarmKey): boolean;
   openBlob(sha256: Sha256): Promise<BlobReader | undefined>;
   /** Reads everything; a damaged blob is not served any more. */
   verify(sha256: Sha256, signal: AbortSignal): Promise<Verification>;
@@ -84,17 +93,28 @@ export class Seeding implements OwnSeed, OwnAnswerer {
   readonly #tasks: TaskGroup;
   readonly #awake = new Map<SwarmKey, Awake>();
   readonly #waking = new Map<SwarmKey, Promise<Torrent | undefined>>();
+  /** Those that are being stopped; the engine has their keys until then. */
+  readonly #fallingAsleep = new Map<SwarmKey, Promise<void>>();
   /** `key peerId` of browsers we are connected to or about to be. */
   readonly #browsers = new Set<string>();
-  readonly #unsampled = new Set<SwarmKey>();
+  readonly #wakes = new Lane(WAKES);
+  readonly #reads = new Lane(READS);
+  readonly #sampler: Sampler;
   /** `key host` of leechers we wait for. */
   readonly #callers = new Set<string>();
   #finishedUploadBytes = 0;
+  /** Wakes refused since the last sweep. */
+  #refusedWakes = 0;
   #isStopped = false;
 
   constructor(options: SeedingOptions) {
     this.#options = options;
     this.#tasks = new TaskGroup(options.log);
+    this.#sampler = new Sampler({
+      tasks: this.#tasks,
+      sample: (key, signal) => this.#sample(key, signal),
+      failed: (key, error) => options.log.warn('seeding.sample_failed', { key, error }),
+    });
     this.engine = options.createEngine((key) => this.wake(key));
     options.media.events.on('removed', ({ infoHash }) => {
       if (infoHash !== undefined) this.#drop(swarmKeyOf(infoHash));
@@ -113,13 +133,33 @@ export class Seeding implements OwnSeed, OwnAnswerer {
     return { awake: this.#awake.size, peers, uploadedBytes, uploadBytesPerSecond };
   }
 
-  /** The running torrent of a stored blob; undefined when there is none, or its bytes are gone or wrong. @throws StorageFailed */
+  /**
+   * The running torrent of a stored blob; undefined when there is none, its bytes are gone or wrong, or too many want to
+   * wake at once. @throws StorageFailed
+   */
   wake(key: SwarmKey): Promise<Torrent | undefined> {
     const awake = this.#awake.get(key);
     if (awake !== undefined) return Promise.resolve(awake.torrent);
-    const waking = this.#waking.get(key) ?? this.#wake(key).finally(() => this.#waking.delete(key));
-    this.#waking.set(key, waking);
-    return waking;
+    const waking = this.#waking.get(key);
+    if (waking !== undefined) return waking;
+    const started = this.#wakes.run(() => this.#wake(key));
+    if (started === undefined) {
+      this.#refusedWakes++;
+      return Promise.resolve(undefined);
+    }
+    const settled = started.finally(() => this.#waking.delete(key));
+    this.#waking.set(key, settled);
+    return settled;
+  }
+
+  /**
+   * Somebody told our tracker that they want this torrent, and perhaps where they listen. It wakes before they come, as
+   * long as there is room that nobody needs more.
+   */
+  wanted(key: SwarmKey, address: PeerAddress | undefined): void {
+    if (address !== undefined) this.#callBack(key, address);
+    if (this.#awake.size + this.#waking.size >= this.#maxAwake / 2 || this.#awake.has(key)) return;
+    this.#tasks.run('seeding.wanted', async () => void (await this.wake(key)));
   }
 
   addressFor(key: SwarmKey, remoteHost: string): PeerAddress | undefined {
@@ -151,7 +191,7 @@ export class Seeding implements OwnSeed, OwnAnswerer {
    * Dials a leecher that told our tracker where it listens, unless it has come by itself after a while: it may try
    * transports first that we do not speak (uTP), or be unable to reach us.
    */
-  callBack(key: SwarmKey, address: PeerAddress): void {
+  #callBack(key: SwarmKey, address: PeerAddress): void {
     const caller = `${key} ${address.host}`;
     if (this.#callers.size >= MAX_CALL_BACKS || this.#callers.has(caller) || !this.#seeds(key)) return;
     this.#callers.add(caller);
@@ -169,54 +209,51 @@ export class Seeding implements OwnSeed, OwnAnswerer {
     await Promise.allSettled(this.#waking.values());
     await this.engine.stop();
     await Promise.all(Array.from(this.#awake.keys(), (key) => this.#sleep(key)));
+    await Promise.all(this.#fallingAsleep.values());
   }
 
   #seeds(key: SwarmKey): boolean {
     if (this.#isStopped) return false;
-    return this.#awake.has(key) || this.#options.media.torrentByKey(key) !== undefined;
+    return this.#awake.has(key) || this.#options.media.hasTorrent(key);
+  }
+
+  get #maxAwake(): number {
+    return this.#options.maxAwake ?? MAX_AWAKE;
   }
 
   async #wake(key: SwarmKey): Promise<Torrent | undefined> {
+    await this.#fallingAsleep.get(key);
     const row = this.#isStopped ? undefined : this.#options.media.torrentByKey(key);
     if (row === undefined) return undefined;
-    if (this.#awake.size >= (this.#options.maxAwake ?? MAX_AWAKE) && !(await this.#makeRoom())) {
-      this.#options.log.warn('seeding.full', { awake: this.#awake.size });
-      return undefined;
-    }
     const reader = await this.#options.media.openBlob(row.sha256);
     if (reader === undefined) return undefined;
-    if (this.#isStopped) {
-      await reader.close();
+    await reader.close();
+    if (this.#isStopped) return undefined;
+    if (this.#awake.size >= this.#maxAwake && !this.#makeRoom()) {
+      this.#refusedWakes++;
       return undefined;
     }
-    return this.#run(key, row, reader);
+    return this.#run(key, row);
   }
 
-  #run(key: SwarmKey, row: TorrentRow, reader: BlobReader): Torrent {
+  #run(key: SwarmKey, row: TorrentRow): Torrent {
     const info = parseTorrentInfo(canonicalInfo(row));
-    const storage = new BlobStorage(reader);
+    const storage = new BlobStorage(row.sha256, {
+      openBlob: (sha256) => this.#options.media.openBlob(sha256),
+      reads: this.#reads,
+    });
     const torrent = this.engine.add({ v1: row.infoHash, info, storage, have: 'all', mode: 'seed-only' });
     this.#awake.set(key, { torrent, sha256: row.sha256, usedAtMs: this.#nowMs() });
     torrent.events.on('error', (error) => this.#doubt(row, error));
     this.#options.log.debug('seeding.awake', { infoHash: row.infoHash });
-    this.#unsampled.add(key);
-    if (this.#unsampled.size === 1) this.#tasks.run('seeding.sample', (signal) => this.#sampleAll(signal));
+    this.#sampler.add(key);
     return torrent;
   }
 
-  /** Hashes a few pieces of each torrent that woke, one torrent at a time, while it is already served. */
-  async #sampleAll(signal: AbortSignal): Promise<void> {
-    for (const key of this.#unsampled) {
-      const row = this.#options.media.torrentByKey(key);
-      try {
-        if (row !== undefined) await this.#sample(row, signal);
-      } finally {
-        this.#unsampled.delete(key);
-      }
-    }
-  }
-
-  async #sample(row: TorrentRow, signal: AbortSignal): Promise<void> {
+  /** Hashes a few pieces of a torrent that woke. */
+  async #sample(key: SwarmKey, signal: AbortSignal): Promise<void> {
+    const row = this.#options.media.torrentByKey(key);
+    if (row === undefined) return;
     await using reader = await this.#options.media.openBlob(row.sha256);
     if (reader === undefined) return;
     const bad = await samplePieces(row, reader, this.#options, signal);
@@ -241,13 +278,20 @@ export class Seeding implements OwnSeed, OwnAnswerer {
     const awake = this.#awake.get(key);
     if (awake === undefined) return;
     this.#awake.delete(key);
+    this.#sampler.forget(key);
     this.#finishedUploadBytes += awake.torrent.stats().uploadedBytes;
-    await awake.torrent.stop();
+    const stopping = awake.torrent.stop().finally(() => this.#fallingAsleep.delete(key));
+    this.#fallingAsleep.set(key, stopping);
+    await stopping;
     this.#options.log.debug('seeding.asleep', { key });
   }
 
   /** Puts to sleep what nobody has used for a while. */
   async #sweep(): Promise<void> {
+    if (this.#refusedWakes > 0) {
+      this.#options.log.warn('seeding.full', { awake: this.#awake.size, refused: this.#refusedWakes });
+      this.#refusedWakes = 0;
+    }
     const nowMs = this.#nowMs();
     const idleMs = this.#options.idleMs ?? IDLE_MS;
     for (const [key, awake] of this.#awake) {
@@ -256,14 +300,14 @@ export class Seeding implements OwnSeed, OwnAnswerer {
     }
   }
 
-  /** Puts the longest idle torrent to sleep; false when all have peers. */
-  async #makeRoom(): Promise<boolean> {
+  /** Puts the longest idle torrent to sleep; false when all have peers. Its place is free when this returns. */
+  #makeRoom(): boolean {
     let oldest: [SwarmKey, Awake] | undefined;
     for (const [key, awake] of this.#awake)
       if (awake.torrent.peerCount === 0 && (oldest === undefined || awake.usedAtMs < oldest[1].usedAtMs))
         oldest = [key, awake];
     if (oldest === undefined) return false;
-    await this.#sleep(oldest[0]);
+    this.#drop(oldest[0]);
     return true;
   }
 

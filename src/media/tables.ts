@@ -26,6 +26,12 @@ export interface MediaTables {
     removed_at_ms: number;
     unlink_after_ms: number;
   };
+  /** Numbers that would cost a scan of a large table. Kept by the transactions that change that table. */
+  tally: {
+    /** `torrents`: rows of `torrent`. */
+    name: string;
+    count: number;
+  };
   space: {
     /** `total`, or an owner as in `upload.owner` behind `owner:`. */
     scope: string;
@@ -143,6 +149,13 @@ export const mediaMigrations: readonly Migration[] = [
        )`,
       `CREATE INDEX tombstone_due ON tombstone (unlink_after_ms)`,
       `CREATE TABLE space (scope text PRIMARY KEY, used_bytes bigint NOT NULL CHECK (used_bytes >= 0))`,
+    ],
+  },
+  {
+    name: '0003_tally',
+    statements: [
+      `CREATE TABLE tally (name text PRIMARY KEY, count bigint NOT NULL CHECK (count >= 0))`,
+      `INSERT INTO tally (name, count) SELECT 'torrents', count(*) FROM torrent`,
     ],
   },
 ];

@@ -36,6 +36,7 @@ test('one flipped bit is found by a check; then nothing of it is served, and its
   const opened = await stored();
   const { media } = opened;
   const infoHash = media.find(sha256)?.infoHash;
+  await (await media.openBlob(sha256))?.close();
   await flipOneBit(opened);
   expect(await media.verify(sha256, never)).toBe('damaged');
   expect(media.find(sha256)).toBeUndefined();

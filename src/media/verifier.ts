@@ -40,9 +40,9 @@ export class Verifier {
    * end in the background. @throws StorageFailed
    */
   async open(sha256: Sha256): Promise<BlobReader | undefined> {
-    const { readers, reads } = this.#context;
-    const blob = reads.blob(sha256);
-    if (blob === undefined || blob.refs === 0 || blob.damaged_at_ms !== null) return undefined;
+    const { readers } = this.#context;
+    const blob = this.#context.servedBlob(sha256);
+    if (blob === undefined) return undefined;
     const reader = await readers.open(sha256);
     if (reader === undefined || reader.fingerprint === blob.fingerprint) return reader;
     if (this.#sampled.get(sha256) === reader.fingerprint) return reader;

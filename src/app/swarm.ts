@@ -135,6 +135,8 @@ function createEngine(
     listenPort: config.peerPort,
     limits: {
       maxConnections: config.maxPeers,
+      // The rest is for those who have said what they want: slow strangers cannot keep them out.
+      maxGreetings: Math.ceil(config.maxPeers / 2),
       uploadBytesPerSecond: seedLimitBytesPerSec === 0 ? Number.POSITIVE_INFINITY : seedLimitBytesPerSec,
     },
     wake,

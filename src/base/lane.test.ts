@@ -29,7 +29,7 @@ describe('a lane', () => {
     await turn();
     ends[2]?.resolve();
     ends[3]?.resolve();
-    await Promise.all(all);
+    for (const one of all) await one;
     expect([started, lane.running, lane.waiting]).toEqual([[1, 2, 3, 4], 0, 0]);
   });
 

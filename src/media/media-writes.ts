@@ -152,7 +152,7 @@ function putTorrent(query: Query, sha256: string, torrent: TorrentFacts): readon
         .updateTable('tally')
         .set((eb) => ({ count: eb('count', '+', 1) }))
         .where('name', '=', TORRENTS)
-        .where(({ exists, not }) => not(exists(known))),
+        .where((eb) => eb.not(eb.exists(known))),
     ),
     any(
       query
@@ -231,15 +231,9 @@ export function dropBlob(query: Query, blob: BlobRow): readonly WriteStep[] {
 
 /** Before the rows go. */
 function forgetTorrents(query: Query, sha256: string): WriteStep {
-  const update = query.updateTable('tally').set(({ eb, selectFrom }) => ({
-    count: eb(
-      'count',
-      '-',
-      selectFrom('torrent')
-        .select(({ fn }) => fn.countAll<number>().as('going'))
-        .where('sha256', '=', sha256),
-    ),
-  }));
+  const going = query.selectFrom('torrent').where('sha256', '=', sha256);
+  const count = going.select(({ fn }) => fn.countAll<number>().as('going'));
+  const update = query.updateTable('tally').set((eb) => ({ count: eb('count', '-', count) }));
   return exactlyOne(update.where('name', '=', TORRENTS));
 }
 

@@ -143,7 +143,7 @@ export class Engine {
 
   /** Takes an incoming connection; which torrent it wants is in its handshake. */
   accept(socket: PeerSocket): void {
-    if (this.#isStopped || this.#greetings.incomingCount >= this.#shared.limits.maxHalfOpen || !this.#host.hasRoom())
+    if (this.#isStopped || this.#greetings.incomingCount >= this.#shared.limits.maxGreetings || !this.#host.hasRoom())
       socket.close();
     else this.#greetings.greet(socket, { isOutgoing: false });
   }

@@ -18,8 +18,10 @@ export interface EngineLimits {
   readonly serveBufferBytes: number;
   readonly maxConnections: number;
   readonly maxConnectionsPerTorrent: number;
-  /** Outgoing connections being opened, and incoming ones before their handshake, each. */
+  /** Outgoing connections being opened. */
   readonly maxHalfOpen: number;
+  /** Incoming connections before their handshake is answered; a crowd that wakes torrents at rest waits here. */
+  readonly maxGreetings: number;
   /** Pieces hashed at once. */
   readonly maxHashJobs: number;
   /** Bytes per second over all torrents; Infinity = no limit. */
@@ -33,6 +35,7 @@ export const DEFAULT_LIMITS: EngineLimits = {
   maxConnections: 1_000,
   maxConnectionsPerTorrent: 60,
   maxHalfOpen: 64,
+  maxGreetings: 500,
   maxHashJobs: 4,
   uploadBytesPerSecond: Number.POSITIVE_INFINITY,
   downloadBytesPerSecond: Number.POSITIVE_INFINITY,

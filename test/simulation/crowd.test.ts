@@ -144,7 +144,7 @@ test.each([
 test('peer exchange names at most 50 peers, at most once a minute, and takes no more than that', async () => {
   const swarm = new Swarm();
   const source = await makeTorrent(MIB, PIECE);
-  const seed = swarm.addNode({}, { limits: { maxConnectionsPerTorrent: 200, maxHalfOpen: 200 } });
+  const seed = swarm.addNode({}, { limits: { maxConnectionsPerTorrent: 200, maxGreetings: 200 } });
   seedOn(seed, source);
   const listeners = await Promise.all(
     Array.from({ length: 70 }, async (_, at) => {

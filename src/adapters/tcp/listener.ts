@@ -7,7 +7,7 @@ import type { ConnectionLimits } from './limits.ts';
 import { errorCode, plainAddress, TcpPeerSocket, WRITE_HIGH_WATER_BYTES } from './socket.ts';
 
 /** Connections the kernel may hold before they are accepted. */
-const BACKLOG = 128;
+const BACKLOG = 1_024;
 
 export interface TcpListenerOptions {
   /** IP literal; undefined = every address of the machine, both families where it has both. */

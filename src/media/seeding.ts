@@ -91,6 +91,7 @@ export class Seeding implements OwnSeed, OwnAnswerer {
   readonly engine: Engine;
   readonly #options: SeedingOptions;
   readonly #tasks: TaskGroup;
+  /** Longest unused first. */
   readonly #awake = new Map<SwarmKey, Awake>();
   readonly #waking = new Map<SwarmKey, Promise<Torrent | undefined>>();
   /** Those that are being stopped; the engine has their keys until then. */
@@ -294,21 +295,28 @@ export class Seeding implements OwnSeed, OwnAnswerer {
     }
     const nowMs = this.#nowMs();
     const idleMs = this.#options.idleMs ?? IDLE_MS;
-    for (const [key, awake] of this.#awake) {
-      if (awake.torrent.peerCount > 0) awake.usedAtMs = nowMs;
+    const before = [...this.#awake]; // the order changes on the way
+    for (const [key, awake] of before) {
+      if (awake.torrent.peerCount > 0) this.#used(key, awake, nowMs);
       else if (nowMs - awake.usedAtMs >= idleMs) await this.#sleep(key);
     }
   }
 
+  /** Moves it behind all that are idle for longer. */
+  #used(key: SwarmKey, awake: Awake, nowMs: number): void {
+    if (!this.#awake.delete(key)) return;
+    awake.usedAtMs = nowMs;
+    this.#awake.set(key, awake);
+  }
+
   /** Puts the longest idle torrent to sleep; false when all have peers. Its place is free when this returns. */
   #makeRoom(): boolean {
-    let oldest: [SwarmKey, Awake] | undefined;
-    for (const [key, awake] of this.#awake)
-      if (awake.torrent.peerCount === 0 && (oldest === undefined || awake.usedAtMs < oldest[1].usedAtMs))
-        oldest = [key, awake];
-    if (oldest === undefined) return false;
-    this.#drop(oldest[0]);
-    return true;
+    for (const [key, awake] of this.#awake) {
+      if (awake.torrent.peerCount > 0) continue;
+      this.#drop(key);
+      return true;
+    }
+    return false;
   }
 
   #nowMs(): number {

@@ -1,5 +1,6 @@
 /** `seedbed get`: fetches a torrent and ends. */
 import process from 'node:process';
+import type { FileFilter } from '../app/swarm/file-filter.ts';
 import { formatBytes, formatDuration } from '../base/units.ts';
 import { type Command, complain, EXIT, readArguments, readNumber, stopOnSignal, WrongUsage } from './command.ts';
 import { showProgress } from './progress.ts';
@@ -7,10 +8,13 @@ import { showProgress } from './progress.ts';
 const HELP = `Usage: seedbed get <magnet | file.torrent | url> [options]
 
 Downloads a torrent, checks every byte and ends. Interrupted, it keeps what it has; the same command goes on.
+A link that selects files (so=) fetches just those, unless --files or --select says otherwise.
 The URL may be that of a .torrent file, or of a file or page of a Seedbed.
 
 Options:
   -o, --output <path>  File (or folder, for several files) to make; default: the torrent's name, here
+      --files <0,2-4>  Only these files of the torrent, counted from 0
+      --select <name>  Only files of this name; * and ? stand for any text (may be given several times)
       --peer <host:port>  Also ask this peer (may be given several times)
       --port <number>  Port for incoming connections; default: any
       --no-web-seeds   From peers only, not over HTTP
@@ -24,6 +28,8 @@ Exit codes: 0 complete and verified, 1 failed, 2 wrong usage or input, 3 stopped
 
 const OPTIONS = {
   output: { type: 'string', short: 'o' },
+  files: { type: 'string' },
+  select: { type: 'string', multiple: true },
   peer: { type: 'string', multiple: true },
   port: { type: 'string' },
   'no-web-seeds': { type: 'boolean' },
@@ -49,6 +55,7 @@ export const getCommand: Command = {
     return get({
       source,
       target: values.output,
+      files: await readFilter(values.files, values.select),
       peers: values.peer ?? [],
       port: values.port === undefined ? 0 : readNumber('port', values.port, 1, 65_535),
       useWebSeeds: values['no-web-seeds'] !== true,
@@ -59,9 +66,17 @@ export const getCommand: Command = {
   },
 };
 
+/** @throws InvalidInput for ranges that are none */
+async function readFilter(files: string | undefined, select: readonly string[] = []): Promise<FileFilter | undefined> {
+  if (files === undefined && select.length === 0) return undefined;
+  const { parseFileRanges } = await import('../app/swarm/file-filter.ts');
+  return { ranges: files === undefined ? [] : parseFileRanges(files), patterns: select };
+}
+
 interface GetOptions {
   readonly source: string;
   readonly target: string | undefined;
+  readonly files: FileFilter | undefined;
   readonly peers: readonly string[];
   readonly port: number;
   readonly useWebSeeds: boolean;

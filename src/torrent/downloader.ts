@@ -371,7 +371,7 @@ export class Downloader {
     if (this.#parts.availability.size > 0) return;
     const { geometry, active } = this.#parts.store;
     for (const piece of active.values()) {
-      if (!peer.serves(piece.index) || piece.exclusiveTo !== undefined || !this.wants(piece.index)) continue;
+      if (!peer.serves(piece.index) || piece.exclusiveTo !== undefined) continue;
       for (let block = 0; block < piece.blockCount; block++) {
         if (into.length >= Math.min(room, ENDGAME_BATCH)) return;
         const askers = piece.askers(block);
@@ -392,12 +392,14 @@ export class Downloader {
     }
   }
 
+  /** A jump: readers want what is asked for next; without any left, what is wanted unread goes on. */
   #cancelStale(): void {
-    const { geometry } = this.#parts.store;
-    // Without readers left, a torrent that fetches everything goes on with what it asked for.
-    if (this.#window.length === 0 && this.#parts.wishes.fetchesAhead) return;
+    const { store, wishes } = this.#parts;
     for (const peer of this.#parts.peers) {
-      const stale = [...peer.ledger.open.keys()].filter((key) => !this.#windowPieces.has(geometry.pieceOf(key)));
+      const stale = [...peer.ledger.open.keys()].filter((key) => {
+        const piece = store.geometry.pieceOf(key);
+        return this.hasReaders ? !this.#windowPieces.has(piece) : !wishes.wants(piece);
+      });
       if (stale.length > 0) peer.cancel(stale);
     }
   }

@@ -10,10 +10,12 @@ import { type Program, startProgram } from '../support/program.ts';
 import { freePort } from '../support/free-port.ts';
 import { seededBytes } from '../support/random-bytes.ts';
 import { startServer } from '../support/server.ts';
+import { makeTorrent, MemoryStorage } from '../support/swarm.ts';
 import { testFolder } from '../support/temp-dir.ts';
 import type { MediumInfo } from '../../src/base/api.ts';
-import { parseMagnet } from '../../src/codec/magnet.ts';
+import { formatMagnet, parseMagnet } from '../../src/codec/magnet.ts';
 import { parseMetainfo, writeMetainfo } from '../../src/codec/metainfo.ts';
+import { SwarmNode } from '../../src/kit/node/swarm-node.ts';
 
 const MAIN = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
 const FILE = seededBytes('cli', 5_000_000);
@@ -143,6 +145,55 @@ describe('seed and get', () => {
   });
 });
 
+describe('get some files of many', () => {
+  const LENGTHS = [300_000, 200_000, 500_000];
+  const FILES = LENGTHS.map((lengthBytes) => ({ lengthBytes }));
+
+  async function offered(): Promise<{
+    folder: string;
+    peer: string;
+    magnet: string;
+    readonly fileBytes: (at: number) => Uint8Array;
+  }> {
+    const { hashes, info, bytes } = await makeTorrent(1_000_000, 65_536, { files: FILES });
+    const node = await SwarmNode.open({ host: '127.0.0.1' });
+    onTestFinished(() => node.stop());
+    node.engine.add({ ...hashes, info, storage: new MemoryStorage(bytes), have: 'all' });
+    const fileBytes = (at: number): Uint8Array => {
+      const start = LENGTHS.slice(0, at).reduce((sum, length) => sum + length, 0);
+      return bytes.subarray(start, start + (LENGTHS[at] ?? 0));
+    };
+    const folder = await testFolder('cli');
+    return { folder, peer: `127.0.0.1:${node.address.port}`, magnet: formatMagnet(hashes), fileBytes };
+  }
+
+  test.each([
+    { by: 'the link', so: '&so=1', args: [], gets: [1] },
+    { by: 'index', so: '', args: ['--files', '0,2'], gets: [0, 2] },
+    { by: 'name, whatever the link says', so: '&so=0', args: ['--select', '*1', '--select', 'FILE 2'], gets: [1, 2] },
+  ])('chosen by $by: these files stand there, and nothing else', async ({ so, args, gets }) => {
+    const { folder, peer, magnet, fileBytes } = await offered();
+    const command = ['get', `${magnet}${so}`, '--peer', peer, '-o', 'some', '--json', ...args];
+    const { code, output } = await run(command, folder);
+    expect(code, output).toBe(0);
+    const sizeBytes = gets.reduce((sum, at) => sum + (LENGTHS[at] ?? 0), 0);
+    const done: unknown = JSON.parse(output.trim().split('\n').at(-1) ?? '');
+    expect(done).toMatchObject({ event: 'done', sizeBytes });
+    expect(await readdir(folder)).toEqual(['some']);
+    expect((await readdir(path.join(folder, 'some'))).toSorted()).toEqual(gets.map((at) => `file ${at}`));
+    for (const at of gets)
+      expect(Buffer.compare(await readFile(path.join(folder, 'some', `file ${at}`)), fileBytes(at))).toBe(0);
+  });
+
+  test('a choice that fits no file ends with a clear error', async () => {
+    const { folder, peer, magnet } = await offered();
+    const { code, output } = await run(['get', magnet, '--peer', peer, '--select', '*.mkv'], folder);
+    expect(output).toMatch(/the torrent has no such file/);
+    expect(code).toBe(2);
+    expect(await readdir(folder)).toEqual([]);
+  });
+});
+
 describe('get from a Seedbed', () => {
   test('takes the address of its page, of the file, of the .torrent, and its magnet', { timeout: 90_000 }, async () => {
     const [folder, dataFolder] = [await testFolder('cli'), await testFolder('server')];
@@ -177,6 +228,7 @@ describe('exit codes and words', () => {
     ['a source that is none', ['get', 'nowhere'], 2, /not a magnet link, a URL or a \.torrent file: nowhere/],
     ['a broken magnet', ['get', 'magnet:?xt=urn:btih:zz'], 2, /info hash/],
     ['a peer that is none', ['get', `magnet:?xt=urn:btih:${'a'.repeat(40)}`, '--peer', 'host'], 2, /192\.0\.2\.7:6881/],
+    ['files that are none', ['get', 'x', '--files', '3-1'], 2, /files are named such as 0,2-4/],
     ['a port that is none', ['get', 'x', '--port', '99999'], 2, /--port is a number from 1 to 65535/],
     ['a missing file', ['seed', 'missing'], 2, /missing cannot be read/],
     ['a folder', ['seed', '.'], 2, /is not a file/],

@@ -188,6 +188,29 @@ test('a reader gets a file that is not selected, and nothing more of it', async 
   expect(heldPieces(torrent)).toEqual([...range(0, 10), ...range(20, 23)]);
 });
 
+test('a piece of a file that is not selected is not fetched on when its reader leaves', async () => {
+  const { swarm, source, leech, torrent } = await twoNodes({ selectedFiles: [{ first: 0, last: 0 }] });
+  const machine = swarm.addMachine({ uploadBytesPerSecond: 64 * KIB });
+  const seed = new ScriptedPeer(await machine.dial(leech.address));
+  seed
+    .sayHello({ swarmKey: keyOf(source) })
+    .signal('haveAll')
+    .signal('unchoke');
+  let readerBlocks = 0;
+  seed.onRequest = (request) => {
+    if (request.piece === 25 && readerBlocks++ > 0) return;
+    const start = request.piece * PIECE + request.offsetBytes;
+    seed.sendBlock(request, source.bytes.slice(start, start + request.lengthBytes));
+  };
+  const reader = torrent.read({ start: 25 * PIECE, endExclusive: 26 * PIECE }).getReader();
+  await swarm.clock.advanceAsync(1_000);
+  expect(readerBlocks).toBe(2);
+  await reader.cancel();
+  await swarm.until(() => torrent.isDone);
+  expect(heldPieces(torrent)).toEqual(range(0, 10));
+  expect([seed.heard('cancel'), readerBlocks]).toEqual([1, 2]);
+});
+
 test('who has nothing that is selected is not interesting; who has some is', async () => {
   const { swarm, source, leech, torrent } = await twoNodes({ selectedFiles: [{ first: 2, last: 2 }] });
   const peer = await meet(swarm, leech, source);
@@ -262,8 +285,12 @@ test('paused, it has no peers, dials nobody, lets nobody in, and its readers wai
   await swarm.clock.advanceAsync(100);
   const { count } = torrent.have;
   const visitor = await meet(swarm, leech, source);
-  torrent.addPeers([{ host: seed.address.host, port: 9 }]);
+  const listener = swarm.addMachine();
+  let dialled = 0;
+  listener.listen(1, () => dialled++);
+  torrent.addPeers([{ host: listener.host, port: 1 }]);
   await swarm.clock.advanceAsync(120_000);
+  expect(dialled).toBe(0);
   expect([torrent.peerCount, torrent.have.count, leech.engine.bufferBytes]).toEqual([0, count, 0]);
   expect([visitor.isClosed, swarm.network.openSockets, read]).toEqual([true, 0, undefined]);
   expect(swarm.clock.pending).toBe(0);

@@ -1,4 +1,4 @@
-import { readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { seededBytes, seededRandom } from '../../../test/support/random-bytes.ts';
@@ -55,6 +55,36 @@ describe('a torrent in files', () => {
     await storage.close();
     expect(Buffer.compare(await readFile(path.join(folder, 'a/two')), flat.subarray(1_024, 6_024))).toBe(0);
     expect((await stat(path.join(folder, 'empty'))).size).toBe(0);
+  });
+
+  test('of files that are not wanted only what shares a piece with others is kept, beside them', async () => {
+    const folder = await testFolder('pieces');
+    const lengths = [1_500, 2_000, 1_000, 1_500];
+    let offsetBytes = 0;
+    const files = lengths.map((lengthBytes, at) => {
+      const file = { path: ['all', `${at}`], lengthBytes, offsetBytes, isPad: false };
+      offsetBytes += lengthBytes;
+      return file;
+    });
+    const rest = path.join(folder, 'rest');
+    const selected = { ranges: [{ first: 1, last: 1 }], rest };
+    const storage = new FilePieceStorage(
+      volume(),
+      placeFiles({ files, isSingleFile: false }, folder, selected),
+      'write',
+    );
+    await storage.prepare();
+    const flat = seededBytes('flat', 6_000);
+    for (const piece of [1, 2, 3])
+      await storage.write(flat.subarray(piece * 1_000, (piece + 1) * 1_000), piece * 1_000);
+    await storage.sync();
+    const back = new Uint8Array(3_000);
+    await storage.read([back], 1_000);
+    expect(Buffer.compare(back, flat.subarray(1_000, 4_000))).toBe(0);
+    await storage.close();
+    expect(await readdir(path.join(folder, 'all'))).toEqual(['1']);
+    expect(Buffer.compare(await readFile(path.join(folder, 'all/1')), flat.subarray(1_500, 3_500))).toBe(0);
+    expect((await stat(rest)).size).toBe(6_000);
   });
 
   test('a large file costs no room before its bytes come', async () => {

@@ -45,12 +45,14 @@ export class FilePieceStorage implements PieceStorage {
 
   /** Creates every file at its full size, without writing: what was downloaded into them stays. @throws NoSpace, StorageFailed */
   async prepare(): Promise<void> {
-    for (const { file, lengthBytes } of this.#files)
-      if (file !== undefined)
-        await this.#use(file, async (open) => {
-          await this.#volume.change('set the size', (disk) => disk.truncate(open.fd, lengthBytes));
-          open.isDirty = true;
-        });
+    const sizes = new Map<string, number>();
+    for (const { file, lengthBytes, startBytes = 0 } of this.#files)
+      if (file !== undefined) sizes.set(file, Math.max(sizes.get(file) ?? 0, startBytes + lengthBytes));
+    for (const [file, sizeBytes] of sizes)
+      await this.#use(file, async (open) => {
+        await this.#volume.change('set the size', (disk) => disk.truncate(open.fd, sizeBytes));
+        open.isDirty = true;
+      });
     await this.sync();
   }
 
@@ -104,7 +106,8 @@ export class FilePieceStorage implements PieceStorage {
       if (file === undefined) throw new StorageFailed('outside the torrent', { position, lengthBytes });
       const stop = Math.min(end, file.offsetBytes + file.lengthBytes);
       if (stop <= at) continue; // an empty file
-      yield { file: file.file, position: at - file.offsetBytes, lengthBytes: stop - at };
+      const positionInFile = at - file.offsetBytes + (file.startBytes ?? 0);
+      yield { file: file.file, position: positionInFile, lengthBytes: stop - at };
       at = stop;
     }
   }

@@ -3,6 +3,7 @@
  * safe for any common file system, and no two files, nor a file and a folder, ever share a path.
  */
 import path from 'node:path';
+import type { FileRange } from '../../codec/magnet.ts';
 import type { TorrentInfo } from '../../codec/torrent-info.ts';
 
 /** One file of the flat byte space. */
@@ -11,6 +12,16 @@ export interface PlacedFile {
   readonly file: string | undefined;
   readonly lengthBytes: number;
   readonly offsetBytes: number;
+  /** Where in `file` its bytes begin; absent: at the start. */
+  readonly startBytes?: number;
+}
+
+/** Files that are wanted under their names; of the others only what shares a piece with them is kept. */
+export interface Selected {
+  /** By index in the torrent; none: every file. */
+  readonly ranges: readonly FileRange[];
+  /** Absolute path of one sparse file for what is kept of the others. */
+  readonly rest: string;
 }
 
 /** Below the 255 bytes of most file systems, with room for ` (2)` and `.part`. */
@@ -18,13 +29,23 @@ const MAX_SEGMENT_BYTES = 200;
 const RESERVED = /^(con|prn|aux|nul|com\d|lpt\d)(\..*)?$/i;
 
 /** A single file lies at `target` itself, several lie below it. Paths are unique even where case does not count. */
-export function placeFiles(info: Pick<TorrentInfo, 'files' | 'isSingleFile'>, target: string): PlacedFile[] {
+export function placeFiles(
+  info: Pick<TorrentInfo, 'files' | 'isSingleFile'>,
+  target: string,
+  selected?: Selected,
+): PlacedFile[] {
   const taken = new Taken();
-  return info.files.map(({ path: elements, lengthBytes, offsetBytes, isPad }) => {
+  return info.files.map(({ path: elements, lengthBytes, offsetBytes, isPad }, at) => {
     if (isPad) return { file: undefined, lengthBytes, offsetBytes };
+    // A path is claimed for every file, so that it does not depend on what is selected.
     const file = info.isSingleFile ? target : path.join(target, ...taken.claim(elements.map(safeSegment)));
-    return { file, lengthBytes, offsetBytes };
+    if (selected === undefined || isSelected(selected, at)) return { file, lengthBytes, offsetBytes };
+    return { file: selected.rest, lengthBytes, offsetBytes, startBytes: offsetBytes };
   });
+}
+
+function isSelected({ ranges }: Selected, at: number): boolean {
+  return ranges.length === 0 || ranges.some(({ first, last }) => at >= first && at <= last);
 }
 
 /** One path element: no separators, no reserved characters or names, no leading or trailing dots and spaces, ≤ 200 bytes. */

@@ -34,7 +34,7 @@ export class ResumeFile {
     this.#volume = volume;
     this.#file = file;
     this.#key = key;
-    this.#files = files.flatMap((placed) => placed.file ?? []);
+    this.#files = [...new Set(files.flatMap((placed) => placed.file ?? []))];
   }
 
   /** The pieces that are certainly there; undefined when nothing trustworthy is known. @throws StorageFailed */

@@ -4,7 +4,7 @@
  * final name is complete and right; what was interrupted goes on where it stopped.
  */
 import { createHash } from 'node:crypto';
-import { rename, stat } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { nodeDisk } from '../../adapters/fs/disk.ts';
 import { FilePieceStorage } from '../../adapters/fs/piece-storage.ts';
@@ -20,10 +20,12 @@ import { TaskGroup } from '../../base/tasks.ts';
 import { MIB, SECOND_MS } from '../../base/units.ts';
 import { Bitfield } from '../../codec/bitfield.ts';
 import { canonicalSha256Of } from '../../codec/canonical.ts';
+import type { FileRange } from '../../codec/magnet.ts';
 import type { TorrentInfo } from '../../codec/torrent-info.ts';
 import { checkPieces } from '../../kit/node/check-pieces.ts';
 import type { SwarmNode } from '../../kit/node/swarm-node.ts';
 import type { PeerAddress, Torrent } from '../../torrent/index.ts';
+import { chooseFiles, type FileFilter } from './file-filter.ts';
 import type { TorrentSource } from './torrent-source.ts';
 
 const SAVE_MS = 5 * SECOND_MS;
@@ -32,6 +34,8 @@ export interface DownloadOptions {
   readonly source: TorrentSource;
   /** File or folder to make; undefined: the torrent's name in the working folder. */
   readonly target?: string;
+  /** Files to fetch; absent: those the source selects, else all. */
+  readonly files?: FileFilter;
   /** Peers that the person named, to dial wherever they are. */
   readonly peers: readonly PeerAddress[];
   /** Whether web seeds are used. */
@@ -44,7 +48,7 @@ export type DownloadPhase = 'metadata' | 'checking' | 'downloading' | 'finishing
 export interface DownloadProgress {
   readonly phase: DownloadPhase;
   readonly name: string | undefined;
-  /** Undefined before the metadata is known. */
+  /** Of the files to fetch; undefined before the metadata is known. */
   readonly totalBytes: number | undefined;
   readonly doneBytes: number;
   readonly bytesPerSecond: number;
@@ -60,10 +64,19 @@ export interface DownloadResult {
   readonly bytesFromHttp: number;
 }
 
+interface OpenedFiles {
+  readonly storage: FilePieceStorage;
+  readonly have: Bitfield;
+  /** None: all. */
+  readonly selectedFiles?: readonly FileRange[];
+}
+
 /** Files of a download on their way. */
 interface Workplace {
   readonly target: string;
   readonly part: string;
+  /** What is kept of files that are not fetched, until the end. */
+  readonly rest: string;
   readonly storage: FilePieceStorage;
   /** Undefined where everything stood under its final name from the start. */
   readonly resume: ResumeFile | undefined;
@@ -78,6 +91,7 @@ export class Download {
   #torrent: Torrent | undefined;
   #workplace: Workplace | undefined;
   #checkedBytes = 0;
+  #checkingBytes: number | undefined;
 
   constructor(node: SwarmNode, options: DownloadOptions) {
     this.#node = node;
@@ -88,13 +102,12 @@ export class Download {
 
   progress(): DownloadProgress {
     const stats = this.#torrent?.stats();
-    const totalBytes = this.#torrent?.info?.totalBytes ?? this.#options.source.info?.totalBytes;
-    const heldBytes = Math.round((stats?.progress ?? 0) * (totalBytes ?? 0));
+    const isChecking = this.#phase === 'checking';
     return {
       phase: this.#phase,
       name: this.#options.source.name ?? this.#torrent?.info?.name,
-      totalBytes,
-      doneBytes: this.#phase === 'checking' ? this.#checkedBytes : heldBytes,
+      totalBytes: isChecking ? this.#checkingBytes : stats?.selectedBytes,
+      doneBytes: isChecking ? this.#checkedBytes : (stats?.heldSelectedBytes ?? 0),
       bytesPerSecond: stats?.downloadBytesPerSecond ?? 0,
       peers: stats?.peers ?? 0,
       bytesFromPeers: stats?.bytesFromPeers ?? 0,
@@ -148,29 +161,34 @@ export class Download {
     return torrent;
   }
 
-  async #open(info: TorrentInfo, signal: AbortSignal): Promise<{ storage: FilePieceStorage; have: Bitfield }> {
+  async #open(info: TorrentInfo, signal: AbortSignal): Promise<OpenedFiles> {
+    const selectedFiles = this.#chooseFiles(info);
     const target = path.resolve(this.#options.target ?? safeSegment(this.#options.source.name ?? info.name));
     if (await exists(target)) return this.#openExisting(info, target, signal);
     const part = `${target}.part`;
-    const files = placeFiles(info, part);
+    const rest = `${part}.rest`;
+    const files = placeFiles(info, part, { ranges: selectedFiles, rest });
     const key = (this.#options.source.hashes.v1 ?? this.#options.source.hashes.v2)?.slice(0, 40) as SwarmKey;
     const resume = new ResumeFile(this.#volume, `${part}.resume`, key, files);
     const known = await resume.load(info.pieceCount);
     const wasThere = await exists(part);
     const storage = new FilePieceStorage(this.#volume, files, 'write');
-    this.#workplace = { target, part, storage, resume };
+    this.#workplace = { target, part, rest, storage, resume };
     await storage.prepare();
     const have = known ?? (wasThere ? await this.#check(info, storage, signal) : new Bitfield(info.pieceCount));
     this.#phase = 'downloading';
-    return { storage, have };
+    return { storage, have, selectedFiles };
+  }
+
+  /** @throws InvalidInput when none of the torrent's files is meant */
+  #chooseFiles(info: TorrentInfo): FileRange[] {
+    const { files, source } = this.#options;
+    const named = source.selectedFiles?.length ? { ranges: source.selectedFiles, patterns: [] } : undefined;
+    return chooseFiles(info, files ?? named);
   }
 
   /** Something has the name already: either it is what was asked for, whole, or it stays untouched. */
-  async #openExisting(
-    info: TorrentInfo,
-    target: string,
-    signal: AbortSignal,
-  ): Promise<{ storage: FilePieceStorage; have: Bitfield }> {
+  async #openExisting(info: TorrentInfo, target: string, signal: AbortSignal): Promise<OpenedFiles> {
     const storage = new FilePieceStorage(this.#volume, placeFiles(info, target), 'read');
     const have = await this.#check(info, storage, signal).catch((error: unknown) => {
       if (error instanceof StorageFailed) return new Bitfield(info.pieceCount); // shorter, or no file
@@ -180,13 +198,14 @@ export class Download {
       await storage.close();
       throw new Conflict(`${target} is there already; choose another name with -o`, { target });
     }
-    this.#workplace = { target, part: target, storage, resume: undefined };
+    this.#workplace = { target, part: target, rest: `${target}.part.rest`, storage, resume: undefined };
     return { storage, have };
   }
 
   /** Bytes from an earlier run whose record does not hold: every piece is looked at. */
   #check(info: TorrentInfo, storage: FilePieceStorage, signal: AbortSignal): Promise<Bitfield> {
     this.#phase = 'checking';
+    this.#checkingBytes = info.totalBytes;
     const { pieceLayers } = this.#options.source;
     const checked = (checkedBytes: number): void => void (this.#checkedBytes = checkedBytes);
     return checkPieces(info, storage, signal, checked, pieceLayers);
@@ -221,7 +240,7 @@ export class Download {
       };
       signal.addEventListener('abort', abort, { once: true });
       if (signal.aborted) abort();
-      else if (torrent.isComplete) settle(resolve);
+      else if (torrent.isDone) settle(resolve);
     });
   }
 
@@ -232,11 +251,12 @@ export class Download {
     await this.#checkWhole(info, workplace, signal);
     await workplace.storage.close();
     if (workplace.part !== workplace.target) await giveName(workplace);
+    await rm(workplace.rest, { force: true });
     await workplace.resume?.remove();
     this.#workplace = undefined;
     this.#phase = 'done';
-    const { bytesFromPeers, bytesFromHttp } = torrent.stats();
-    return { path: workplace.target, sizeBytes: info.totalBytes, bytesFromPeers, bytesFromHttp };
+    const { bytesFromPeers, bytesFromHttp, selectedBytes: sizeBytes = info.totalBytes } = torrent.stats();
+    return { path: workplace.target, sizeBytes, bytesFromPeers, bytesFromHttp };
   }
 
   /** A canonical torrent is named by the sha256 of its bytes; SHA-1 pieces alone are no proof of that. */

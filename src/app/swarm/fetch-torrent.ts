@@ -7,6 +7,7 @@ import { type Log, silentLog } from '../../base/log.ts';
 import type { PeerAddress } from '../../torrent/index.ts';
 import { Download, type DownloadProgress, type DownloadResult } from './download.ts';
 import { SwarmNode } from '../../kit/node/swarm-node.ts';
+import type { FileFilter } from './file-filter.ts';
 import { readSource } from './torrent-source.ts';
 
 /** A source that names very many inner hosts is not reported on for ever. */
@@ -25,6 +26,8 @@ export interface FetchOptions {
   readonly allowPrivate: boolean;
   /** Hears once of each host that the source names and that was not contacted because of where it is. */
   readonly leftOut?: (host: string) => void;
+  /** Files to fetch; absent: those the link selects, else all. */
+  readonly files?: FileFilter | undefined;
   readonly signal: AbortSignal;
   readonly log?: Log;
 }
@@ -37,7 +40,7 @@ export interface Fetching extends AsyncDisposable {
 
 /** @throws InvalidInput, NotFound, Unavailable, Cancelled before anything is written */
 export async function fetchTorrent(options: FetchOptions): Promise<Fetching> {
-  const { source, target, port, useWebSeeds, allowPrivate, signal, log = silentLog } = options;
+  const { source, target, port, useWebSeeds, files, allowPrivate, signal, log = silentLog } = options;
   const peers = options.peers.map(parsePeer);
   const policy = new AddressPolicy({ allowPrivate });
   const leftOut = once(options.leftOut ?? (() => undefined));
@@ -49,7 +52,7 @@ export async function fetchTorrent(options: FetchOptions): Promise<Fetching> {
   });
   for (const peer of resolved.peers) if (!policy.allowsPeer(peer, 'told')) leftOut(peer.host);
   const wanted = { source: resolved, peers, useWebSeeds, log };
-  const download = new Download(node, target === undefined ? wanted : { ...wanted, target });
+  const download = new Download(node, { ...wanted, ...(target !== undefined && { target }), ...(files && { files }) });
   const done = download.run(signal);
   return {
     progress: () => download.progress(),

@@ -14,7 +14,7 @@ import { isSha256, type Sha256 } from '../../base/ids.ts';
 import { MIB } from '../../base/units.ts';
 import { canonicalSha256Of } from '../../codec/canonical.ts';
 import { displayName } from '../../codec/display-name.ts';
-import { parseMagnet } from '../../codec/magnet.ts';
+import { type FileRange, parseMagnet } from '../../codec/magnet.ts';
 import { infoHashesOf, type InfoHashes, MAX_METAINFO_BYTES, parseMetainfo } from '../../codec/metainfo.ts';
 import { type VerifiedLayers, verifyPieceLayers } from '../../codec/piece-layers.ts';
 import type { TorrentInfo } from '../../codec/torrent-info.ts';
@@ -33,6 +33,8 @@ export interface TorrentSource {
   readonly trackers: readonly (readonly string[])[];
   readonly webSeeds: readonly string[];
   readonly peers: readonly PeerAddress[];
+  /** Files that a magnet selects (BEP 53); none: all. */
+  readonly selectedFiles?: readonly FileRange[];
 }
 
 /** How a source may ask the network. */
@@ -57,7 +59,7 @@ export async function readSource(text: string, out: WayOut): Promise<TorrentSour
 }
 
 async function fromMagnet(text: string, out: WayOut): Promise<TorrentSource> {
-  const { v1, v2, name, trackers, webSeeds, metainfoUrls, peers } = parseMagnet(text);
+  const { v1, v2, name, trackers, webSeeds, metainfoUrls, peers, selectedFiles } = parseMagnet(text);
   const known = await firstMetainfo({ ...(v1 && { v1 }), ...(v2 && { v2 }) }, metainfoUrls, out);
   return {
     hashes: { ...(v1 && { v1 }), ...(v2 && { v2 }) },
@@ -67,6 +69,7 @@ async function fromMagnet(text: string, out: WayOut): Promise<TorrentSource> {
     trackers: [...trackers.map((url) => [url]), ...(known?.trackers ?? [])],
     webSeeds: [...new Set([...webSeeds, ...(known?.webSeeds ?? [])])],
     peers,
+    selectedFiles,
   };
 }
 

@@ -115,6 +115,7 @@ export class SwarmNode implements AsyncDisposable {
     const web = new Set(tiers.flat().filter((url) => /^wss?:/.test(url)));
     const trackers = Array.from(web).flatMap((url) => this.#webTracker(url, source, torrent) ?? []);
     torrent.events.on('done', () => {
+      if (!torrent.isComplete) return; // some files only: trackers count whole copies (BEP 21)
       announcer.completed();
       for (const tracker of trackers) for (const key of torrent.keys) tracker.completed(key);
     });

@@ -1,5 +1,6 @@
 /** Whole engines on a memory network: torrents of seeded bytes, storage in memory, hashing at once. */
 import { createHash } from 'node:crypto';
+import { NodeMseCrypto } from '../../src/adapters/node-crypto/mse-crypto.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { StorageFailed } from '../../src/base/errors.ts';
 import { concatBytes } from '../../src/base/bytes.ts';
@@ -13,6 +14,9 @@ import { MemoryNetwork, type HostOptions, type MemoryHost } from './memory-netwo
 import { seededBytes, seededRandom } from './random-bytes.ts';
 
 export const PEER_PORT = 6881;
+
+/** Used between hosts whose transport is `tcp` or `utp`. */
+const nodeMseCrypto = new NodeMseCrypto();
 
 /** Synchronous hashing behind the port, so that virtual time does not race real threads. */
 export const instantHasher: Hasher = {
@@ -126,6 +130,7 @@ export class Swarm {
         log: silentLog,
         random: this.#random,
         dialers: [machine.dialer],
+        mse: nodeMseCrypto,
       },
       listenPort: PEER_PORT,
       ...options,

@@ -6,6 +6,7 @@ import path from 'node:path';
 import type { UploadPolicy } from '../base/api.ts';
 import { AppError } from '../base/errors.ts';
 import { GIB, KIB, MIB } from '../base/units.ts';
+import { ENCRYPTION_POLICIES } from '../torrent/index.ts';
 
 export class BadSetting extends AppError {
   override readonly code = 'bad_setting';
@@ -82,6 +83,12 @@ const SETTINGS = {
   port: setting('SEEDBED_PORT', '24242', 'Web app, API, WebSocket tracker (TCP) and UDP tracker.', port),
   adminPort: setting('SEEDBED_ADMIN_PORT', '24243', 'Health and metrics, on loopback only.', port),
   peerPort: setting('SEEDBED_PEER_PORT', '24244', 'BitTorrent peers (TCP).', port),
+  encryption: setting(
+    'SEEDBED_ENCRYPTION',
+    'prefer',
+    'Encrypted handshakes with BitTorrent peers: prefer them, require RC4 throughout, or off.',
+    oneOf(...ENCRYPTION_POLICIES),
+  ),
   data: setting('SEEDBED_DATA', './data', 'Folder for everything that is kept.', folder),
   publicUrl: setting(
     'SEEDBED_PUBLIC_URL',

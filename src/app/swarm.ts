@@ -5,6 +5,7 @@
 import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
 import { nodeHasher } from '../adapters/node-crypto/hasher.ts';
+import { NodeMseCrypto } from '../adapters/node-crypto/mse-crypto.ts';
 import { TcpDialer } from '../adapters/tcp/dialer.ts';
 import { ConnectionLimits } from '../adapters/tcp/limits.ts';
 import { TcpListener } from '../adapters/tcp/listener.ts';
@@ -131,7 +132,15 @@ function createEngine(
   });
   return new Engine({
     allowAddress: (address, source) => policy.allowsPeer(address, source),
-    ports: { clock, hasher: nodeHasher, log, random: Math.random, dialers: [new TcpDialer({ limits, clock })] },
+    ports: {
+      clock,
+      hasher: nodeHasher,
+      log,
+      random: Math.random,
+      dialers: [new TcpDialer({ limits, clock })],
+      mse: new NodeMseCrypto(),
+    },
+    encryption: config.encryption,
     listenPort: config.peerPort,
     limits: {
       maxConnections: config.maxPeers,

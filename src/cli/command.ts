@@ -39,6 +39,13 @@ export function readNumber(option: string, text: string, min: number, max: numbe
   return value;
 }
 
+/** One of a few words. @throws WrongUsage naming the option and the words */
+export function readChoice<Choice extends string>(option: string, text: string, choices: readonly Choice[]): Choice {
+  const choice = choices.find((one) => one === text);
+  if (choice === undefined) throw new WrongUsage(`--${option} is one of ${choices.join(', ')}`);
+  return choice;
+}
+
 /** What went wrong, on standard error, as words or as one JSON line; resolves to the exit code it means. */
 export function complain(error: unknown, json: boolean): number {
   if (!(error instanceof AppError)) throw error;

@@ -1,8 +1,18 @@
 /** `seedbed get`: fetches a torrent and ends. */
 import process from 'node:process';
+import { ENCRYPTION_POLICIES, type EncryptionPolicy } from '../app/swarm/encryption.ts';
 import type { FileFilter } from '../app/swarm/file-filter.ts';
 import { formatBytes, formatDuration } from '../base/units.ts';
-import { type Command, complain, EXIT, readArguments, readNumber, stopOnSignal, WrongUsage } from './command.ts';
+import {
+  type Command,
+  complain,
+  EXIT,
+  readArguments,
+  readChoice,
+  readNumber,
+  stopOnSignal,
+  WrongUsage,
+} from './command.ts';
 import { showProgress } from './progress.ts';
 
 const HELP = `Usage: seedbed get <magnet | file.torrent | url> [options]
@@ -20,6 +30,7 @@ Options:
       --no-web-seeds   From peers only, not over HTTP
       --local          Also contact private addresses (of this machine, your network) that the source names
       --timeout <seconds>  Give up after so long; what came is kept
+      --encryption <policy>  Encrypted handshakes: prefer (default), require or off
       --json           One JSON object a line on standard output instead of a progress bar
   -h, --help           Show this, and end
 
@@ -35,6 +46,7 @@ const OPTIONS = {
   'no-web-seeds': { type: 'boolean' },
   local: { type: 'boolean' },
   timeout: { type: 'string' },
+  encryption: { type: 'string' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -58,6 +70,7 @@ export const getCommand: Command = {
       files: await readFilter(values.files, values.select),
       peers: values.peer ?? [],
       port: values.port === undefined ? 0 : readNumber('port', values.port, 1, 65_535),
+      encryption: readChoice('encryption', values.encryption ?? 'prefer', ENCRYPTION_POLICIES),
       useWebSeeds: values['no-web-seeds'] !== true,
       allowPrivate: values.local === true,
       json: values.json ?? false,
@@ -79,6 +92,7 @@ interface GetOptions {
   readonly files: FileFilter | undefined;
   readonly peers: readonly string[];
   readonly port: number;
+  readonly encryption: EncryptionPolicy;
   readonly useWebSeeds: boolean;
   readonly allowPrivate: boolean;
   readonly json: boolean;

@@ -1,7 +1,17 @@
 /** `seedbed seed`: offers files of the user's, as they lie, until stopped. */
 import process from 'node:process';
+import { ENCRYPTION_POLICIES, type EncryptionPolicy } from '../app/swarm/encryption.ts';
 import { formatBytes } from '../base/units.ts';
-import { type Command, complain, EXIT, readArguments, readNumber, stopOnSignal, WrongUsage } from './command.ts';
+import {
+  type Command,
+  complain,
+  EXIT,
+  readArguments,
+  readChoice,
+  readNumber,
+  stopOnSignal,
+  WrongUsage,
+} from './command.ts';
 import { rateMeter, showProgress } from './progress.ts';
 
 const HELP = `Usage: seedbed seed <file>… [options]
@@ -14,6 +24,7 @@ Options:
   -o, --output <path>  Write the .torrent here; with several files, a folder for all of them
       --host <address>  Listen on this address only
       --port <number>  Port for peers; default: any
+      --encryption <policy>  Encrypted handshakes: prefer (default), require or off
       --json           One JSON object a line on standard output
   -h, --help           Show this, and end
 
@@ -25,6 +36,7 @@ const OPTIONS = {
   output: { type: 'string', short: 'o' },
   host: { type: 'string' },
   port: { type: 'string' },
+  encryption: { type: 'string' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -47,6 +59,7 @@ export const seedCommand: Command = {
         output: values.output,
         host: values.host,
         port: values.port === undefined ? 0 : readNumber('port', values.port, 1, 65_535),
+        encryption: readChoice('encryption', values.encryption ?? 'prefer', ENCRYPTION_POLICIES),
         json,
         signal: stopOnSignal(),
       });
@@ -62,6 +75,7 @@ interface SeedOptions {
   readonly output: string | undefined;
   readonly host: string | undefined;
   readonly port: number;
+  readonly encryption: EncryptionPolicy;
   readonly json: boolean;
   readonly signal: AbortSignal;
 }

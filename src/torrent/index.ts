@@ -29,7 +29,7 @@ export type { OpenedStorage, TorrentEvents, TorrentOptions } from './torrent-typ
 export type { RateLimits } from './traffic.ts';
 export type { FileChoice, FilePriority, TorrentMode } from './wishes.ts';
 export type { ReadOptions } from './reader.ts';
-export type { EncryptionPolicy } from './opening.ts';
+export { ENCRYPTION_POLICIES, type EncryptionPolicy } from './opening.ts';
 export { DEFAULT_LIMITS, type AddressFilter, type EngineLimits } from './shared.ts';
 export type {
   ContentInspection,

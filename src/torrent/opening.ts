@@ -16,7 +16,8 @@ import type { PeerSocket, PeerSocketListener } from './ports.ts';
  * `prefer`: outgoing connections try the encrypted handshake first and plain next, incoming ones may be either.
  * `require`: only streams that stay encrypted. `off`: only plain ones.
  */
-export type EncryptionPolicy = 'prefer' | 'require' | 'off';
+export type EncryptionPolicy = (typeof ENCRYPTION_POLICIES)[number];
+export const ENCRYPTION_POLICIES = ['prefer', 'require', 'off'] as const;
 
 /** A stream that is at its first BitTorrent byte. */
 export interface OpenedStream {

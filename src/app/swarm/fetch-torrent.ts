@@ -4,7 +4,7 @@ import { formatIp, parseIp } from '../../base/address.ts';
 import { AddressPolicy } from '../../base/address-policy.ts';
 import { InvalidInput } from '../../base/errors.ts';
 import { type Log, silentLog } from '../../base/log.ts';
-import type { PeerAddress } from '../../torrent/index.ts';
+import type { EncryptionPolicy, PeerAddress } from '../../torrent/index.ts';
 import { Download, type DownloadProgress, type DownloadResult } from './download.ts';
 import { SwarmNode } from '../../kit/node/swarm-node.ts';
 import type { FileFilter } from './file-filter.ts';
@@ -28,6 +28,7 @@ export interface FetchOptions {
   readonly leftOut?: (host: string) => void;
   /** Files to fetch; absent: those the link selects, else all. */
   readonly files?: FileFilter | undefined;
+  readonly encryption: EncryptionPolicy;
   readonly signal: AbortSignal;
   readonly log?: Log;
 }
@@ -40,12 +41,12 @@ export interface Fetching extends AsyncDisposable {
 
 /** @throws InvalidInput, NotFound, Unavailable, Cancelled before anything is written */
 export async function fetchTorrent(options: FetchOptions): Promise<Fetching> {
-  const { source, target, port, useWebSeeds, files, allowPrivate, signal, log = silentLog } = options;
+  const { source, target, port, useWebSeeds, files, allowPrivate, encryption, signal, log = silentLog } = options;
   const peers = options.peers.map(parsePeer);
   const policy = new AddressPolicy({ allowPrivate });
   const leftOut = once(options.leftOut ?? (() => undefined));
   const guard = new Guard({ policy, log, leftOut });
-  const node = await SwarmNode.open({ port, log, guard });
+  const node = await SwarmNode.open({ port, log, guard, encryption });
   const resolved = await readSource(source, { guard, signal }).catch(async (error: unknown) => {
     await node.stop();
     throw error;

@@ -9,6 +9,7 @@ import { type Log, silentLog } from '../../base/log.ts';
 import type { InfoHashes } from '../../codec/metainfo.ts';
 import { hashFile, seedFile, type SeededFile } from '../../kit/node/seed-files.ts';
 import { SwarmNode } from '../../kit/node/swarm-node.ts';
+import type { EncryptionPolicy } from '../../torrent/index.ts';
 
 export interface OfferOptions {
   readonly files: readonly string[];
@@ -18,6 +19,7 @@ export interface OfferOptions {
   readonly host: string | undefined;
   /** 0 = any. */
   readonly port: number;
+  readonly encryption: EncryptionPolicy;
   readonly signal: AbortSignal;
   readonly log?: Log;
 }
@@ -42,12 +44,12 @@ export async function offerFiles(
   options: OfferOptions,
   hashed: (file: string, doneBytes: number, totalBytes: number) => void,
 ): Promise<Offer> {
-  const { files, trackers, host, port, signal, log = silentLog } = options;
+  const { files, trackers, host, port, encryption, signal, log = silentLog } = options;
   const ready = [];
   for (const file of files)
     ready.push(await hashFile(file, signal, (done, total) => hashed(path.basename(file), done, total)));
   const guard = new Guard({ policy: new AddressPolicy(), log });
-  const node = await SwarmNode.open({ port, log, guard, ...(host === undefined ? {} : { host }) });
+  const node = await SwarmNode.open({ port, log, guard, encryption, ...(host === undefined ? {} : { host }) });
   try {
     const seeded: SeededFile[] = [];
     for (const file of ready) seeded.push(await seedFile(node, file, trackers, log));

@@ -4,6 +4,7 @@
  */
 import { nodeHasher } from '../../adapters/node-crypto/hasher.ts';
 import { Guard } from '../../adapters/guard/guard.ts';
+import { NodeMseCrypto } from '../../adapters/node-crypto/mse-crypto.ts';
 import { TcpDialer } from '../../adapters/tcp/dialer.ts';
 import { ConnectionLimits } from '../../adapters/tcp/limits.ts';
 import { TcpListener } from '../../adapters/tcp/listener.ts';
@@ -19,7 +20,7 @@ import { AddressPolicy, type AddressSource } from '../../base/address-policy.ts'
 import { systemClock } from '../../base/clock.ts';
 import { AppError } from '../../base/errors.ts';
 import { type Log, silentLog } from '../../base/log.ts';
-import { Engine, type PeerAddress, type Torrent } from '../../torrent/index.ts';
+import { Engine, type EncryptionPolicy, type PeerAddress, type Torrent } from '../../torrent/index.ts';
 
 export interface SwarmNodeOptions {
   /** IP literal to listen on; undefined = all. */
@@ -32,6 +33,8 @@ export interface SwarmNodeOptions {
   readonly guard?: Guard;
   /** Default: nothing is logged. */
   readonly log?: Log;
+  /** Of handshakes over TCP; default `prefer`. */
+  readonly encryption?: EncryptionPolicy;
 }
 
 /** From so many on, no offers are made. */
@@ -69,6 +72,7 @@ export class SwarmNode implements AsyncDisposable {
     allowPrivate = false,
     guard,
     log = silentLog,
+    encryption = 'prefer',
   }: SwarmNodeOptions = {}): Promise<SwarmNode> {
     const webRtc = await loadWebRtc(log);
     const wayOut = guard ?? new Guard({ policy: new AddressPolicy({ allowPrivate }), log });
@@ -90,7 +94,9 @@ export class SwarmNode implements AsyncDisposable {
         log,
         random: Math.random,
         dialers: [new TcpDialer({ limits })],
+        mse: new NodeMseCrypto(),
       },
+      encryption,
     });
     early.engine = engine;
     return new SwarmNode(engine, listener, webRtc, wayOut, log);

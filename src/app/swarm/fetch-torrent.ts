@@ -28,7 +28,8 @@ export interface FetchOptions {
   readonly leftOut?: (host: string) => void;
   /** Files to fetch; absent: those the link selects, else all. */
   readonly files?: FileFilter | undefined;
-  readonly encryption: EncryptionPolicy;
+  /** Default `prefer`. */
+  readonly encryption?: EncryptionPolicy;
   readonly signal: AbortSignal;
   readonly log?: Log;
 }
@@ -41,7 +42,17 @@ export interface Fetching extends AsyncDisposable {
 
 /** @throws InvalidInput, NotFound, Unavailable, Cancelled before anything is written */
 export async function fetchTorrent(options: FetchOptions): Promise<Fetching> {
-  const { source, target, port, useWebSeeds, files, allowPrivate, encryption, signal, log = silentLog } = options;
+  const {
+    source,
+    target,
+    port,
+    useWebSeeds,
+    files,
+    allowPrivate,
+    encryption = 'prefer',
+    signal,
+    log = silentLog,
+  } = options;
   const peers = options.peers.map(parsePeer);
   const policy = new AddressPolicy({ allowPrivate });
   const leftOut = once(options.leftOut ?? (() => undefined));

@@ -19,7 +19,8 @@ export interface OfferOptions {
   readonly host: string | undefined;
   /** 0 = any. */
   readonly port: number;
-  readonly encryption: EncryptionPolicy;
+  /** Default `prefer`. */
+  readonly encryption?: EncryptionPolicy;
   readonly signal: AbortSignal;
   readonly log?: Log;
 }
@@ -44,7 +45,7 @@ export async function offerFiles(
   options: OfferOptions,
   hashed: (file: string, doneBytes: number, totalBytes: number) => void,
 ): Promise<Offer> {
-  const { files, trackers, host, port, encryption, signal, log = silentLog } = options;
+  const { files, trackers, host, port, encryption = 'prefer', signal, log = silentLog } = options;
   const ready = [];
   for (const file of files)
     ready.push(await hashFile(file, signal, (done, total) => hashed(path.basename(file), done, total)));

@@ -350,7 +350,7 @@ describe('peers that do not go on', () => {
   });
 
   test('count against the cap of unfinished handshakes: one more is closed at once', async () => {
-    const { swarm, source, seeder } = await twoEngines('prefer', 'prefer', { limits: { maxHalfOpen: 2 } });
+    const { swarm, source, seeder } = await twoEngines('prefer', 'prefer', { limits: { maxGreetings: 2 } });
     seed(seeder, source);
     const [first, second] = [await StrangePeer.dial(swarm, seeder), await StrangePeer.dial(swarm, seeder)];
     for (const peer of [first, second]) peer.socket.write(concatBytes([Uint8Array.of(1), randomBytes(95)]));

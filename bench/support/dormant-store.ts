@@ -12,9 +12,11 @@ import { nodeDisk } from '../../src/adapters/fs/disk.ts';
 import { bindable } from '../../src/adapters/sqlite/connection.ts';
 import { SqliteRows } from '../../src/adapters/sqlite/sqlite-rows.ts';
 import { migrations, type Tables } from '../../src/app/tables.ts';
+import { parseInfoHashV1 } from '../../src/base/ids.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
 import { canonicalPieceCount, canonicalPieceLength } from '../../src/codec/canonical.ts';
 import { TORRENTS } from '../../src/media/media-writes.ts';
+import { obfuscatedKeyOf } from '../../src/media/obfuscated-keys.ts';
 import { makeBlob, type SeededBlob } from './blob.ts';
 
 /** One piece, four blocks: what is measured is the waking. */
@@ -117,7 +119,8 @@ function inserter(database: DatabaseSync): Put {
     insert('blob_grant', { sha256, owner: '', name: `video ${index}.mp4`, created_at_ms: atMs });
     const piece_length_bytes = canonicalPieceLength(sizeBytes);
     const piece_count = canonicalPieceCount(sizeBytes);
-    insert('torrent', { info_hash: infoHash, sha256, piece_length_bytes, piece_count });
+    const obfuscated_key = obfuscatedKeyOf(parseInfoHashV1(infoHash));
+    insert('torrent', { info_hash: infoHash, sha256, piece_length_bytes, piece_count, obfuscated_key });
     insert('torrent_pieces', { info_hash: infoHash, pieces });
   };
 }

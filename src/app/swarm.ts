@@ -18,7 +18,7 @@ import { swarmKeyOf } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import { latinIdOf } from '../codec/tracker-ws.ts';
 import type { Media } from '../media/media.ts';
-import { Seeding } from '../media/seeding.ts';
+import { Seeding, type TorrentFinder } from '../media/seeding.ts';
 import { Engine } from '../torrent/index.ts';
 import { HttpTracker } from '../tracker/http.ts';
 import { SwarmRegistry } from '../tracker/registry.ts';
@@ -73,7 +73,7 @@ export async function startSwarm(
     clock,
     log,
     random: Math.random,
-    createEngine: (wake) => createEngine(config, { clock, log, limits }, wake),
+    createEngine: (finder) => createEngine(config, { clock, log, limits }, finder),
     ...(answerer && { answerer }),
     peerAddressFor: (remoteHost) => {
       const host = addressReachableFrom(remoteHost, network());
@@ -117,12 +117,10 @@ export async function startSwarm(
   };
 }
 
-type Wake = NonNullable<ConstructorParameters<typeof Engine>[0]['wake']>;
-
 function createEngine(
   config: Config,
   { clock, log, limits }: { readonly clock: Clock; readonly log: Log; readonly limits: ConnectionLimits },
-  wake: Wake,
+  finder: TorrentFinder,
 ): Engine {
   const { seedLimitBytesPerSec } = config;
   const policy = new AddressPolicy({
@@ -148,7 +146,7 @@ function createEngine(
       maxGreetings: Math.ceil(config.maxPeers / 2),
       uploadBytesPerSecond: seedLimitBytesPerSec === 0 ? Number.POSITIVE_INFINITY : seedLimitBytesPerSec,
     },
-    wake,
+    ...finder,
   });
 }
 

@@ -16,6 +16,7 @@ import type { MediaContext } from './context.ts';
 import { completeFinish, decideFinish, dropUpload } from './media-writes.ts';
 import type { Finding, TorrentFacts } from './media-writes.ts';
 import type { Medium } from './medium.ts';
+import { obfuscatedKeyOf } from './obfuscated-keys.ts';
 import { mediumType } from './sniff.ts';
 import type { UploadRow } from './tables.ts';
 
@@ -179,8 +180,10 @@ function blobRow(finding: Finding, stat: BlobStat, nowMs: number) {
 /** Undefined for the empty blob. */
 function torrentOf({ sha256, pieces }: Finding, sizeBytes: number): TorrentFacts | undefined {
   if (sizeBytes === 0) return undefined;
+  const infoHash = infoHashOf({ sha256, sizeBytes, pieces });
   return {
-    infoHash: infoHashOf({ sha256, sizeBytes, pieces }),
+    infoHash,
+    obfuscatedKey: obfuscatedKeyOf(infoHash),
     pieceLengthBytes: canonicalPieceLength(sizeBytes),
     pieceCount: canonicalPieceCount(sizeBytes),
     pieces,

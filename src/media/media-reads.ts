@@ -4,6 +4,7 @@
  */
 import type { CompiledQuery, Kysely } from 'kysely';
 import { InvalidInput } from '../base/errors.ts';
+import { swarmKeyOf } from '../base/ids.ts';
 import type { InfoHashV1, Sha256, SwarmKey, UploadId } from '../base/ids.ts';
 import type { Rows } from '../store/rows.ts';
 import { TORRENTS } from './media-writes.ts';
@@ -62,6 +63,7 @@ function compile(query: Kysely<MediaTables>) {
     knowsSwarm: known.where('blob.refs', '>', 0).where('torrent.info_hash', '=', '').compile(),
     servesSwarm: served.where('torrent.info_hash', '=', '').compile(),
     owners: query.selectFrom('blob_grant').select('owner').where('sha256', '=', '').compile(),
+    keyByObfuscated: served.select('torrent.info_hash').where('torrent.obfuscated_key', '=', '').compile(),
     tally: query.selectFrom('tally').select('count').where('name', '=', '').compile(),
     used: query.selectFrom('space').select('used_bytes').where('scope', '=', '').compile(),
   };
@@ -115,6 +117,19 @@ export class MediaReads {
   /** Whether `torrentByKey` finds something; cheaper, as it does not load the pieces. */
   hasTorrent(key: SwarmKey): boolean {
     return this.#one(this.#compiled.servesSwarm, key) !== undefined;
+  }
+
+  /** The swarm of a served torrent by H('req2'‖info hash) in hex. */
+  keyByObfuscated(obfuscatedKey: string): SwarmKey | undefined {
+    const infoHash = this.#one(this.#compiled.keyByObfuscated, obfuscatedKey)?.info_hash;
+    return infoHash === undefined ? undefined : swarmKeyOf(infoHash as InfoHashV1);
+  }
+
+  /** Torrents without an obfuscated key. */
+  unnamedTorrents(limit: number): readonly InfoHashV1[] {
+    const query = this.#rows.query.selectFrom('torrent').select('info_hash').where('obfuscated_key', 'is', null);
+    const page = query.orderBy('info_hash').limit(limit).compile();
+    return this.#rows.read(page).map((row) => row.info_hash as InfoHashV1);
   }
 
   /** Rows of `torrent`, those of removed blobs included until their grace time is over. */

@@ -24,6 +24,8 @@ export interface Finding {
 
 export interface TorrentFacts {
   readonly infoHash: InfoHashV1;
+  /** H('req2'‖info hash) in hex. */
+  readonly obfuscatedKey: string;
   readonly pieceLengthBytes: number;
   readonly pieceCount: number;
   readonly pieces: Uint8Array;
@@ -143,7 +145,13 @@ function putBlob(query: Query, blob: BlobRow): readonly WriteStep[] {
 
 function putTorrent(query: Query, sha256: string, torrent: TorrentFacts): readonly WriteStep[] {
   const info_hash = torrent.infoHash;
-  const row = { info_hash, sha256, piece_length_bytes: torrent.pieceLengthBytes, piece_count: torrent.pieceCount };
+  const row = {
+    info_hash,
+    sha256,
+    piece_length_bytes: torrent.pieceLengthBytes,
+    piece_count: torrent.pieceCount,
+    obfuscated_key: torrent.obfuscatedKey,
+  };
   const pieces = { info_hash, pieces: torrent.pieces };
   const known = query.selectFrom('torrent').select('info_hash').where('info_hash', '=', info_hash);
   return [
@@ -227,6 +235,18 @@ export function dropBlob(query: Query, blob: BlobRow): readonly WriteStep[] {
     any(query.deleteFrom('torrent').where('sha256', '=', blob.sha256)),
     ...moveSpace(query, { owner: '', ownerBytes: 0, totalBytes: -blob.size_bytes }),
   ];
+}
+
+/** For rows from before the column. */
+export function nameTorrents(
+  query: Query,
+  names: readonly Pick<TorrentFacts, 'infoHash' | 'obfuscatedKey'>[],
+): readonly WriteStep[] {
+  // Compiled once: a page has hundreds of them.
+  const template = query.updateTable('torrent').set({ obfuscated_key: '' }).where('info_hash', '=', '').compile();
+  return names.map(({ infoHash, obfuscatedKey }) => ({
+    query: { ...template, parameters: [obfuscatedKey, infoHash] },
+  }));
 }
 
 /** Before the rows go. */

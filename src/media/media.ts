@@ -19,6 +19,7 @@ import { KeyedLock } from './keyed-lock.ts';
 import { MediaReads } from './media-reads.ts';
 import type { MediaEvents, MediaList, MediaQuery, Medium, RecoveryReport } from './medium.ts';
 import type { TorrentRow, Upload, UploadWish, Verification } from './medium.ts';
+import { nameOldTorrents } from './obfuscated-keys.ts';
 import { ReaderCache } from './reader-cache.ts';
 import { Recovery } from './recovery.ts';
 import { Removal } from './removal.ts';
@@ -187,6 +188,11 @@ export class Media {
     return this.#context.reads.hasTorrent(key);
   }
 
+  /** The swarm of a served torrent by H('req2'‖info hash) in hex, as encrypted handshakes ask for it (MSE). */
+  keyByObfuscated(obfuscatedKey: string): SwarmKey | undefined {
+    return this.#context.reads.keyByObfuscated(obfuscatedKey);
+  }
+
   /** Stored torrents; known without counting them. */
   torrentCount(): number {
     return this.#context.reads.torrentCount();
@@ -205,6 +211,7 @@ export class Media {
   /** Repairs what a crash left; run once at the start, before any other use case. @throws StorageFailed, NoSpace */
   async recover(): Promise<RecoveryReport> {
     await this.#admission.lookAtDisk();
+    this.#context.inBackground('name old torrents', (signal) => nameOldTorrents(this.#context, signal));
     return new Recovery(this.#context, this.#finisher).run();
   }
 

@@ -9,6 +9,7 @@ import { testFolder } from '../../test/support/temp-dir.ts';
 import { subtleHasher } from '../adapters/browser/subtle-hasher.ts';
 import { FsBlobStore } from '../adapters/fs/blob-store.ts';
 import { nodeDisk } from '../adapters/fs/disk.ts';
+import { NodeMseCrypto } from '../adapters/node-crypto/mse-crypto.ts';
 import { FilePieceStorage } from '../adapters/fs/piece-storage.ts';
 import { Volume } from '../adapters/fs/volume.ts';
 import { TcpDialer } from '../adapters/tcp/dialer.ts';
@@ -22,9 +23,10 @@ import { silentLog } from '../base/log.ts';
 import { canonicalInfo, canonicalPieceLength } from '../codec/canonical.ts';
 import { infoHashV1Of } from '../codec/metainfo.ts';
 import { parseTorrentInfo } from '../codec/torrent-info.ts';
-import { Engine, type EnginePorts, type Torrent, type TorrentMode } from '../torrent/index.ts';
+import { Engine, type EngineOptions, type EnginePorts, type Torrent, type TorrentMode } from '../torrent/index.ts';
 import type { MediaEvents, TorrentRow } from './medium.ts';
-import { type OfferAnswerer, type SeedCatalogue, Seeding, type SeedingOptions } from './seeding.ts';
+import { obfuscatedKeyOf } from './obfuscated-keys.ts';
+import { type OfferAnswerer, type SeedCatalogue, Seeding, type SeedingOptions, type TorrentFinder } from './seeding.ts';
 
 const OURS = { host: '127.0.0.1', port: 24244 };
 const UNKNOWN = parseSwarmKey('00'.repeat(20));
@@ -35,6 +37,7 @@ afterEach(async () => {
 });
 
 const portsWith = (dialers: EnginePorts['dialers'] = []): EnginePorts => ({
+  mse: new NodeMseCrypto(),
   clock: systemClock,
   hasher: subtleHasher,
   log: silentLog,
@@ -51,6 +54,7 @@ class Catalogue implements SeedCatalogue {
   /** Times a blob was opened: once to wake, once to sample, then as peers ask. */
   opened = 0;
   mostOpen = 0;
+  lookUps = 0;
   readonly root: string;
   readonly #store: FsBlobStore;
 
@@ -82,11 +86,17 @@ class Catalogue implements SeedCatalogue {
   }
 
   torrentByKey(key: SwarmKey): TorrentRow | undefined {
+    this.lookUps++;
     return this.rows.get(key);
   }
 
   hasTorrent(key: SwarmKey): boolean {
     return this.rows.has(key);
+  }
+
+  keyByObfuscated(obfuscatedKey: string): SwarmKey | undefined {
+    this.lookUps++;
+    return [...this.rows].find(([, { infoHash }]) => obfuscatedKeyOf(infoHash) === obfuscatedKey)?.[0];
   }
 
   async openBlob(sha256: Sha256): ReturnType<SeedCatalogue['openBlob']> {
@@ -119,7 +129,7 @@ function seedingOf(media: SeedCatalogue, options: Partial<SeedingOptions> = {}):
     clock: systemClock,
     log: silentLog,
     random: () => 0.5,
-    createEngine: (wake) => new Engine({ ports: portsWith(), wake }),
+    createEngine: (finder) => new Engine({ ports: portsWith(), ...finder }),
     peerAddressFor: () => OURS,
     ...options,
   });
@@ -132,6 +142,7 @@ async function download(
   seeding: Seeding,
   row: TorrentRow,
   mode: TorrentMode = 'all',
+  encryption: EngineOptions['encryption'] = 'off',
 ): Promise<{ torrent: Torrent; sha256: () => Promise<string> }> {
   const limits = new ConnectionLimits({ maxPerAddress: 100 });
   const listener = await TcpListener.open({
@@ -141,7 +152,7 @@ async function download(
     log: silentLog,
     accept: (socket) => seeding.engine.accept(socket),
   });
-  const engine = new Engine({ ports: portsWith([new TcpDialer({ limits })]) });
+  const engine = new Engine({ ports: portsWith([new TcpDialer({ limits })]), encryption });
   cleanups.push(
     () => listener.close(),
     () => engine.stop(),
@@ -173,6 +184,46 @@ describe('the seeder', () => {
     expect(seeding.stats.uploadedBytes).toBeGreaterThanOrEqual(3_000_000);
   });
 
+  test.each(['prefer', 'require'] as const)('wakes for an encrypted handshake (%s)', async (encryption) => {
+    const media = await Catalogue.open();
+    await media.store('another', 10_000);
+    const row = await media.store('encrypted', 500_000);
+    const seeding = seedingOf(media);
+    const { torrent, sha256 } = await download(seeding, row, 'all', encryption);
+    await eventually('downloaded', () => torrent.isComplete);
+    expect(await sha256()).toBe(row.sha256);
+    expect(seeding.stats.awake).toBe(1);
+  });
+
+  test('looks up a few unknown torrents a second for one address, however it asks, and goes on for others', async () => {
+    const media = await Catalogue.open();
+    const row = await media.store('known', 50_000);
+    const clock = new FakeClock();
+    const finders: TorrentFinder[] = [];
+    const createEngine: SeedingOptions['createEngine'] = (finder) => {
+      finders.push(finder);
+      return new Engine({ ports: portsWith(), ...finder });
+    };
+    seedingOf(media, { clock, createEngine });
+    const [finder] = finders;
+    const ask = async (host: string, times: number): Promise<number> => {
+      const before = media.lookUps;
+      for (let time = 0; time < times; time++) {
+        const remote = { host, port: 1_000 + time };
+        if (time % 2 === 0) expect(await finder?.wake(UNKNOWN, remote)).toBeUndefined();
+        else expect(await finder?.resolveObfuscated(new Uint8Array(20), remote)).toBeUndefined();
+      }
+      return media.lookUps - before;
+    };
+    expect([await ask('192.0.2.1', 100), await ask('192.0.2.2', 10)]).toEqual([20, 10]);
+    const key = swarmKeyOf(row.infoHash);
+    expect(await finder?.wake(key, { host: '192.0.2.1', port: 1 })).toBeUndefined();
+    expect(await finder?.wake(key, { host: '192.0.2.3', port: 1 })).toBeDefined();
+    expect(await finder?.wake(key, { host: '192.0.2.1', port: 1 })).toBeDefined(); // it is awake: costs no look-up
+    clock.advance(1_000);
+    expect(await ask('192.0.2.1', 100)).toBe(20);
+  });
+
   test('wakes a torrent once, however many ask at once', async () => {
     const media = await Catalogue.open();
     const row = await media.store('once', 500_000);
@@ -189,6 +240,7 @@ describe('the seeder', () => {
       events: media.events,
       torrentByKey: (key) => media.torrentByKey(key),
       hasTorrent: (key) => media.hasTorrent(key),
+      keyByObfuscated: (obfuscatedKey) => media.keyByObfuscated(obfuscatedKey),
       openBlob: () => Promise.resolve(undefined),
       verify: (sha256) => media.verify(sha256),
     });
@@ -409,7 +461,8 @@ describe('a leecher that told our tracker where it listens', () => {
     const row = await media.store('call back', 300_000);
     const clock = new FakeClock();
     const dialer = new TcpDialer({ limits: new ConnectionLimits() });
-    const createEngine: SeedingOptions['createEngine'] = (wake) => new Engine({ ports: portsWith([dialer]), wake });
+    const createEngine: SeedingOptions['createEngine'] = (finder) =>
+      new Engine({ ports: portsWith([dialer]), ...finder });
     const seeding = seedingOf(media, { clock, createEngine });
     const calls: number[] = [];
     const listener = await TcpListener.open({

@@ -5,7 +5,8 @@
  * found wrong are reported and stay unserved; never more torrents are awake or waking than allowed; after `stop` nothing
  * runs.
  */
-import type { PeerAddress } from '../base/address.ts';
+import { parseIp, type PeerAddress } from '../base/address.ts';
+import { toHex } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Emitter } from '../base/emitter.ts';
 import { AppError, Unavailable } from '../base/errors.ts';
@@ -18,7 +19,8 @@ import { MINUTE_MS, SECOND_MS } from '../base/units.ts';
 import { canonicalInfo } from '../codec/canonical.ts';
 import { parseTorrentInfo } from '../codec/torrent-info.ts';
 import type { BlobReader } from '../store/blobs.ts';
-import type { Engine, Hasher, Torrent } from '../torrent/index.ts';
+import type { Engine, EngineOptions, Hasher, Torrent } from '../torrent/index.ts';
+import { AddressBudget } from '../tracker/address-budget.ts';
 import type { AnswerSink, Answering, OwnAnswerer, OwnSeed, RemoteOffer } from '../tracker/ports.ts';
 import { BlobStorage } from './blob-storage.ts';
 import type { MediaEvents, TorrentRow, Verification } from './medium.ts';
@@ -31,6 +33,10 @@ const MAX_AWAKE = 2_000;
 /** How long a leecher gets to come by itself. */
 const CALL_BACK_MS = 4 * SECOND_MS;
 const MAX_CALL_BACKS = 500;
+/** Unknown torrents one IPv4 address or IPv6 /48 may ask our peer port for in a second; more are not looked up. */
+const UNKNOWN_PER_SECOND = 20;
+/** Peers whose address is hidden (WebRTC) share one budget. */
+const HIDDEN = new Uint8Array(4);
 /** Waking is a few reads of the disk: more at once would not be sooner, and would hold up the event loop together. */
 const WAKES = { atOnce: 16, maxWaiting: 4_096 };
 /** The thread pool runs four; the rest of a crowd waits without holding files. Each connection reads one batch at a time. */
@@ -40,6 +46,8 @@ const READS = { atOnce: 64, maxWaiting: 32_768 };
 export interface SeedCatalogue {
   readonly events: Emitter<MediaEvents>;
   torrentByKey(key: SwarmKey): TorrentRow | undefined;
+  /** The swarm of a served torrent by H('req2'‖info hash) in hex (MSE). */
+  keyByObfuscated(obfuscatedKey: string): SwarmKey | undefined;
   /** Whether there is one, for less. */
   hasTorrent(key: SwarmKey): boolean;
   openBlob(sha256: Sha256): Promise<BlobReader | undefined>;
@@ -52,6 +60,9 @@ export interface OfferAnswerer {
   answer(offer: Pick<RemoteOffer, 'sdp' | 'trickle'>, sink: AnswerSink & { closed(): void }): Answering;
 }
 
+/** How the engine finds torrents at rest for those who come for them. */
+export type TorrentFinder = Required<Pick<EngineOptions, 'wake' | 'resolveObfuscated'>>;
+
 export interface SeedingOptions {
   readonly media: SeedCatalogue;
   readonly hasher: Hasher;
@@ -59,8 +70,8 @@ export interface SeedingOptions {
   readonly log: Log;
   /** Uniform in [0, 1): which pieces are sampled. */
   readonly random: () => number;
-  /** Makes the engine that asks `wake` for torrents it does not run. */
-  readonly createEngine: (wake: (key: SwarmKey) => Promise<Torrent | undefined>) => Engine;
+  /** Makes the engine that asks `finder` for torrents it does not run. */
+  readonly createEngine: (finder: TorrentFinder) => Engine;
   /** Absent where WebRTC cannot be used. */
   readonly answerer?: OfferAnswerer;
   /** Where a peer at `remoteHost` reaches our peer port; undefined when it cannot. */
@@ -101,6 +112,8 @@ export class Seeding implements OwnSeed, OwnAnswerer {
   readonly #wakes = new Lane(WAKES);
   readonly #reads = new Lane(READS);
   readonly #sampler: Sampler;
+  /** Look-ups of torrents that are not here, by who asks. */
+  readonly #strangers: AddressBudget;
   /** `key host` of leechers we wait for. */
   readonly #callers = new Set<string>();
   #finishedUploadBytes = 0;
@@ -116,7 +129,11 @@ export class Seeding implements OwnSeed, OwnAnswerer {
       sample: (key, signal) => this.#sample(key, signal),
       failed: (key, error) => options.log.warn('seeding.sample_failed', { key, error }),
     });
-    this.engine = options.createEngine((key) => this.wake(key));
+    this.#strangers = new AddressBudget(UNKNOWN_PER_SECOND, options.clock);
+    this.engine = options.createEngine({
+      wake: (key, remote) => this.#wakeFor(remote, key),
+      resolveObfuscated: (obfuscatedKey, remote) => this.#resolveFor(remote, obfuscatedKey),
+    });
     options.media.events.on('removed', ({ infoHash }) => {
       if (infoHash !== undefined) this.#drop(swarmKeyOf(infoHash));
     });
@@ -211,6 +228,26 @@ export class Seeding implements OwnSeed, OwnAnswerer {
     await this.engine.stop();
     await Promise.all(Array.from(this.#awake.keys(), (key) => this.#sleep(key)));
     await Promise.all(this.#fallingAsleep.values());
+  }
+
+  /** A peer came for a torrent. Whoever asks for what is not here again and again is not looked up any more. */
+  async #wakeFor(remote: PeerAddress | undefined, key: SwarmKey): Promise<Torrent | undefined> {
+    const awake = this.#awake.get(key);
+    if (awake !== undefined) return awake.torrent;
+    const ip = ipOf(remote);
+    if (!this.#strangers.hasLeft(ip)) return undefined;
+    const torrent = await this.wake(key);
+    if (torrent === undefined) this.#strangers.spend(ip);
+    return torrent;
+  }
+
+  /** The same for an encrypted handshake, which names its torrent by H('req2'‖info hash) alone. */
+  #resolveFor(remote: PeerAddress | undefined, obfuscatedKey: Uint8Array): Promise<SwarmKey | undefined> {
+    const ip = ipOf(remote);
+    if (this.#isStopped || !this.#strangers.hasLeft(ip)) return Promise.resolve(undefined);
+    const key = this.#options.media.keyByObfuscated(toHex(obfuscatedKey));
+    if (key === undefined) this.#strangers.spend(ip);
+    return Promise.resolve(key);
   }
 
   #seeds(key: SwarmKey): boolean {
@@ -322,4 +359,8 @@ export class Seeding implements OwnSeed, OwnAnswerer {
   #nowMs(): number {
     return this.#options.clock.monotonicMs();
   }
+}
+
+function ipOf(remote: PeerAddress | undefined): Uint8Array {
+  return remote === undefined ? HIDDEN : parseIp(remote.host);
 }

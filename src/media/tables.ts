@@ -14,6 +14,8 @@ export interface MediaTables {
     sha256: string;
     piece_length_bytes: number;
     piece_count: number;
+    /** H('req2'‖info hash) in hex (MSE); null until `nameOldTorrents` has come by. */
+    obfuscated_key: string | null;
   };
   /** Apart from `torrent`, so that a million dormant torrents stay small to scan. */
   torrent_pieces: {
@@ -156,6 +158,14 @@ export const mediaMigrations: readonly Migration[] = [
     statements: [
       `CREATE TABLE tally (name text PRIMARY KEY, count bigint NOT NULL CHECK (count >= 0))`,
       `INSERT INTO tally (name, count) SELECT 'torrents', count(*) FROM torrent`,
+    ],
+  },
+  {
+    name: '0004_obfuscated_key',
+    statements: [
+      `ALTER TABLE torrent ADD COLUMN obfuscated_key text`,
+      `CREATE INDEX torrent_obfuscated ON torrent (obfuscated_key) WHERE obfuscated_key IS NOT NULL`,
+      `CREATE INDEX torrent_unnamed ON torrent (info_hash) WHERE obfuscated_key IS NULL`,
     ],
   },
 ];

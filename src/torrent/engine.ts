@@ -36,15 +36,18 @@ export interface EngineOptions {
   readonly limits?: Partial<EngineLimits>;
   /** Which addresses may be dialled or passed on; default all. */
   readonly allowAddress?: AddressFilter;
-  /** Finds a torrent that somebody asks for and that is not running; it should `add` and return it. */
-  readonly wake?: (key: SwarmKey) => Promise<Torrent | undefined>;
+  /** Finds a torrent that somebody at `remote` asks for and that is not running; it should `add` and return it. */
+  readonly wake?: (key: SwarmKey, remote: PeerAddress | undefined) => Promise<Torrent | undefined>;
   /** How streams over TCP and uTP open (MSE); default `prefer` where `ports.mse` is there, `off` elsewhere. */
   readonly encryption?: EncryptionPolicy;
   /**
    * The key of a swarm that is not running, by H('req2'‖key) (`obfuscatedKey` of the codec, 20 bytes): all that an
    * encrypted handshake says of it. One indexed lookup; `wake` follows as for a plain handshake.
    */
-  readonly resolveObfuscated?: (obfuscatedKey: Uint8Array) => Promise<SwarmKey | undefined>;
+  readonly resolveObfuscated?: (
+    obfuscatedKey: Uint8Array,
+    remote: PeerAddress | undefined,
+  ) => Promise<SwarmKey | undefined>;
 }
 
 export interface AddOptions extends TorrentOptions, OpenedStorage {

@@ -11,6 +11,7 @@ import { SECOND_MS } from '../base/units.ts';
 import { encodeHandshake, type Handshake } from '../codec/handshake.ts';
 import { obfuscatedKey, type MseCrypto } from '../codec/mse.ts';
 import { Connection } from './connection.ts';
+import type { EngineOptions } from './engine.ts';
 import {
   IncomingOpening,
   OutgoingOpening,
@@ -58,9 +59,9 @@ export interface GreetingsOptions {
   readonly tasks: TaskGroup;
   find(key: SwarmKey): Torrent | undefined;
   /** Starts a torrent that does not run; undefined where none can be. */
-  readonly wake: ((key: SwarmKey) => Promise<Torrent | undefined>) | undefined;
+  readonly wake: EngineOptions['wake'] | undefined;
   /** The key of a swarm that does not run by H('req2'‖key). */
-  readonly resolveObfuscated: ((obfuscatedKey: Uint8Array) => Promise<SwarmKey | undefined>) | undefined;
+  readonly resolveObfuscated: EngineOptions['resolveObfuscated'] | undefined;
   /** Opens another connection to the address, once more, for a plain handshake. */
   redial(torrent: Torrent, address: PeerAddress): void;
   /** Ticks are needed from now on. */
@@ -141,7 +142,7 @@ export class Greetings {
         ...this.#openingListener(greeting),
         find: (digest) => {
           const key = this.#runningKeys.get(toHex(digest));
-          if (key === undefined) this.#resolve(opening, digest.slice());
+          if (key === undefined) this.#resolve(opening, digest.slice(), socket.remote);
           return key;
         },
       },
@@ -151,10 +152,10 @@ export class Greetings {
   }
 
   /** Looks for a swarm that does not run. */
-  #resolve(opening: IncomingOpening, digest: Uint8Array): void {
+  #resolve(opening: IncomingOpening, digest: Uint8Array, remote: PeerAddress | undefined): void {
     const { tasks, resolveObfuscated } = this.#options;
     tasks.run('engine.resolve', async () => {
-      const key = await resolveObfuscated?.(digest).catch((error: unknown) => {
+      const key = await resolveObfuscated?.(digest, remote).catch((error: unknown) => {
         opening.close(new NotFound('no such torrent'));
         throw error;
       });
@@ -253,7 +254,7 @@ export class Greetings {
     else
       this.#options.tasks.run('engine.wake', async () => {
         try {
-          const woken = await wake(handshake.swarmKey);
+          const woken = await wake(handshake.swarmKey, connection.remote);
           if (connection.isClosed) return;
           if (woken !== undefined) this.#answer(greeting, connection, woken, handshake);
         } finally {

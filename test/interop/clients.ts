@@ -30,45 +30,50 @@ const ARIA2_ALONE = [
   `--listen-port=${PORT}`,
 ];
 
-const aria2: StockClient = {
-  name: 'aria2',
-  needs: ['aria2c'],
-  trackers: 'http and udp',
-  leech: (host, source, folder) =>
-    Promise.resolve(host.start(programOf('aria2c'), [...ARIA2_ALONE, '--seed-time=0', '-d', folder, source])),
-  seed: (host, torrentFile, folder) =>
-    Promise.resolve(
-      host.start(programOf('aria2c'), [
-        ...ARIA2_ALONE,
-        '--seed-ratio=0.0',
-        '--check-integrity=true',
-        '-d',
-        folder,
-        torrentFile,
-      ]),
-    ),
-};
-
-const transmission: StockClient = {
-  name: 'Transmission',
-  needs: ['transmission-cli'],
-  trackers: 'http and udp',
-  leech: startTransmission,
-  seed: startTransmission,
-};
-
-async function startTransmission(host: OtherHost, source: string, folder: string): Promise<Program> {
-  const config = path.join(folder, '.config');
-  await mkdir(config, { recursive: true });
-  const alone = { 'dht-enabled': false, 'pex-enabled': false, 'lpd-enabled': false };
-  await writeFile(path.join(config, 'settings.json'), JSON.stringify({ ...alone, 'port-forwarding-enabled': false }));
-  return host.start(programOf('transmission-cli'), ['-g', config, '-w', folder, '-M', '-p', PORT, source]);
+function aria2(name: string, options: readonly string[] = []): StockClient {
+  const start = (host: OtherHost, folder: string, ...args: readonly string[]): Promise<Program> =>
+    Promise.resolve(host.start(programOf('aria2c'), [...ARIA2_ALONE, ...options, '-d', folder, ...args]));
+  return {
+    name,
+    needs: ['aria2c'],
+    trackers: 'http and udp',
+    leech: (host, source, folder) => start(host, folder, '--seed-time=0', source),
+    seed: (host, torrentFile, folder) => start(host, folder, '--seed-ratio=0.0', '--check-integrity=true', torrentFile),
+  };
 }
 
-function scripted(name: string, program: string, script: string, needs: readonly Need[]): StockClient {
+const TRANSMISSION_ALONE = {
+  'dht-enabled': false,
+  'pex-enabled': false,
+  'lpd-enabled': false,
+  'port-forwarding-enabled': false,
+};
+
+function transmission(
+  name: string,
+  options: readonly string[] = [],
+  settings: Readonly<Record<string, unknown>> = {},
+): StockClient {
+  const start = async (host: OtherHost, source: string, folder: string): Promise<Program> => {
+    const config = path.join(folder, '.config');
+    await mkdir(config, { recursive: true });
+    await writeFile(path.join(config, 'settings.json'), JSON.stringify({ ...TRANSMISSION_ALONE, ...settings }));
+    const args = ['-g', config, '-w', folder, '-M', '-p', PORT, ...options, source];
+    return host.start(programOf('transmission-cli'), args);
+  };
+  return { name, needs: ['transmission-cli'], trackers: 'http and udp', leech: start, seed: start };
+}
+
+function scripted(
+  name: string,
+  program: string,
+  script: string,
+  needs: readonly Need[],
+  options: readonly string[] = [],
+): StockClient {
   const start = (mode: string) => (host: OtherHost, source: string, folder: string) => {
     const listen = script.endsWith('.py') ? `${host.there}:${PORT}` : PORT;
-    return Promise.resolve(host.start(program, [path.join(PEERS, script), mode, source, folder, listen]));
+    return Promise.resolve(host.start(program, [path.join(PEERS, script), mode, source, folder, listen, ...options]));
   };
   return { name, needs, trackers: 'http and udp', leech: start('leech'), seed: start('seed') };
 }
@@ -76,11 +81,19 @@ function scripted(name: string, program: string, script: string, needs: readonly
 const webTorrent = scripted('WebTorrent over TCP', process.execPath, 'webtorrent.mjs', []);
 
 export const STOCK_CLIENTS: readonly StockClient[] = [
-  aria2,
-  transmission,
+  aria2('aria2'),
+  transmission('Transmission'),
   scripted('libtorrent', '/usr/bin/python3', 'libtorrent_peer.py', ['libtorrent']),
   webTorrent,
   { ...webTorrent, name: 'WebTorrent over WebRTC', trackers: 'websocket' },
+];
+
+/** Clients that speak encrypted only; the stream stays so. */
+export const ENCRYPTED_CLIENTS: readonly StockClient[] = [
+  aria2('aria2', ['--bt-require-crypto=true', '--bt-min-crypto-level=arc4']),
+  // Else it dials by uTP first, and waits long before it tries TCP.
+  transmission('Transmission', ['--encryption-required'], { 'utp-enabled': false }),
+  scripted('WebTorrent', process.execPath, 'webtorrent.mjs', [], ['2']),
 ];
 
 function programOf(name: string): string {

@@ -3,26 +3,32 @@
  * the stream then is. Nobody but the two peers is involved: each is told where the other listens.
  */
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { parseSha256 } from '../../src/base/ids.ts';
 import { MIB } from '../../src/base/units.ts';
+import { encodeBencode } from '../../src/codec/bencode.ts';
 import { canonicalInfo, canonicalPieceLength } from '../../src/codec/canonical.ts';
+import { encodeCompactPeers } from '../../src/codec/compact-peers.ts';
 import { formatMagnet } from '../../src/codec/magnet.ts';
 import { infoHashV1Of, writeMetainfo } from '../../src/codec/metainfo.ts';
 import { parseTorrentInfo } from '../../src/codec/torrent-info.ts';
 import { openFiles, SwarmNode } from '../../src/kit/node/index.ts';
-import type { EncryptionPolicy, Torrent } from '../../src/torrent/index.ts';
+import type { EncryptionPolicy, PeerAddress, Torrent } from '../../src/torrent/index.ts';
 import { eventually } from '../support/eventually.ts';
 import { describeWith } from '../support/peers.ts';
 import type { Program } from '../support/program.ts';
 import { seededBytes } from '../support/random-bytes.ts';
 import { testFolder } from '../support/temp-dir.ts';
+import { ENCRYPTED_CLIENTS } from './clients.ts';
 import { otherHost, type OtherHost } from './network.ts';
 
-const SOON = { timeoutMs: 20_000, intervalMs: 20 };
-const TEST_TIMEOUT_MS = 40_000;
+const SOON = { timeoutMs: 40_000, intervalMs: 20 };
+const TEST_TIMEOUT_MS = 60_000;
 const CLIENT_PORT = 6881;
 /** So that a client lives to tell what its stream was. */
 const SLOWLY = { uploadBytesPerSecond: 6 * MIB, downloadBytesPerSecond: 6 * MIB };
@@ -45,10 +51,13 @@ function canonicalRawInfo(): Uint8Array<ArrayBuffer> {
 const RAW_INFO = canonicalRawInfo();
 
 /** A folder with the torrent file in it and, for a seed, the bytes. */
-async function folderFor(role: 'seed' | 'leech'): Promise<{ folder: string; torrentFile: string }> {
+async function folderFor(
+  role: 'seed' | 'leech',
+  trackers: readonly string[] = [],
+): Promise<{ folder: string; torrentFile: string }> {
   const folder = await testFolder('encryption');
   const torrentFile = path.join(folder, 'it.torrent');
-  await writeFile(torrentFile, writeMetainfo({ rawInfo: RAW_INFO }));
+  await writeFile(torrentFile, writeMetainfo({ rawInfo: RAW_INFO, trackers: trackers.map((tracker) => [tracker]) }));
   if (role === 'seed') await writeFile(path.join(folder, SHA256), BYTES);
   return { folder, torrentFile };
 }
@@ -201,4 +210,43 @@ describeWith(['root', 'network namespaces'], 'encrypted handshakes with clients 
       TEST_TIMEOUT_MS,
     );
   });
+
+  for (const client of ENCRYPTED_CLIENTS)
+    describeWith(client.needs, `${client.name}, which speaks encrypted only`, () => {
+      test.each([
+        { who: 'it dials us', isOurs: false, itsRole: 'leech' },
+        { who: 'it dials us', isOurs: false, itsRole: 'seed' },
+        { who: 'we dial it', isOurs: true, itsRole: 'leech' },
+        { who: 'we dial it', isOurs: true, itsRole: 'seed' },
+      ] as const)(
+        '$who as it is a $itsRole, and we require RC4 as well',
+        async ({ isOurs, itsRole }) => {
+          const { torrent, folder, port } = await ours(itsRole === 'seed' ? 'leech' : 'seed', 'require');
+          const tracker = await trackerNaming(isOurs ? undefined : { host: host.here, port });
+          const its = await folderFor(itsRole, [tracker]);
+          const program = await client[itsRole](host, its.torrentFile, its.folder);
+          onTestFinished(async () => void (await program.stop()));
+          if (isOurs) await dial(torrent);
+          await eventually('the bytes are there', () => isWhole(itsRole === 'seed' ? folder : its.folder), SOON).catch(
+            (error: unknown) => expect.fail(`${String(error)}\n${program.output.slice(-3_000)}`),
+          );
+        },
+        TEST_TIMEOUT_MS,
+      );
+    });
+
+  /** A tracker that knows one peer, or none. */
+  async function trackerNaming(peer: PeerAddress | undefined): Promise<string> {
+    const peers = peer === undefined ? new Uint8Array(0) : encodeCompactPeers([peer]).v4;
+    const answer = encodeBencode({ interval: 60, peers });
+    const server = createServer((_, response) => response.end(answer));
+    server.listen(0, host.here);
+    await once(server, 'listening');
+    onTestFinished(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    const { port } = server.address() as AddressInfo;
+    return `http://${host.here}:${port}/announce`;
+  }
 });

@@ -2,8 +2,11 @@
  * WebTorrent as an ordinary peer: over TCP where the torrent names HTTP or UDP trackers, over WebRTC where it names
  * WebSocket ones.
  *
- *     seed <torrent> <folder> <port>          prints READY
- *     leech <torrent|magnet> <folder> <port>  prints DONE when complete
+ *     seed <torrent> <folder> <port> [secure]          prints READY
+ *     leech <torrent|magnet> <folder> <port> [secure]  prints DONE when complete
+ *
+ * `secure` is WebTorrent's own number: 0 no encryption (the default here: its encrypted handshake has no plain fallback),
+ * 1 encrypted handshake, 2 RC4 throughout.
  */
 import { readFileSync } from 'node:fs';
 import { RTCPeerConnection } from 'webrtc-polyfill';
@@ -24,7 +27,7 @@ RTCPeerConnection.prototype.setLocalDescription = async function tellingTheEnd(d
 };
 
 const say = (line) => process.stdout.write(`${line}\n`);
-const [mode, source, folder, port] = process.argv.slice(2);
+const [mode, source, folder, port, secure = '0'] = process.argv.slice(2);
 const torrentId = source.startsWith('magnet:') ? source : readFileSync(source);
 const client = new WebTorrent({
   dht: false,
@@ -32,7 +35,7 @@ const client = new WebTorrent({
   natUpnp: false,
   natPmp: false,
   utp: false,
-  secure: 0, // its encrypted handshake has no plain fallback, and we have no encryption yet
+  secure: Number(secure),
   torrentPort: Number(port),
   tracker: { rtcConfig: { iceServers: [] } },
 });

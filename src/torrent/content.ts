@@ -22,6 +22,7 @@ import type { Shared } from './shared.ts';
 import { Suspicions } from './suspicion.ts';
 import type { OpenedStorage } from './torrent-types.ts';
 import type { Traffic } from './traffic.ts';
+import { Upkeep, type RecheckOptions } from './upkeep.ts';
 import { verifierFor } from './verify.ts';
 import { WebSeed } from './web-seed.ts';
 import { WebSeeding, type WebSeedUse } from './web-seeding.ts';
@@ -33,6 +34,10 @@ export interface ContentHost {
   readonly peers: ReadonlySet<Peer>;
   reclaimMemory(): boolean;
   held(piece: number): void;
+  /** These pieces are not in storage any more. */
+  lost(pieces: readonly number[]): void;
+  /** Every piece was looked at. */
+  checked(): void;
   /** All that was to be fetched is in storage and synced. */
   done(): void;
   /** We want nothing any more, or something again. */
@@ -62,13 +67,18 @@ export class Content {
   readonly store: PieceStore;
   readonly downloader: Downloader;
   readonly wishes: Wishes;
+  readonly upkeep: Upkeep;
   readonly #host: ContentHost;
+  readonly #stopping = new AbortController();
   readonly #suspicions: Suspicions;
   readonly #webSeeding: WebSeeding;
   readonly #webSeeds = new Map<string, WebSeed>();
   readonly #readers = new Set<Reader>();
   #error: unknown;
   #wasDone: boolean;
+  /** Pieces came since everything was here last. */
+  #hasFetched = false;
+  #recheck: Promise<void> | undefined;
   #saysUploadOnly: boolean;
   #isStopped = false;
 
@@ -125,8 +135,20 @@ export class Content {
       wishes: this.wishes,
       swarmSilentMs: (nowMs) => nowMs - host.traffic.peerBlockAtMs,
     });
+    this.upkeep = new Upkeep({
+      store: this.store,
+      clock: shared.ports.clock,
+      buffers: shared.pieceBuffers,
+      maxJobs: shared.limits.maxHashJobs,
+      window: () => this.downloader.window,
+      reclaimMemory: () => host.reclaimMemory(),
+      found: (piece) => this.#onFound(piece),
+      lost: (pieces) => this.#onLost(pieces),
+      changed: (piece) => this.downloader.pieceMissing(piece),
+    });
     this.#wasDone = this.isDone;
     this.#saysUploadOnly = this.isUploadOnly;
+    if (parts.have === 'check') this.recheck({}).catch((error: unknown) => this.#fail(error));
   }
 
   get isComplete(): boolean {
@@ -192,6 +214,29 @@ export class Content {
   /** Paused, nothing is fetched; readers wait. */
   setPaused(isPaused: boolean): void {
     this.#wish(() => this.wishes.setPaused(isPaused));
+  }
+
+  /**
+   * Reads back and hashes everything; resolves when each piece counts as what it is.
+   * @throws Conflict while another recheck runs, Cancelled when aborted or stopped, HashMismatch
+   */
+  async recheck(options: RecheckOptions): Promise<void> {
+    const { signal: stopped } = this.#stopping;
+    const signal = options.signal === undefined ? stopped : AbortSignal.any([options.signal, stopped]);
+    this.upkeep.begin();
+    const running = this.upkeep.run({ ...options, signal });
+    this.#recheck = running;
+    await running;
+    // What was found was there before; what came meanwhile may have been the last.
+    if (this.#hasFetched) this.#finishIfDone();
+    else this.#wasDone = this.isDone;
+    this.#host.checked();
+  }
+
+  /** Lets go what is held of [first, last] and wanted by nobody; resolves with those pieces when nobody reads them any more. */
+  dropPieces(first: number, last: number): Promise<readonly number[]> {
+    const read = new Set(this.downloader.window.map(({ piece }) => piece));
+    return this.upkeep.drop(first, last, (piece) => !this.wishes.wants(piece) && !read.has(piece));
   }
 
   addWebSeed(source: RangeSource): void {
@@ -262,9 +307,11 @@ export class Content {
   /** Ends readers and downloads; nothing of this torrent is in memory afterwards. Storage stays open: it is the caller's. */
   async stop(): Promise<void> {
     this.#isStopped = true;
+    this.#stopping.abort(new Cancelled('the torrent was stopped'));
     for (const reader of this.#readers) reader.fail(new Cancelled('the torrent was stopped'));
     this.downloader.stop();
     await Promise.all([...this.#webSeeds.values()].map((seed) => seed.stop()));
+    await Promise.allSettled([this.#recheck]);
     await this.store.stop();
   }
 
@@ -339,18 +386,47 @@ export class Content {
     this.downloader.blocksFreed();
   }
 
+  /** A piece came. */
   #onHeld(piece: number): void {
+    this.#hasFetched = true;
+    this.#offer(piece);
+    this.#finishIfDone();
+  }
+
+  /** A piece was there all the time. */
+  #onFound(piece: number): void {
+    this.#offer(piece);
+    this.#onReadable(piece);
+  }
+
+  #offer(piece: number): void {
     this.wishes.held(piece);
     for (const peer of this.#host.peers) peer.sayHave(piece);
     this.#host.held(piece);
-    this.#finishIfDone();
+  }
+
+  /** Peers that do not know how to forget a piece have to ask again from the start (BEP 54). */
+  #onLost(pieces: readonly number[]): void {
+    for (const piece of pieces) this.wishes.lost(piece);
+    for (const peer of this.#host.peers) {
+      const unheard = pieces.filter((piece) => !peer.sayDontHave(piece));
+      if (unheard.length > 0) peer.connection.close();
+    }
+    this.#wasDone = this.isDone;
+    this.#host.lost(pieces);
+    for (const piece of pieces) this.downloader.pieceMissing(piece);
+    this.downloader.updateInterest();
+    this.#checkUploadOnly();
+    this.#host.wake();
   }
 
   /** The last wanted piece is here: syncs and reports, once until something is lacking again. */
   #finishIfDone(): void {
+    if (this.upkeep.isChecking) return;
     const wasDone = this.#wasDone;
     this.#wasDone = this.isDone;
     if (wasDone || !this.isDone) return;
+    this.#hasFetched = false;
     this.downloader.updateInterest();
     this.#checkUploadOnly();
     this.store.storage.sync().then(
@@ -379,7 +455,7 @@ export class Content {
 
 function heldPieces(have: OpenedStorage['have'], pieceCount: number): Bitfield {
   if (have === 'all') return Bitfield.full(pieceCount);
-  if (have === 'none') return new Bitfield(pieceCount);
+  if (have === 'none' || have === 'check') return new Bitfield(pieceCount);
   if (have.length !== pieceCount) throw new Conflict('the bitfield does not fit the torrent', { pieceCount });
   return have;
 }

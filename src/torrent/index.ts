@@ -20,13 +20,15 @@
  * (bytes, handshake), `peer` (protocol discipline), `block-intake` and `upload-queue` (block bytes in and out),
  * `piece-store` (piece states, hash, write), `downloader` (which block from whom) with `rarest-first`, `reading-window`,
  * `pipeline`, `arrival`, `hedging`, `web-seeding`; `crowd` (who is let in, dialled, unchoked) with `choking`, `bans`,
- * `candidates`, `peer-exchange`; `suspicion`, `metadata`; `wishes` (what is fetched unread: mode, files, pause);
+ * `candidates`, `peer-exchange`; `suspicion`, `metadata`; `wishes` (what is fetched unread: mode, files, pause); `upkeep`
+ * (rechecks, letting pieces go);
  * `dialogue`, `content` and `torrent` join them; `engine` owns torrents, dialling, caps and the one timer.
  */
 export { Engine, type AddByHashOptions, type AddOptions, type EngineOptions } from './engine.ts';
 export { Torrent } from './torrent.ts';
 export type { OpenedStorage, TorrentEvents, TorrentOptions } from './torrent-types.ts';
 export type { RateLimits } from './traffic.ts';
+export type { RecheckOptions, RecheckProgress } from './upkeep.ts';
 export type { FileChoice, FilePriority, TorrentMode } from './wishes.ts';
 export type { ReadOptions } from './reader.ts';
 export { ENCRYPTION_POLICIES, type EncryptionPolicy } from './opening.ts';

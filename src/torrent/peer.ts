@@ -6,7 +6,7 @@
 import { toHex } from '../base/bytes.ts';
 import { ProtocolError } from '../base/errors.ts';
 import type { Bitfield } from '../codec/bitfield.ts';
-import type { ExtensionName } from '../codec/extension.ts';
+import { encodeDontHave, type ExtensionName } from '../codec/extension.ts';
 import type { Handshake } from '../codec/handshake.ts';
 import { peerClientName } from '../codec/peer-id.ts';
 import {
@@ -126,7 +126,7 @@ export class Peer implements ConnectionOwner, BlockSource {
     this.#uploads = new UploadQueue({
       geometry: store.geometry,
       pool: this.#host.servePool,
-      read: (views, position) => store.storage.read(views, position),
+      read: (views, position) => store.readInto(views, position),
       allowance: () => Math.min(this.#host.uploadAllowance(), this.#batchBytes()),
       charge: (sizeBytes) => {
         this.#host.chargeUpload(sizeBytes);
@@ -155,6 +155,12 @@ export class Peer implements ConnectionOwner, BlockSource {
     else if (have !== undefined && !have.isEmpty) this.send(encodeBitfield(have));
   }
 
+  /** We no longer have the piece: told by lt_donthave (BEP 54); false to a peer that would go on asking for it. */
+  sayDontHave(piece: number): boolean {
+    this.#uploads?.refuse((block) => block.piece === piece);
+    return this.pieces.has(piece) || this.sayExtended('lt_donthave', encodeDontHave(piece));
+  }
+
   sayHave(piece: number): void {
     if (!this.pieces.has(piece)) this.send(encodePieceIndex('have', piece));
   }
@@ -178,7 +184,7 @@ export class Peer implements ConnectionOwner, BlockSource {
     this.amChoking = isChoking;
     this.chokeChangedAtMs = this.#host.clock.monotonicMs();
     this.send(encodeSignal(isChoking ? 'choke' : 'unchoke'));
-    if (isChoking) this.#uploads?.refuseAll();
+    if (isChoking) this.#uploads?.refuse(() => true);
   }
 
   keepAlive(): void {

@@ -47,11 +47,14 @@ export class PieceStore {
   readonly geometry: Geometry;
   readonly have: Bitfield;
   readonly storage: PieceStorage;
+  /** Pieces whose bytes in storage have to be looked at before they may be fetched; undefined: none. */
+  unchecked: Bitfield | undefined;
   readonly #parts: PieceStoreParts;
   readonly #active = new Map<number, ActivePiece>();
   readonly #checking = new Map<number, ActivePiece>();
   readonly #verified = new Map<number, ActivePiece>();
   readonly #jobs = new Set<Promise<void>>();
+  readonly #reads = new Set<Promise<void>>();
   readonly #leafChecks: LeafChecks | undefined;
   #unwrittenBytes = 0;
   #isStopped = false;
@@ -87,7 +90,15 @@ export class PieceStore {
   /** Not here, and could be verified: blocks may be asked for. */
   isMissing(piece: number): boolean {
     if (this.have.has(piece) || this.#checking.has(piece) || this.#verified.has(piece)) return false;
+    if (this.unchecked?.has(piece) === true) return false;
     return this.#parts.verifier.knows(piece);
+  }
+
+  /** Pieces on their way in: begun, being hashed, being written. */
+  *underWay(): Iterable<number> {
+    yield* this.#active.keys();
+    yield* this.#checking.keys();
+    yield* this.#verified.keys();
   }
 
   /** The bytes can be read now. */
@@ -175,8 +186,33 @@ export class PieceStore {
     if (fresh !== undefined && offset + lengthBytes <= fresh.spanBytes)
       return fresh.buffer.slice(offset, offset + lengthBytes);
     const bytes = new Uint8Array(lengthBytes);
-    await this.storage.read([bytes], position);
+    await this.readInto([bytes], position);
     return bytes;
+  }
+
+  /** Fills the views with bytes of held pieces. @throws StorageFailed */
+  async readInto(views: readonly Uint8Array[], position: number): Promise<void> {
+    const reading = this.storage.read(views, position);
+    this.#reads.add(reading);
+    try {
+      await reading;
+    } finally {
+      this.#reads.delete(reading);
+    }
+  }
+
+  /** Resolves when every read that runs now has ended, well or not. */
+  async readsSettled(): Promise<void> {
+    await Promise.allSettled(this.#reads);
+  }
+
+  /** Reads a piece back into the buffer and hashes it: whether it is right. @throws StorageFailed, HashMismatch */
+  async isStored(piece: number, buffer: Uint8Array<ArrayBuffer>): Promise<boolean> {
+    const { verifier, hashJobs } = this.#parts;
+    if (!verifier.knows(piece)) return false;
+    const span = buffer.subarray(0, this.geometry.spanBytes(piece));
+    await this.storage.read([span], this.geometry.pieceStart(piece));
+    return hashJobs.run(() => verifier.isValid(piece, span));
   }
 
   /** Lets running hashes and writes end, then gives every buffer back. */

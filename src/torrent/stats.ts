@@ -10,6 +10,8 @@ export interface TorrentStats {
   readonly totalBytes: number | undefined;
   readonly pieceCount: number | undefined;
   readonly heldPieces: number;
+  /** Pieces that a recheck has still to look at. */
+  readonly uncheckedPieces: number;
   /** 0 to 1, by pieces held. */
   readonly progress: number;
   /** Bytes of the selected files, pad files left out; undefined before the metadata is known. */
@@ -73,6 +75,7 @@ export function describeTorrent(
     totalBytes: content?.info.totalBytes,
     pieceCount: content?.info.pieceCount,
     heldPieces: have?.count ?? 0,
+    uncheckedPieces: content?.upkeep.uncheckedPieces ?? 0,
     progress: have === undefined ? 0 : have.count / have.length,
     selectedBytes: content?.wishes.selectedBytes,
     heldSelectedBytes: content?.wishes.heldBytes ?? 0,

@@ -13,8 +13,11 @@ import type { TorrentMode } from './wishes.ts';
 /** Where the pieces of a torrent live and which of them are there. */
 export interface OpenedStorage {
   readonly storage: PieceStorage;
-  /** Trusted: pieces named here are served without hashing. A bitfield becomes the torrent's own and is updated. */
-  readonly have: 'all' | 'none' | Bitfield;
+  /**
+   * Trusted: pieces named here are served without hashing. A bitfield becomes the torrent's own and is updated.
+   * `check`: not known, so every piece is read back and hashed before it is served or fetched.
+   */
+  readonly have: 'all' | 'none' | 'check' | Bitfield;
   /** The only files to fetch unread, now that their names are known; goes before what the torrent's options say. */
   readonly selectedFiles?: readonly FileRange[];
 }
@@ -38,6 +41,10 @@ export interface TorrentEvents {
   verified: { readonly piece: number };
   /** All selected files are in storage and synced; comes again after more was selected, or some was lost. */
   done: undefined;
+  /** A recheck has looked at every piece, be it the one at the start (`have: 'check'`) or a later one. */
+  checked: undefined;
+  /** These pieces are not in storage any more: wrong in a recheck, or let go. */
+  lost: { readonly pieces: readonly number[] };
   peer: { readonly peer: PeerStats; readonly change: 'connected' | 'gone' };
   /** Storage failed or the metadata cannot be used; nothing more is fetched. */
   error: Error;

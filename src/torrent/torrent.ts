@@ -34,6 +34,7 @@ import {
 import { Traffic, type RateLimits } from './traffic.ts';
 import { WebSeed } from './web-seed.ts';
 import type { OpenedStorage, TorrentEvents, TorrentHost, TorrentOptions } from './torrent-types.ts';
+import type { RecheckOptions } from './upkeep.ts';
 import { Waiters } from './waiters.ts';
 import { checkChoices, onlyFiles, type FileChoice, type TorrentMode } from './wishes.ts';
 
@@ -215,6 +216,24 @@ export class Torrent {
     else this.#content.prioritize(choices);
   }
 
+  /**
+   * Reads everything back from storage and hashes it. What is wrong is fetched anew where it is wanted, and peers are
+   * told; uploads and readers go on. Aborted, what was not looked at counts as before.
+   * @throws Conflict before the metadata is known or while another recheck runs, Cancelled, HashMismatch
+   */
+  async recheck(options: RecheckOptions = {}): Promise<void> {
+    if (this.#content === undefined) throw new Conflict('the metadata is not known yet');
+    await this.#content.recheck(options);
+  }
+
+  /**
+   * Lets go of pieces [first, last], but for those that a reader or the selection wants; peers are told. Resolves with
+   * the pieces let go when nothing reads them any more, so that their bytes may be freed.
+   */
+  async dropPieces(first: number, last: number): Promise<readonly number[]> {
+    return (await this.#content?.dropPieces(first, last)) ?? [];
+  }
+
   /** What is fetched unread from now on. */
   setMode(mode: TorrentMode): void {
     this.#mode = mode;
@@ -347,6 +366,8 @@ export class Torrent {
         peers: this.#crowd.peers,
         reclaimMemory: () => this.#host.reclaimMemory(this),
         held: (piece) => this.events.emit('verified', { piece }),
+        lost: (pieces) => this.events.emit('lost', { pieces }),
+        checked: () => this.events.emit('checked', undefined),
         done: () => this.#onDone(),
         uploadOnlyChanged: () => this.#onUploadOnlyChanged(),
         convict: (source) => this.#convict(source),

@@ -143,8 +143,8 @@ test('choked, everything that waits is refused once', async () => {
   const receiver = new Receiver();
   receiver.allowance = 0;
   for (let at = 0; at < 5; at++) receiver.queue.add(block(0, at));
-  receiver.queue.refuseAll();
-  receiver.queue.refuseAll();
+  receiver.queue.refuse(() => true);
+  receiver.queue.refuse(() => true);
   receiver.allowance = MIB;
   receiver.queue.pump();
   await settle();

@@ -76,10 +76,10 @@ export class UploadQueue {
     this.#ports.reject([block]);
   }
 
-  /** Choked: refuses everything that waits. */
-  refuseAll(): void {
-    const refused = this.#queue;
-    this.#queue = [];
+  /** Refuses what waits and will not be served: of a choked peer, or of a piece that is gone. */
+  refuse(isRefused: (block: BlockRef) => boolean): void {
+    const refused = this.#queue.filter(isRefused);
+    this.#queue = this.#queue.filter((block) => !isRefused(block));
     if (refused.length > 0) this.#ports.reject(refused);
   }
 

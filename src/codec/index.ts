@@ -13,6 +13,7 @@ export * from './wire.ts';
 export * from './canonical.ts';
 export * from './display-name.ts';
 export * from './magnet.ts';
+export * from './make-info.ts';
 export * from './merkle.ts';
 export * from './metainfo.ts';
 export * from './piece-layers.ts';

@@ -4,8 +4,10 @@ import { InvalidInput, ProtocolError } from '../base/errors.ts';
 
 export const HASH_BYTES = 32;
 const REQUEST_BYTES = 48;
-/** Most hashes of the base layer in one answer. */
+/** Most hashes of the base layer to ask for (BEP 52). */
 export const MAX_HASHES_PER_REQUEST = 512;
+/** libtorrent asks for all leaves of a piece at once, and for the last hash of a layer alone. */
+const MAX_HASHES_ASKED = 8_192;
 const MAX_LAYERS = 64;
 
 /** Asks for `length` hashes of one layer and for the uncles that prove them. */
@@ -14,14 +16,14 @@ export interface HashRequest {
   readonly piecesRoot: Uint8Array;
   /** 0 = the 16 KiB leaves. */
   readonly baseLayer: number;
-  /** A multiple of `length`. */
+  /** A multiple of `length` in BEP 52; clients in use do not always keep to it. */
   readonly index: number;
-  /** A power of two, 2 to 512. */
+  /** A power of two from 2 to 512 in BEP 52; clients in use ask for 1 to 8,192 and cut it at the end of a row. */
   readonly length: number;
   readonly proofLayers: number;
 }
 
-/** Reads 48 bytes; the root is a copy. @throws ProtocolError when the numbers break BEP 52. */
+/** Reads 48 bytes; the root is a copy. @throws ProtocolError when the numbers are far outside BEP 52. */
 export function decodeHashRequest(bytes: Uint8Array): HashRequest {
   if (bytes.length < REQUEST_BYTES) throw new ProtocolError('hash request too short', { length: bytes.length });
   const request = {
@@ -32,8 +34,7 @@ export function decodeHashRequest(bytes: Uint8Array): HashRequest {
     proofLayers: readUint32(bytes, 44),
   };
   const { baseLayer, index, length, proofLayers } = request;
-  const isPowerOfTwo = length >= 2 && length <= MAX_HASHES_PER_REQUEST && (length & (length - 1)) === 0;
-  if (!isPowerOfTwo || index % length !== 0 || baseLayer >= MAX_LAYERS || proofLayers >= MAX_LAYERS)
+  if (length < 1 || length > MAX_HASHES_ASKED || baseLayer >= MAX_LAYERS || proofLayers >= MAX_LAYERS)
     throw new ProtocolError('malformed hash request', { baseLayer, index, length, proofLayers });
   return request;
 }
@@ -43,7 +44,9 @@ export function decodeHashes(bytes: Uint8Array): { readonly request: HashRequest
   const request = decodeHashRequest(bytes);
   const hashes = bytes.subarray(REQUEST_BYTES);
   const count = hashes.length / HASH_BYTES;
-  if (!Number.isInteger(count) || count < request.length || count > request.length + request.proofLayers)
+  // A node asked for alone comes with one uncle more than proof layers: its sibling.
+  const mostUncles = request.proofLayers + Number(request.length === 1);
+  if (!Number.isInteger(count) || count < request.length || count > request.length + mostUncles)
     throw new ProtocolError('wrong number of hashes', { bytes: hashes.length, wanted: request.length });
   return { request, hashes };
 }

@@ -91,6 +91,7 @@ const FIXED_LENGTH: Readonly<Record<number, number>> = {
 };
 const PIECE_PREFIX_BYTES = 8;
 /** At most 512 hashes and one uncle for each of 64 layers behind the 48 bytes that repeat the request (BEP 52). */
+/** We never ask for more than 512 hashes. */
 const MAX_HASHES_BYTES = 48 + 32 * (512 + 64);
 /** Long payloads get memory as their bytes arrive, not when their length is claimed. */
 const FIRST_ALLOCATION_BYTES = 16 * KIB;

@@ -11,7 +11,7 @@ import { Availability } from './availability.ts';
 import type { ReceivedBlock } from './block-intake.ts';
 import { Downloader } from './downloader.ts';
 import { Geometry } from './geometry.ts';
-import { HashTrees } from './hash-trees.ts';
+import { ContentHashes } from './content-hashes.ts';
 import { inspectPiece, type ContentInspection } from './inspection.ts';
 import type { Peer } from './peer.ts';
 import { PieceStore } from './piece-store.ts';
@@ -43,6 +43,8 @@ export interface ContentHost {
   /** We want nothing any more, or something again. */
   uploadOnlyChanged(): void;
   convict(source: BlockSource): void;
+  /** The peer knows the v2 half of the torrent (BEP 52). */
+  speaksV2(peer: Peer): boolean;
   failed(error: unknown): void;
   /** There is something to do: tick again. */
   wake(): void;
@@ -50,6 +52,8 @@ export interface ContentHost {
 
 export interface ContentParts {
   readonly info: TorrentInfo;
+  /** Whether the torrent's v2 hashes count: not where it was asked for by its v1 hash alone. */
+  readonly usesV2: boolean;
   /** Absent where peers have to deliver them. */
   readonly pieceLayers: VerifiedLayers | undefined;
   readonly storage: PieceStorage;
@@ -74,6 +78,7 @@ export class Content {
   readonly #webSeeding: WebSeeding;
   readonly #webSeeds = new Map<string, WebSeed>();
   readonly #readers = new Set<Reader>();
+  readonly #hashes: ContentHashes<Peer> | undefined;
   #error: unknown;
   #wasDone: boolean;
   /** Pieces came since everything was here last. */
@@ -89,10 +94,17 @@ export class Content {
     this.info = info;
     this.#host = host;
     this.#suspicions = new Suspicions(shared.ports.hasher);
-    const trees = info.version === 'v1' ? undefined : new HashTrees(info, parts.pieceLayers);
+    const geometry = Geometry.of(info);
+    const hashes = parts.usesV2 && info.version !== 'v1' ? this.#createHashes(parts, geometry, have) : undefined;
+    this.#hashes = hashes;
     this.store = new PieceStore({
-      geometry: Geometry.of(info),
-      verifier: verifierFor(info, trees, shared.ports.hasher),
+      geometry,
+      verifier: verifierFor(info, hashes?.trees, shared.ports.hasher, (piece, leaves) =>
+        hashes?.leaves.keep(piece, leaves),
+      ),
+      ...(hashes && {
+        leaves: { hasher: shared.ports.hasher, leavesOf: (piece: number) => hashes.leaves.cached(piece) },
+      }),
       storage: parts.storage,
       have,
       pool: shared.pieceBuffers,
@@ -149,6 +161,12 @@ export class Content {
     this.#wasDone = this.isDone;
     this.#saysUploadOnly = this.isUploadOnly;
     if (parts.have === 'check') this.recheck({}).catch((error: unknown) => this.#fail(error));
+    hashes?.start();
+  }
+
+  /** What serves and fetches hashes; undefined in v1. */
+  get hashes(): ContentHashes<Peer> | undefined {
+    return this.#hashes;
   }
 
   get isComplete(): boolean {
@@ -263,6 +281,12 @@ export class Content {
   addPeer(peer: Peer): void {
     peer.attach(this.store);
     if (peer.pieces.have?.isEmpty === false) this.downloader.peerGained(peer, undefined);
+    this.#hashes?.peerCame();
+  }
+
+  peerLeft(peer: Peer): void {
+    this.downloader.peerLeft(peer);
+    this.#hashes?.peerLeft(peer);
   }
 
   received(peer: Peer, block: ReceivedBlock): void {
@@ -271,6 +295,7 @@ export class Content {
 
   /** Ten times a second while active. What hedging frees goes to web seeds before peers are asked again. */
   tick(nowMs: number): void {
+    this.#hashes?.tick(nowMs);
     if (!this.isWanting) return;
     this.downloader.hedge(nowMs);
     for (const seed of this.#webSeeds.values()) this.#webSeeding.yieldToSwarm(seed, nowMs);
@@ -312,6 +337,7 @@ export class Content {
     this.downloader.stop();
     await Promise.all([...this.#webSeeds.values()].map((seed) => seed.stop()));
     await Promise.allSettled([this.#recheck]);
+    await this.#hashes?.stop();
     await this.store.stop();
   }
 
@@ -348,10 +374,29 @@ export class Content {
     const mayFetch = this.wishes.mode !== 'seed-only' && !this.wishes.isPaused;
     const windows = mayFetch ? [...this.#readers].map((reader) => reader.window()) : [];
     this.downloader.setWindow(joinWindows(windows), isJump || !mayFetch);
+    this.#hashes?.windowMoved(this.downloader.window);
     if (isJump) for (const seed of this.#webSeeds.values()) this.#webSeeding.abortStale(seed);
     // HTTP first: while the swarm is unproven, it takes the very next bytes and the peers what follows.
     this.#employWebSeeds();
     this.downloader.fillAll();
+  }
+
+  #createHashes(parts: ContentParts, geometry: Geometry, have: Bitfield): ContentHashes<Peer> {
+    const { host, info, pieceLayers } = parts;
+    return new ContentHashes<Peer>({
+      info,
+      pieceLayers,
+      geometry,
+      read: (views, position) => this.store.readInto(views, position),
+      have,
+      shared: host.shared,
+      peers: host.peers,
+      speaksV2: (peer) => host.speaksV2(peer),
+      pieceKnown: (piece) => this.downloader.pieceMissing(piece),
+      leavesLearned: (piece, leaves) => this.store.leavesLearned(piece, leaves),
+      convict: (peer) => host.convict(peer),
+      failed: (error) => this.#fail(error),
+    });
   }
 
   #hasIdleWebSeed(): boolean {
@@ -438,6 +483,7 @@ export class Content {
   async #onBad(piece: ActivePiece): Promise<void> {
     this.#host.traffic.wastedBytes += piece.sizeBytes;
     this.#host.shared.ports.log.info('torrent.bad_piece', { piece: piece.index, sources: piece.contributors().size });
+    this.#hashes?.doubt(piece.index);
     const guilty = await this.#suspicions.accuse(piece);
     if (guilty !== undefined) this.#host.convict(guilty);
   }

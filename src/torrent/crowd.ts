@@ -7,6 +7,7 @@ import { compareBytes, toHex } from '../base/bytes.ts';
 import { AppError, HashMismatch, ProtocolError, TimedOut } from '../base/errors.ts';
 import { SECOND_MS } from '../base/units.ts';
 import type { PexMessage } from '../codec/extension.ts';
+import { encodeHashRequest } from '../codec/wire-encode.ts';
 import type { Handshake } from '../codec/handshake.ts';
 import { Candidates, type Ending } from './candidates.ts';
 import { Choking } from './choking.ts';
@@ -245,6 +246,13 @@ export class Crowd {
         content()?.received(peer, block);
       },
       extended: (peer, extensionId, payload) => this.#host.extended(peer, extensionId, payload),
+      hashesRequested: (peer, request) => {
+        const { hashes } = content() ?? {};
+        if (hashes === undefined) peer.send(encodeHashRequest('hashReject', request));
+        else hashes.requested(peer, request);
+      },
+      hashesReceived: (peer, request, hashes) => content()?.hashes?.answered(peer, request, hashes),
+      hashesRejected: (peer, request) => content()?.hashes?.rejected(peer, request),
       turn: (peer) => content()?.downloader.fill(peer),
       storageFailed: (error) => this.#host.storageFailed(error),
       closed: (peer, cause) => this.#onClosed(peer, cause),
@@ -261,7 +269,7 @@ export class Crowd {
   #onClosed(peer: Peer, cause: Error | undefined): void {
     this.#peers.delete(peer);
     this.#host.connectionsChanged(-1);
-    this.#host.content()?.downloader.peerLeft(peer);
+    this.#host.content()?.peerLeft(peer);
     const { log } = this.#host.shared.ports;
     if (cause instanceof ProtocolError) this.#strike(peer, cause);
     log.debug('peer.closed', { client: peer.client, transport: peer.connection.transport, cause: cause?.message });

@@ -15,6 +15,7 @@ import { BanList } from './bans.ts';
 import { BufferPool } from './buffers.ts';
 import { Greetings, type DialOrigin } from './greetings.ts';
 import type { EngineInspection } from './inspection.ts';
+import { LeafCache } from './leaf-cache.ts';
 import { JobLimit } from './job-limit.ts';
 import type { EncryptionPolicy } from './opening.ts';
 import type { EnginePorts, PeerAddress, PeerSocket } from './ports.ts';
@@ -92,6 +93,7 @@ export class Engine {
       pieceBuffers: new BufferPool(limits.pieceBufferBytes),
       serveBuffers: new BufferPool(limits.serveBufferBytes),
       hashJobs: new JobLimit(limits.maxHashJobs),
+      leafCache: new LeafCache(limits.leafCacheBytes),
       uploadBucket: new TokenBucket(limits.uploadBytesPerSecond, nowMs),
       downloadBucket: new TokenBucket(limits.downloadBytesPerSecond, nowMs),
       bans: new BanList(),

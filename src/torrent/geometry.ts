@@ -8,7 +8,17 @@ import type { TorrentInfo } from '../codec/torrent-info.ts';
 import { BLOCK_BYTES, type BlockRef } from '../codec/wire.ts';
 
 /** What of the metadata says where pieces lie. */
-export type PieceLayout = Pick<TorrentInfo, 'totalBytes' | 'pieceLengthBytes' | 'files'>;
+export type PieceLayout = Pick<TorrentInfo, 'version' | 'totalBytes' | 'pieceLengthBytes' | 'files'>;
+
+/** Where pieces end in padding. */
+interface Padding {
+  /** Pieces that end in padding, with their own bytes. */
+  readonly padded: ReadonlyMap<number, number>;
+  /** Whether others may count on padding behind the last byte, up to a whole piece. */
+  readonly isPaddedBehind: boolean;
+}
+
+const NO_PADDING: Padding = { padded: new Map(), isPaddedBehind: false };
 
 /** Where pieces and blocks lie in a torrent's flat byte space. */
 export class Geometry {
@@ -16,11 +26,10 @@ export class Geometry {
   readonly pieceLengthBytes: number;
   readonly pieceCount: number;
   readonly blocksPerPiece: number;
-  /** Bytes of the pieces that end in padding. */
-  readonly #padded: ReadonlyMap<number, number>;
+  readonly #padding: Padding;
 
-  /** `padded` names the pieces that end in padding, with their own bytes. @throws InvalidInput unless both sizes are positive safe integers. */
-  constructor(totalBytes: number, pieceLengthBytes: number, padded: ReadonlyMap<number, number> = new Map()) {
+  /** @throws InvalidInput unless both sizes are positive safe integers. */
+  constructor(totalBytes: number, pieceLengthBytes: number, padding: Padding = NO_PADDING) {
     if (!Number.isSafeInteger(totalBytes) || totalBytes <= 0) throw new InvalidInput('a torrent has at least one byte');
     if (!Number.isSafeInteger(pieceLengthBytes) || pieceLengthBytes <= 0)
       throw new InvalidInput('a piece has at least one byte');
@@ -28,11 +37,13 @@ export class Geometry {
     this.pieceLengthBytes = pieceLengthBytes;
     this.pieceCount = Math.ceil(totalBytes / pieceLengthBytes);
     this.blocksPerPiece = Math.ceil(pieceLengthBytes / BLOCK_BYTES);
-    this.#padded = padded;
+    this.#padding = padding;
   }
 
   static of(info: PieceLayout): Geometry {
-    return new Geometry(info.totalBytes, info.pieceLengthBytes, paddedPieces(info));
+    // libtorrent pads the last file of a v2 torrent like any other and asks for that padding.
+    const padding = { padded: paddedPieces(info), isPaddedBehind: info.version === 'v2' };
+    return new Geometry(info.totalBytes, info.pieceLengthBytes, padding);
   }
 
   /** Position of the piece's first byte. */
@@ -42,7 +53,7 @@ export class Geometry {
 
   /** The piece's own bytes, without the padding at its end; 0 beyond the end. */
   pieceBytes(piece: number): number {
-    return this.#padded.get(piece) ?? this.spanBytes(piece);
+    return this.#padding.padded.get(piece) ?? this.spanBytes(piece);
   }
 
   /** Room the piece takes in the flat byte space, padding included; 0 beyond the end. */
@@ -87,14 +98,15 @@ export class Geometry {
     return Math.floor(position / this.pieceLengthBytes);
   }
 
-  /** Whether `lengthBytes` from `begin` on lie within the piece's span: others may ask for padding. */
+  /** Whether `lengthBytes` from `begin` on may be asked of us: they lie within the piece or its padding. */
   contains(piece: number, begin: number, lengthBytes: number): boolean {
-    return piece < this.pieceCount && lengthBytes > 0 && begin + lengthBytes <= this.spanBytes(piece);
+    const endBytes = this.#padding.isPaddedBehind ? this.pieceLengthBytes : this.spanBytes(piece);
+    return piece < this.pieceCount && lengthBytes > 0 && begin + lengthBytes <= endBytes;
   }
 }
 
 /** Pieces that end in padding but do not consist of it, with their own bytes. */
-function paddedPieces({ files, pieceLengthBytes, totalBytes }: PieceLayout): Map<number, number> {
+function paddedPieces({ files, pieceLengthBytes, totalBytes }: Omit<PieceLayout, 'version'>): Map<number, number> {
   const padded = new Map<number, number>();
   for (const pad of files) {
     const end = pad.offsetBytes + pad.lengthBytes;

@@ -21,7 +21,7 @@
  * `piece-store` (piece states, hash, write), `downloader` (which block from whom) with `rarest-first`, `reading-window`,
  * `pipeline`, `arrival`, `hedging`, `web-seeding`; `crowd` (who is let in, dialled, unchoked) with `choking`, `bans`,
  * `candidates`, `peer-exchange`; `suspicion`, `metadata`; `wishes` (what is fetched unread: mode, files, pause); `upkeep`
- * (rechecks, letting pieces go);
+ * (rechecks, letting pieces go); `content-hashes` (v2: `hash-trees`, `hash-fetch`, `hash-server`, `leaf-checks`);
  * `dialogue`, `content` and `torrent` join them; `engine` owns torrents, dialling, caps and the one timer.
  */
 export { Engine, type AddByHashOptions, type AddOptions, type EngineOptions } from './engine.ts';
@@ -43,6 +43,7 @@ export type {
 } from './inspection.ts';
 export type { FileStats, PeerStats, TorrentStats } from './stats.ts';
 export { HashTrees } from './hash-trees.ts';
+export { makeTorrent, type FileToHash, type MadeTorrent, type TorrentToMake } from './make-torrent.ts';
 export { verifierFor, type PieceVerifier } from './verify.ts';
 export type { WebSeedUse } from './web-seeding.ts';
 export type {

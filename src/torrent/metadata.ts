@@ -4,7 +4,7 @@
  */
 import { toHex } from '../base/bytes.ts';
 import { Conflict } from '../base/errors.ts';
-import { parseInfoHashV1, parseInfoHashV2 } from '../base/ids.ts';
+import { parseInfoHashV1 } from '../base/ids.ts';
 import type { MetadataMessage } from '../codec/extension.ts';
 import type { InfoHashes } from '../codec/metainfo.ts';
 import { parseTorrentInfo, type TorrentInfo } from '../codec/torrent-info.ts';
@@ -20,7 +20,7 @@ export interface MetadataParts {
   info(): TorrentInfo | undefined;
   /** Nothing is wanted any more. */
   isStopped(): boolean;
-  /** The metadata is that of a hybrid: both hashes. */
+  /** The metadata is that of a hybrid that was known by its v2 hash: both hashes. */
   learned(hashes: InfoHashes): void;
   /** The verified metadata has come; called once. */
   open(info: TorrentInfo): Promise<void>;
@@ -97,13 +97,14 @@ export class Metadata {
     return matchesV1 || matchesV2;
   }
 
-  /** The other hash of a hybrid that was added by one of them. */
-  async #learnHashes(info: TorrentInfo): Promise<void> {
-    const { v1, v2 } = this.#parts.hashes();
-    if (info.version !== 'hybrid' || (v1 !== undefined && v2 !== undefined)) return;
-    const { hasher } = this.#parts.ports;
-    const [sha1, sha256] = await Promise.all([hasher.sha1(info.rawInfo), hasher.sha256(info.rawInfo)]);
-    if (this.#parts.isStopped()) return;
-    this.#parts.learned({ v1: parseInfoHashV1(toHex(sha1)), v2: parseInfoHashV2(toHex(sha256)) });
+  /**
+   * The v1 hash of a hybrid that was added by its v2 hash: the rest of its swarm. Added by its v1 hash alone, a hybrid stays
+   * v1, because a swarm of v1 clients has no v2 hashes to give.
+   */
+  async #learnHashes({ version, rawInfo }: TorrentInfo): Promise<void> {
+    const known = this.#parts.hashes();
+    if (version !== 'hybrid' || known.v1 !== undefined) return;
+    const v1 = parseInfoHashV1(toHex(await this.#parts.ports.hasher.sha1(rawInfo)));
+    if (!this.#parts.isStopped()) this.#parts.learned({ ...known, v1 });
   }
 }

@@ -1,6 +1,7 @@
 /** The border between a peer and its torrent. */
 import type { Clock } from '../base/clock.ts';
 import type { Handshake } from '../codec/handshake.ts';
+import type { HashRequest } from '../codec/wire-hashes.ts';
 import type { ReceivedBlock } from './block-intake.ts';
 import type { BufferPool } from './buffers.ts';
 import type { Connection } from './connection.ts';
@@ -21,6 +22,10 @@ export interface PeerHost<Peer> {
   lost(peer: Peer, piece: number): void;
   received(peer: Peer, block: ReceivedBlock, sizeBytes: number): void;
   extended(peer: Peer, extensionId: number, payload: Uint8Array): void;
+  /** It asks for hashes, and must get one answer (BEP 52). */
+  hashesRequested(peer: Peer, request: HashRequest): void;
+  hashesReceived(peer: Peer, request: HashRequest, hashes: Uint8Array): void;
+  hashesRejected(peer: Peer, request: HashRequest): void;
   /** A chunk was read completely: ask for more. */
   turn(peer: Peer): void;
   storageFailed(error: unknown): void;

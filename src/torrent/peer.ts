@@ -13,7 +13,6 @@ import {
   encodeBitfield,
   encodeBlockRefs,
   encodeExtended,
-  encodeHashRequest,
   encodePieceIndex,
   encodeSignal,
   encodeKeepAlive,
@@ -126,7 +125,7 @@ export class Peer implements ConnectionOwner, BlockSource {
     this.#uploads = new UploadQueue({
       geometry: store.geometry,
       pool: this.#host.servePool,
-      read: (views, position) => store.readInto(views, position),
+      read: (views, position) => store.serve(views, position),
       allowance: () => Math.min(this.#host.uploadAllowance(), this.#batchBytes()),
       charge: (sizeBytes) => {
         this.#host.chargeUpload(sizeBytes);
@@ -236,12 +235,13 @@ export class Peer implements ConnectionOwner, BlockSource {
       case 'keep-alive':
       case 'port':
       case 'suggest':
-      case 'hashes':
-      case 'hash-reject':
         return;
       case 'hash-request':
-        // Leaves are not served yet; BEP 52 wants a refusal rather than silence.
-        return this.send(encodeHashRequest('hashReject', message.request));
+        return this.#host.hashesRequested(this, message.request);
+      case 'hashes':
+        return this.#host.hashesReceived(this, message.request, message.hashes);
+      case 'hash-reject':
+        return this.#host.hashesRejected(this, message.request);
       case 'choke':
         return this.#onChoke();
       case 'unchoke':

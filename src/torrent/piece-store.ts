@@ -215,6 +215,20 @@ export class PieceStore {
     return hashJobs.run(() => verifier.isValid(piece, span));
   }
 
+  /** Fills the views from `position` on for a peer; what it asks for behind the last byte is padding. @throws StorageFailed */
+  serve(views: readonly Uint8Array[], position: number): Promise<void> {
+    const lengthBytes = views.reduce((sum, view) => sum + view.length, 0);
+    let leftBytes = this.geometry.totalBytes - position;
+    if (lengthBytes <= leftBytes) return this.readInto(views, position);
+    const inside: Uint8Array[] = [];
+    for (const view of views) {
+      if (leftBytes > 0) inside.push(view.subarray(0, leftBytes));
+      view.fill(0, Math.max(0, leftBytes));
+      leftBytes -= view.length;
+    }
+    return inside.length > 0 ? this.readInto(inside, position) : Promise.resolve();
+  }
+
   /** Lets running hashes and writes end, then gives every buffer back. */
   async stop(): Promise<void> {
     this.#isStopped = true;

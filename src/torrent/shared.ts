@@ -7,6 +7,7 @@ import type { AddressSource } from '../base/address-policy.ts';
 import { MIB } from '../base/units.ts';
 import type { BanList } from './bans.ts';
 import type { BufferPool } from './buffers.ts';
+import type { LeafCache } from './leaf-cache.ts';
 import type { JobLimit } from './job-limit.ts';
 import type { EnginePorts } from './ports.ts';
 import type { TokenBucket } from './rate.ts';
@@ -16,6 +17,8 @@ export interface EngineLimits {
   readonly pieceBufferBytes: number;
   /** Bytes of blocks on their way out, all torrents together. */
   readonly serveBufferBytes: number;
+  /** Bytes of 16 KiB leaf hashes kept (2 MiB cover 1 GiB), all torrents together. */
+  readonly leafCacheBytes: number;
   readonly maxConnections: number;
   readonly maxConnectionsPerTorrent: number;
   /** Outgoing connections being opened. */
@@ -32,6 +35,7 @@ export interface EngineLimits {
 export const DEFAULT_LIMITS: EngineLimits = {
   pieceBufferBytes: 128 * MIB,
   serveBufferBytes: 64 * MIB,
+  leafCacheBytes: 16 * MIB,
   maxConnections: 1_000,
   maxConnectionsPerTorrent: 60,
   maxHalfOpen: 64,
@@ -53,6 +57,7 @@ export interface Shared {
   readonly pieceBuffers: BufferPool;
   readonly serveBuffers: BufferPool;
   readonly hashJobs: JobLimit;
+  readonly leafCache: LeafCache;
   readonly uploadBucket: TokenBucket;
   readonly downloadBucket: TokenBucket;
   readonly bans: BanList;

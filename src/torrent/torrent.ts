@@ -353,6 +353,7 @@ export class Torrent {
     const traffic = this.#traffic;
     return new Content({
       info,
+      usesV2: this.#hashes.v2 !== undefined,
       pieceLayers,
       storage: opened.storage,
       have: opened.have,
@@ -371,6 +372,7 @@ export class Torrent {
         done: () => this.#onDone(),
         uploadOnlyChanged: () => this.#onUploadOnlyChanged(),
         convict: (source) => this.#convict(source),
+        speaksV2: (peer) => this.#speaksV2(peer),
         failed: (error) => this.#fail(error),
         wake: () => this.#wake(),
       },
@@ -390,6 +392,11 @@ export class Torrent {
     } finally {
       if (this.#content === undefined) await opened.storage.close();
     }
+  }
+
+  #speaksV2({ handshake }: Peer): boolean {
+    const { v1 } = this.#hashes;
+    return v1 === undefined || handshake.v2 || handshake.swarmKey !== swarmKeyOf(v1);
   }
 
   #onDone(): void {

@@ -24,14 +24,18 @@ export interface PieceVerifier {
 
 const SHA1_BYTES = 20;
 
+/** Told the leaves of each piece found right. */
+export type LeavesListener = (piece: number, leaves: Uint8Array) => void;
+
 /** The verifier a torrent calls for; `trees` are undefined for v1. */
 export function verifierFor(
-  info: Pick<TorrentInfo, 'pieces' | 'totalBytes' | 'pieceLengthBytes' | 'files'>,
+  info: Pick<TorrentInfo, 'version' | 'pieces' | 'totalBytes' | 'pieceLengthBytes' | 'files'>,
   trees: HashTrees | undefined,
   hasher: Hasher,
+  learned: LeavesListener = () => undefined,
 ): PieceVerifier {
   const v1 = info.pieces && new Sha1Verifier(info.pieces, hasher);
-  const v2 = trees && new MerkleVerifier(trees, Geometry.of(info), hasher);
+  const v2 = trees && new MerkleVerifier(trees, Geometry.of(info), hasher, learned);
   if (v1 !== undefined && v2 !== undefined) return new HybridVerifier(v1, v2);
   const only = v1 ?? v2;
   if (only === undefined) throw new TypeError('a torrent has v1 or v2 hashes');
@@ -74,8 +78,10 @@ export class MerkleVerifier implements PieceVerifier {
   readonly #trees: HashTrees;
   readonly #geometry: Geometry;
   readonly #hasher: Hasher;
+  readonly #learned: LeavesListener;
 
-  constructor(trees: HashTrees, geometry: Geometry, hasher: Hasher) {
+  constructor(trees: HashTrees, geometry: Geometry, hasher: Hasher, learned: LeavesListener) {
+    this.#learned = learned;
     this.#trees = trees;
     this.#geometry = geometry;
     this.#hasher = hasher;
@@ -91,7 +97,9 @@ export class MerkleVerifier implements PieceVerifier {
     const wanted = this.#trees.pieceNode(piece);
     if (placed === undefined || wanted === undefined) return false;
     const leaves = await leavesOf(span.subarray(0, this.#geometry.pieceBytes(piece)), this.#hasher);
-    return equalBytes(fold(leaves, 0, placed.tree.pieceHeight), wanted);
+    const isRight = equalBytes(fold(leaves, 0, placed.tree.pieceHeight), wanted);
+    if (isRight) this.#learned(piece, leaves);
+    return isRight;
   }
 }
 

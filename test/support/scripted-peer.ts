@@ -14,6 +14,7 @@ export interface ScriptedOptions {
   readonly swarmKey: SwarmKey;
   readonly fast?: boolean;
   readonly extensions?: boolean;
+  readonly v2?: boolean;
   readonly peerId?: Uint8Array;
 }
 
@@ -66,8 +67,8 @@ export class ScriptedPeer {
     return this;
   }
 
-  sayHello({ swarmKey, fast = true, extensions = false, peerId = createPeerId() }: ScriptedOptions): this {
-    return this.send(encodeHandshake({ swarmKey, peerId, fast, extensions, dht: false, v2: false }));
+  sayHello({ swarmKey, fast = true, extensions = false, v2 = false, peerId = createPeerId() }: ScriptedOptions): this {
+    return this.send(encodeHandshake({ swarmKey, peerId, fast, extensions, dht: false, v2 }));
   }
 
   signal(signal: Parameters<typeof encodeSignal>[0]): this {

@@ -6,7 +6,10 @@ import { StorageFailed } from '../../src/base/errors.ts';
 import { concatBytes } from '../../src/base/bytes.ts';
 import { encodeBencode, type BencodeInput } from '../../src/codec/bencode.ts';
 import { infoHashesOf, type InfoHashes } from '../../src/codec/metainfo.ts';
+import type { TorrentFormat } from '../../src/codec/make-info.ts';
+import type { VerifiedLayers } from '../../src/codec/piece-layers.ts';
 import { parseTorrentInfo, type TorrentInfo } from '../../src/codec/torrent-info.ts';
+import { makeTorrent as makeAnyTorrent } from '../../src/torrent/make-torrent.ts';
 import { Engine, type EngineOptions } from '../../src/torrent/index.ts';
 import type { Hasher, PieceStorage } from '../../src/torrent/ports.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -155,4 +158,37 @@ export class Swarm {
     }
     return this.clock.monotonicMs() - startMs;
   }
+}
+
+export interface V2TestTorrent extends TestTorrent {
+  readonly pieceLayers: VerifiedLayers | undefined;
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+/** A torrent of any format, of one file or several of seeded bytes. */
+export async function makeTorrentOf(
+  format: TorrentFormat,
+  sizes: readonly number[],
+  pieceLengthBytes: number,
+): Promise<V2TestTorrent> {
+  const contents = sizes.map((size, index) => seededBytes(`${format} ${index}`, size));
+  const files = contents.map((bytes, index) => ({
+    path: sizes.length === 1 ? ['torrent'] : [`file ${index}`],
+    lengthBytes: bytes.length,
+    read: () => once(bytes),
+  }));
+  const { info, pieceLayers } = await makeAnyTorrent({
+    format,
+    name: 'torrent',
+    pieceLengthBytes,
+    files,
+    hasher: instantHasher,
+  });
+  const bytes = new Uint8Array(info.totalBytes);
+  for (const [index, file] of info.files.filter(({ isPad }) => !isPad).entries())
+    bytes.set(contents[index] ?? new Uint8Array(), file.offsetBytes);
+  return { hashes: await infoHashesOf(info), info, bytes, pieceLayers };
 }

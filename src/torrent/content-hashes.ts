@@ -1,0 +1,151 @@
+/**
+ * The v2 half of a torrent's content: its trees, the hashes it serves and those it fetches (BEP 52). It decides for which
+ * pieces 16 KiB leaves are worth a request: those a reader waits for now, and those that came out wrong.
+ */
+import type { Bitfield } from '../codec/bitfield.ts';
+import type { VerifiedLayers } from '../codec/piece-layers.ts';
+import type { TorrentInfo } from '../codec/torrent-info.ts';
+import type { HashRequest } from '../codec/wire-hashes.ts';
+import type { BlockSource } from './active-piece.ts';
+import type { Geometry } from './geometry.ts';
+import { HashFetch, type HashSource } from './hash-fetch.ts';
+import { HashServer } from './hash-server.ts';
+import { HashTrees } from './hash-trees.ts';
+import { PieceLeaves } from './piece-leaves.ts';
+import type { WantedPiece } from './reading-window.ts';
+import type { Shared } from './shared.ts';
+
+/** Smaller pieces are here about as soon as their leaves. */
+const MIN_BLOCKS = 5;
+/** Pieces that came out wrong and whose leaves are wanted; the oldest goes. */
+const MAX_DOUBTED = 64;
+
+export interface ContentHashesParts<Peer extends HashSource & BlockSource> {
+  readonly info: TorrentInfo;
+  readonly pieceLayers: VerifiedLayers | undefined;
+  readonly geometry: Geometry;
+  /** Reads bytes of held pieces. @throws StorageFailed */
+  read(views: readonly Uint8Array[], position: number): Promise<void>;
+  readonly have: Bitfield;
+  readonly shared: Shared;
+  readonly peers: ReadonlySet<Peer>;
+  /** It knows the v2 half of the torrent. */
+  speaksV2(peer: Peer): boolean;
+  /** These pieces can be verified from now on. */
+  pieceKnown(piece: number): void;
+  leavesLearned(piece: number, leaves: Uint8Array): void;
+  convict(peer: Peer): void;
+  failed(error: unknown): void;
+}
+
+export class ContentHashes<Peer extends HashSource & BlockSource> {
+  readonly trees: HashTrees;
+  readonly leaves: PieceLeaves;
+  readonly #parts: ContentHashesParts<Peer>;
+  readonly #server: HashServer;
+  readonly #fetch: HashFetch<Peer>;
+  readonly #doubted = new Set<number>();
+  #window: readonly WantedPiece[] = [];
+
+  constructor(parts: ContentHashesParts<Peer>) {
+    const { shared, geometry } = parts;
+    this.#parts = parts;
+    this.trees = new HashTrees(parts.info, parts.pieceLayers);
+    this.leaves = new PieceLeaves({
+      geometry,
+      read: (views, position) => parts.read(views, position),
+      hasher: shared.ports.hasher,
+      hashJobs: shared.hashJobs,
+      cache: shared.leafCache,
+      owner: shared.nextSourceId(),
+    });
+    const nowMs = (): number => shared.ports.clock.monotonicMs();
+    this.#server = new HashServer({
+      trees: this.trees,
+      geometry,
+      leaves: this.leaves,
+      holds: (piece) => parts.have.has(piece),
+      nowMs,
+      failed: (error) => parts.failed(error),
+    });
+    this.#fetch = new HashFetch<Peer>({
+      trees: this.trees,
+      sources: () => [...parts.peers].filter((peer) => parts.speaksV2(peer)),
+      nowMs,
+      layerLearned: (tree, from, to) => {
+        for (const placed of this.trees.placed)
+          if (placed.tree === tree)
+            for (let piece = from; piece < to; piece++) parts.pieceKnown(placed.firstPiece + piece);
+      },
+      leavesLearned: (piece, leaves) => {
+        this.#doubted.delete(piece);
+        this.leaves.keep(piece, leaves);
+        parts.leavesLearned(piece, leaves);
+      },
+      convict: (peer) => parts.convict(peer),
+    });
+  }
+
+  /** Asks peers for the piece layers that are missing. */
+  start(): void {
+    this.#fetch.wantLayers();
+  }
+
+  /** A peer may have come, or may speak now. */
+  peerCame(): void {
+    this.#fetch.pump();
+  }
+
+  peerLeft(peer: Peer): void {
+    this.#fetch.left(peer);
+  }
+
+  /** A peer's hash request. @throws ProtocolError when it floods. */
+  requested(peer: Peer, request: HashRequest): void {
+    this.#server.requested(peer, request);
+  }
+
+  answered(peer: Peer, request: HashRequest, hashes: Uint8Array): void {
+    this.#fetch.answered(peer, request, hashes);
+  }
+
+  rejected(peer: Peer, request: HashRequest): void {
+    this.#fetch.rejected(peer, request);
+  }
+
+  /** Readers moved: the leaves of what they wait for come first. */
+  windowMoved(window: readonly WantedPiece[]): void {
+    this.#window = window;
+    this.#wantLeaves();
+  }
+
+  /** The piece came out wrong: with its leaves the liar is known at the next try. */
+  doubt(piece: number): void {
+    this.#doubted.add(piece);
+    const oldest = this.#doubted.values().next();
+    if (this.#doubted.size > MAX_DOUBTED && !oldest.done) this.#doubted.delete(oldest.value);
+    this.#wantLeaves();
+  }
+
+  /** Ten times a second while active. */
+  tick(nowMs: number): void {
+    if (this.#fetch.isBusy) this.#fetch.tick(nowMs);
+  }
+
+  /** Resolves when nothing of it runs any more. */
+  async stop(): Promise<void> {
+    this.#fetch.stop();
+    await this.#server.stop();
+    await this.leaves.stop();
+  }
+
+  #wantLeaves(): void {
+    const { geometry, have } = this.#parts;
+    const urgent = this.#window.filter(({ isUrgent }) => isUrgent).map(({ piece }) => piece);
+    const wanted = new Set([...urgent, ...this.#doubted]);
+    for (const piece of wanted)
+      if (have.has(piece) || geometry.blockCount(piece) < MIN_BLOCKS || this.leaves.cached(piece) !== undefined)
+        wanted.delete(piece);
+    this.#fetch.wantLeaves([...wanted]);
+  }
+}

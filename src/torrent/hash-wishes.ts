@@ -1,0 +1,71 @@
+/**
+ * What to ask for by hash request (BEP 52), as pure arithmetic: the parts of a piece layer, and the leaves of one piece,
+ * each with the known node that its answer must lead up to.
+ */
+import { MAX_HASHES_PER_REQUEST, type HashRequest } from '../codec/wire-hashes.ts';
+import { proofLayersFor } from '../codec/merkle.ts';
+import type { FileTree } from './hash-trees.ts';
+
+interface Wish {
+  readonly tree: FileTree;
+  readonly request: HashRequest;
+  /** The node that row and uncles must come to. */
+  readonly ancestor: Uint8Array;
+}
+
+/** A part of a file's piece layer. */
+export interface LayerWish extends Wish {
+  readonly kind: 'layer';
+}
+
+/** Leaves of one piece, or half or less of them where it has more than 512. */
+export interface LeafWish extends Wish {
+  readonly kind: 'leaves';
+  readonly piece: number;
+  /** Of the first leaf within the piece. */
+  readonly firstLeaf: number;
+}
+
+export type HashWish = LayerWish | LeafWish;
+
+/** Parts of the file's piece layer that are not known, in order. */
+export function layerWishes(tree: FileTree): LayerWish[] {
+  if (tree.known.isComplete) return [];
+  const width = 2 ** (tree.height - tree.pieceHeight);
+  const length = Math.min(MAX_HASHES_PER_REQUEST, width);
+  const wishes: LayerWish[] = [];
+  for (let index = 0; index < tree.pieceCount; index += length) {
+    const end = Math.min(index + length, tree.pieceCount);
+    if (!isAnyUnknown(tree, index, end)) continue;
+    const proofLayers = proofLayersFor(length, tree.height - tree.pieceHeight);
+    const request = { piecesRoot: tree.root, baseLayer: tree.pieceHeight, index, length, proofLayers };
+    wishes.push({ kind: 'layer', tree, request, ancestor: tree.root });
+  }
+  return wishes;
+}
+
+function isAnyUnknown(tree: FileTree, from: number, to: number): boolean {
+  for (let piece = from; piece < to; piece++) if (!tree.known.has(piece)) return true;
+  return false;
+}
+
+/** All leaves of a piece; none while its node is unknown, or when the node is the only leaf. */
+export function leafWishes(tree: FileTree, pieceInFile: number, piece: number): LeafWish[] {
+  const ancestor = tree.pieceNode(pieceInFile);
+  if (ancestor === undefined || tree.pieceHeight === 0) return [];
+  const perPiece = 2 ** tree.pieceHeight;
+  const length = Math.min(MAX_HASHES_PER_REQUEST, perPiece);
+  const wishes: LeafWish[] = [];
+  for (let firstLeaf = 0; firstLeaf < tree.leavesIn(pieceInFile); firstLeaf += length) {
+    const index = pieceInFile * perPiece + firstLeaf;
+    const proofLayers = proofLayersFor(length, tree.pieceHeight);
+    const request = { piecesRoot: tree.root, baseLayer: 0, index, length, proofLayers };
+    wishes.push({ kind: 'leaves', tree, request, ancestor, piece, firstLeaf });
+  }
+  return wishes;
+}
+
+/** The same for the same request. */
+export function wishKey({ request }: Pick<Wish, 'request'>, rootHex: string): string {
+  return `${rootHex}/${request.baseLayer}/${request.index}/${request.length}/${request.proofLayers}`;
+}

@@ -1,0 +1,335 @@
+/** BitTorrent v2 and hybrids between whole engines: trees, hash requests, leaves, and peers that lie about them (BEP 52). */
+import { describe, expect, test } from 'vitest';
+import { equalBytes, toHex } from '../../src/base/bytes.ts';
+import { HashMismatch } from '../../src/base/errors.ts';
+import { swarmKeyOf, type SwarmKey } from '../../src/base/ids.ts';
+import { KIB, MIB } from '../../src/base/units.ts';
+import type { InfoHashes } from '../../src/codec/metainfo.ts';
+import { isProven } from '../../src/codec/merkle.ts';
+import { encodeHashes, encodeHashRequest } from '../../src/codec/wire-encode.ts';
+import type { HashRequest } from '../../src/codec/wire-hashes.ts';
+import type { TorrentOptions } from '../../src/torrent/index.ts';
+import { ScriptedPeer } from '../support/scripted-peer.ts';
+import { makeTorrentOf, MemoryStorage, PEER_PORT, Swarm, type Node, type V2TestTorrent } from '../support/swarm.ts';
+
+const BLOCK = 16 * KIB;
+
+function v2KeyOf({ hashes }: V2TestTorrent): SwarmKey {
+  return swarmKeyOf(hashes.v2 ?? expect.fail('no v2 hash'));
+}
+
+function addSeed(swarm: Swarm, source: V2TestTorrent, options: Partial<TorrentOptions> = {}): Node {
+  const node = swarm.addNode({ latencyMs: 5 });
+  node.engine.add({
+    ...source.hashes,
+    info: source.info,
+    ...(source.pieceLayers && { pieceLayers: source.pieceLayers }),
+    storage: new MemoryStorage(source.bytes),
+    have: 'all',
+    ...options,
+  });
+  return node;
+}
+
+/** A leecher that has the .torrent; `layers` false: only its info dictionary. */
+function addLeech(swarm: Swarm, source: V2TestTorrent, layers: boolean, options: Partial<TorrentOptions> = {}) {
+  const node = swarm.addNode({ latencyMs: 5 });
+  const storage = new MemoryStorage(new Uint8Array(source.bytes.length));
+  const torrent = node.engine.add({
+    ...source.hashes,
+    info: source.info,
+    ...(layers && source.pieceLayers && { pieceLayers: source.pieceLayers }),
+    storage,
+    have: 'none',
+    ...options,
+  });
+  return { node, storage, torrent };
+}
+
+function addByMagnet(swarm: Swarm, source: V2TestTorrent, hashes: InfoHashes, peers: readonly Node[]) {
+  const node = swarm.addNode({ latencyMs: 5 });
+  const storage = new MemoryStorage(new Uint8Array(source.bytes.length));
+  const torrent = node.engine.addByHash({
+    ...hashes,
+    peers: peers.map(({ address }) => address),
+    openStorage: async () => ({ storage, have: 'none' }),
+  });
+  return { node, storage, torrent };
+}
+
+const SHAPES = [
+  { sizes: [1], pieceLengthBytes: 16 * KIB },
+  { sizes: [BLOCK + 1], pieceLengthBytes: 16 * KIB },
+  { sizes: [3 * MIB + 5], pieceLengthBytes: 64 * KIB },
+  { sizes: [300_000, 0, 65_536, 1, 40_000, 2 * MIB + 7], pieceLengthBytes: 64 * KIB },
+];
+const CASES = SHAPES.flatMap(({ sizes, pieceLengthBytes }) => [
+  { format: 'v2' as const, sizes, pieceLengthBytes },
+  { format: 'hybrid' as const, sizes, pieceLengthBytes },
+]);
+
+describe.each(CASES)('$format of $sizes bytes', ({ format, sizes, pieceLengthBytes }) => {
+  test('is fetched by .torrent, and its padding asked of nobody', async () => {
+    const swarm = new Swarm();
+    const source = await makeTorrentOf(format, sizes, pieceLengthBytes);
+    const seed = addSeed(swarm, source);
+    const { storage, torrent } = addLeech(swarm, source, true, { peers: [seed.address] });
+    await swarm.until(() => torrent.isComplete, 60_000);
+    expect(equalBytes(storage.bytes, source.bytes)).toBe(true);
+    expect(torrent.stats().bytesFromPeers).toBe(sizes.reduce((sum, size) => sum + size, 0));
+  });
+
+  const wanted: readonly (keyof InfoHashes)[][] = format === 'v2' ? [['v2']] : [['v2'], ['v1'], ['v1', 'v2']];
+  test.each(wanted.map((hashes) => ({ hashes })))('is fetched by its $hashes alone', async ({ hashes }) => {
+    const swarm = new Swarm();
+    const source = await makeTorrentOf(format, sizes, pieceLengthBytes);
+    const seed = addSeed(swarm, source);
+    const named = Object.fromEntries(hashes.map((version) => [version, source.hashes[version]]));
+    const { node, storage, torrent } = addByMagnet(swarm, source, named, [seed]);
+    await swarm.until(() => torrent.isComplete, 60_000);
+    expect(equalBytes(storage.bytes, source.bytes)).toBe(true);
+    // A hybrid found by its v2 hash is found under both from then on.
+    const keys = hashes.includes('v2') ? Object.values(source.hashes) : [source.hashes.v1];
+    for (const hash of keys) expect(node.engine.get(swarmKeyOf(hash ?? expect.fail()))).toBe(torrent);
+  });
+});
+
+test('a layer of more than 512 pieces comes in several answers, and what has come can be fetched at once', async () => {
+  const swarm = new Swarm();
+  const source = await makeTorrentOf('v2', [1_100 * BLOCK + 1], BLOCK);
+  const seed = addSeed(swarm, source);
+  const { storage, torrent } = addByMagnet(swarm, source, source.hashes, [seed]);
+  await swarm.until(() => torrent.isComplete, 120_000);
+  expect(equalBytes(storage.bytes, source.bytes)).toBe(true);
+});
+
+test('a magnet passes through a leecher that had no more than the magnet itself', async () => {
+  const swarm = new Swarm();
+  const source = await makeTorrentOf('v2', [2 * MIB], 32 * KIB);
+  const first = addByMagnet(swarm, source, source.hashes, [addSeed(swarm, source)]);
+  await swarm.until(() => first.torrent.isComplete, 60_000);
+  const second = addByMagnet(swarm, source, source.hashes, [first.node]);
+  await swarm.until(() => second.torrent.isComplete, 60_000);
+  expect(equalBytes(second.storage.bytes, source.bytes)).toBe(true);
+});
+
+test('a hybrid whose halves describe different bytes stops with an error, and nobody is blamed', async () => {
+  const swarm = new Swarm();
+  const source = await makeTorrentOf('hybrid', [MIB], 64 * KIB);
+  const pieces = source.info.pieces?.map((byte) => byte ^ 1) ?? new Uint8Array();
+  const seed = addSeed(swarm, source);
+  const liar = { ...source, info: { ...source.info, pieces } };
+  const { torrent, storage } = addLeech(swarm, liar, true, { peers: [seed.address] });
+  let error: Error | undefined;
+  torrent.events.on('error', (thrown) => (error = thrown));
+  await swarm.until(() => error !== undefined, 60_000);
+  expect(error).toBeInstanceOf(HashMismatch);
+  expect(torrent.have.isEmpty).toBe(true);
+  expect(storage.bytes.every((byte) => byte === 0)).toBe(true);
+  expect(torrent.peers()).toHaveLength(1);
+});
+
+describe('the handshake of a hybrid', () => {
+  async function greet(options: { readonly v2: boolean; readonly by: 'v1' | 'v2' }) {
+    const swarm = new Swarm();
+    const source = await makeTorrentOf('hybrid', [MIB], 64 * KIB);
+    const seed = addSeed(swarm, source);
+    const peer = new ScriptedPeer(await swarm.addMachine().dial(seed.address));
+    peer.sayHello({ swarmKey: swarmKeyOf(source.hashes[options.by] ?? expect.fail()), v2: options.v2 });
+    await swarm.until(() => peer.handshake !== undefined);
+    return { source, answer: peer.handshake };
+  }
+
+  test.each([
+    { by: 'v1', v2: false, answered: 'v1' },
+    { by: 'v1', v2: true, answered: 'v2' },
+    { by: 'v2', v2: false, answered: 'v2' },
+    { by: 'v2', v2: true, answered: 'v2' },
+  ] as const)('by $by, v2 bit $v2, is answered with $answered', async ({ answered, ...options }) => {
+    const { source, answer } = await greet(options);
+    expect(answer?.swarmKey).toBe(swarmKeyOf(source.hashes[answered] ?? expect.fail()));
+    expect(answer?.v2).toBe(true);
+  });
+});
+
+describe('hash requests', () => {
+  /** 5 pieces of 4 leaves, the last of 1 leaf; a tree of 32 leaves. */
+  async function asked(held: readonly number[] | 'all' = 'all') {
+    const swarm = new Swarm();
+    const source = await makeTorrentOf('v2', [4 * 64 * KIB + 100], 64 * KIB);
+    const seed = swarm.addNode({ latencyMs: 1 });
+    const torrent = seed.engine.add({
+      ...source.hashes,
+      info: source.info,
+      ...(source.pieceLayers && { pieceLayers: source.pieceLayers }),
+      storage: new MemoryStorage(source.bytes),
+      have: held === 'all' ? 'all' : 'none',
+    });
+    if (held !== 'all') for (const piece of held) torrent.have.set(piece);
+    const peer = new ScriptedPeer(await swarm.addMachine().dial(seed.address));
+    peer.sayHello({ swarmKey: v2KeyOf(source) }).signal('haveNone');
+    const root = source.info.files[0]?.piecesRoot ?? expect.fail('no root');
+    const ask = async (request: Omit<HashRequest, 'piecesRoot'>, piecesRoot = root) => {
+      const before = peer.messages.length;
+      peer.send(encodeHashRequest('hashRequest', { piecesRoot, ...request }));
+      await swarm.until(() => peer.isClosed || peer.messages.slice(before).some(isAnswer), 5_000);
+      await swarm.clock.advanceAsync(1_000);
+      const answers = peer.messages.slice(before).filter(isAnswer);
+      expect(answers).toHaveLength(1);
+      return answers[0] ?? expect.fail();
+    };
+    return { swarm, source, peer, root, ask };
+  }
+
+  const isAnswer = ({ type }: { readonly type: string }): boolean => type === 'hashes' || type === 'hash-reject';
+
+  test.each([
+    { what: 'all leaves', baseLayer: 0, index: 0, length: 32, proofLayers: 0 },
+    { what: 'two leaves and their uncles', baseLayer: 0, index: 6, length: 2, proofLayers: 4 },
+    { what: 'leaves of the short last piece', baseLayer: 0, index: 16, length: 4, proofLayers: 4 },
+    { what: 'padding', baseLayer: 0, index: 24, length: 8, proofLayers: 4 },
+    { what: 'a row between leaves and pieces', baseLayer: 1, index: 4, length: 4, proofLayers: 3 },
+    { what: 'the piece layer', baseLayer: 2, index: 0, length: 8, proofLayers: 2 },
+    { what: 'one node of the piece layer', baseLayer: 2, index: 4, length: 1, proofLayers: 2 },
+    { what: 'a row above it', baseLayer: 3, index: 2, length: 2, proofLayers: 1 },
+  ])('for $what are answered with their proof, while choked', async ({ baseLayer, index, length, proofLayers }) => {
+    const request = { baseLayer, index, length, proofLayers };
+    const { peer, root, ask } = await asked();
+    const answer = await ask(request);
+    if (answer.type !== 'hashes') expect.fail('refused');
+    expect(peer.heard('unchoke')).toBe(0);
+    const height = baseLayer;
+    const row = answer.hashes.subarray(0, length * 32);
+    const uncles = answer.hashes.subarray(length * 32);
+    expect(uncles).toHaveLength((5 - height - Math.log2(length)) * 32);
+    expect(isProven({ row, height, index, uncles }, root)).toBe(true);
+  });
+
+  test.each([
+    { what: 'a row above the root', baseLayer: 6, index: 0, length: 2, proofLayers: 0 },
+    { what: 'nodes behind the row', baseLayer: 2, index: 8, length: 8, proofLayers: 0 },
+    { what: 'more nodes than the row has', baseLayer: 2, index: 0, length: 16, proofLayers: 0 },
+    { what: 'a proof that leads above the root', baseLayer: 2, index: 0, length: 8, proofLayers: 3 },
+    { what: 'no power of two', baseLayer: 0, index: 0, length: 3, proofLayers: 0 },
+    { what: 'an index between two', baseLayer: 0, index: 1, length: 2, proofLayers: 0 },
+  ])('for $what are refused, and the peer stays', async ({ baseLayer, index, length, proofLayers }) => {
+    const request = { baseLayer, index, length, proofLayers };
+    const { peer, ask } = await asked();
+    expect((await ask(request)).type).toBe('hash-reject');
+    expect((await ask({ baseLayer: 2, index: 0, length: 8, proofLayers: 2 })).type).toBe('hashes');
+    expect(peer.isClosed).toBe(false);
+  });
+
+  test('for a file we do not know are refused', async () => {
+    const { ask } = await asked();
+    const answer = await ask({ baseLayer: 0, index: 0, length: 2, proofLayers: 0 }, new Uint8Array(32).fill(5));
+    expect(answer.type === 'hash-reject' && toHex(answer.request.piecesRoot)).toBe('05'.repeat(32));
+  });
+
+  test('for leaves of pieces we do not hold are refused; layers and held pieces are not', async () => {
+    const { ask } = await asked([1]);
+    expect((await ask({ baseLayer: 0, index: 4, length: 4, proofLayers: 4 })).type).toBe('hashes');
+    expect((await ask({ baseLayer: 0, index: 0, length: 4, proofLayers: 4 })).type).toBe('hash-reject');
+    expect((await ask({ baseLayer: 0, index: 0, length: 8, proofLayers: 4 })).type).toBe('hash-reject');
+    expect((await ask({ baseLayer: 2, index: 0, length: 8, proofLayers: 2 })).type).toBe('hashes');
+  });
+
+  test('beyond what a peer may make us read are refused until later, and a flood ends the connection', async () => {
+    const swarm = new Swarm();
+    const source = await makeTorrentOf('v2', [16 * MIB], MIB);
+    const seed = addSeed(swarm, source);
+    const node = seed.engine.torrents[0] ?? expect.fail();
+    const peer = new ScriptedPeer(await swarm.addMachine().dial(seed.address));
+    peer.sayHello({ swarmKey: v2KeyOf(source) }).signal('haveNone');
+    const piecesRoot = source.info.files[0]?.piecesRoot ?? expect.fail('no root');
+    const request = { piecesRoot, baseLayer: 4, index: 0, length: 64, proofLayers: 0 };
+    for (let sent = 0; sent < 400; sent++) peer.send(encodeHashRequest('hashRequest', request));
+    await swarm.clock.advanceAsync(20);
+    expect(peer.heard('hashes')).toBeGreaterThan(0);
+    expect(peer.heard('hash-reject')).toBeGreaterThan(0);
+    expect(peer.heard('hashes') + peer.heard('hash-reject')).toBe(400);
+    await swarm.clock.advanceAsync(5_000);
+    const before = peer.heard('hashes');
+    peer.send(encodeHashRequest('hashRequest', request));
+    await swarm.clock.advanceAsync(1_000);
+    expect(peer.heard('hashes')).toBe(before + 1);
+    for (let sent = 0; sent < 5_000; sent++) peer.send(encodeHashRequest('hashRequest', request));
+    await swarm.until(() => peer.isClosed, 5_000);
+    expect(node.isStopped).toBe(false);
+  });
+});
+
+describe('peers that lie about hashes', () => {
+  /** A peer that has everything and answers hash requests as told. */
+  function lurk(swarm: Swarm, source: V2TestTorrent, answer: (request: HashRequest) => Uint8Array | undefined) {
+    const machine = swarm.addMachine({ latencyMs: 1 });
+    const peers: ScriptedPeer[] = [];
+    machine.listen(PEER_PORT, (socket) => {
+      const peer = new ScriptedPeer(socket);
+      peers.push(peer);
+      peer
+        .sayHello({ swarmKey: v2KeyOf(source) })
+        .signal('haveAll')
+        .signal('unchoke');
+      peer.onMessage = (message) => {
+        if (message.type !== 'hash-request') return;
+        const bytes = answer(message.request);
+        if (bytes !== undefined) peer.send(bytes);
+      };
+    });
+    return { address: { host: machine.host, port: PEER_PORT }, peers };
+  }
+
+  const lies: Record<string, (request: HashRequest) => Uint8Array> = {
+    'made-up hashes': (request) => encodeHashes(request, new Uint8Array(request.length * 32).fill(7)),
+    'hashes with made-up uncles': (request) => encodeHashes(request, new Uint8Array((request.length + 1) * 32).fill(7)),
+  };
+  test.each(Object.keys(lies))('with %s are banned, and an honest one is asked', async (lie) => {
+    const swarm = new Swarm();
+    const source = await makeTorrentOf('v2', [3 * MIB], 32 * KIB);
+    const liar = lurk(swarm, source, (request) => lies[lie]?.(request));
+    const { torrent, storage } = addLeech(swarm, source, false, { peers: [liar.address] });
+    await swarm.until(() => liar.peers[0]?.isClosed === true, 20_000);
+    expect(torrent.have.isEmpty).toBe(true);
+    torrent.addPeers([liar.address, addSeed(swarm, source).address]);
+    await swarm.until(() => torrent.isComplete, 60_000);
+    expect(equalBytes(storage.bytes, source.bytes)).toBe(true);
+    expect(liar.peers).toHaveLength(1);
+  });
+
+  test.each([
+    { what: 'silent', answer: () => undefined },
+    { what: 'refusing', answer: (request: HashRequest) => encodeHashRequest('hashReject', request) },
+  ])('but only $what are left alone, and an honest one is asked', async ({ answer }) => {
+    const swarm = new Swarm();
+    const source = await makeTorrentOf('v2', [3 * MIB], 32 * KIB);
+    const idle = lurk(swarm, source, answer);
+    const { torrent, storage } = addLeech(swarm, source, false, { peers: [idle.address] });
+    await swarm.until(() => (idle.peers[0]?.heard('hash-request') ?? 0) > 0, 20_000);
+    torrent.addPeers([addSeed(swarm, source).address]);
+    await swarm.until(() => torrent.isComplete, 60_000);
+    expect(equalBytes(storage.bytes, source.bytes)).toBe(true);
+    expect(idle.peers[0]?.heard('hash-request')).toBeLessThan(20);
+  });
+
+  test('without any peer that speaks v2 nothing is asked and nothing fetched, for it could not be verified', async () => {
+    const swarm = new Swarm();
+    const source = await makeTorrentOf('hybrid', [MIB], 64 * KIB);
+    const old = swarm.addMachine({ latencyMs: 1 });
+    const peers: ScriptedPeer[] = [];
+    old.listen(PEER_PORT, (socket) => {
+      const peer = new ScriptedPeer(socket);
+      peers.push(peer);
+      const swarmKey = swarmKeyOf(source.hashes.v1 ?? expect.fail());
+      peer
+        .sayHello({ swarmKey })
+        .signal('haveAll')
+        .signal('unchoke')
+        .serve(source.bytes, 64 * KIB);
+    });
+    addLeech(swarm, source, false, { peers: [{ host: old.host, port: PEER_PORT }] });
+    await swarm.clock.advanceAsync(20_000);
+    expect(peers[0]?.heard('hash-request')).toBe(0);
+    expect(peers[0]?.requests).toHaveLength(0);
+  });
+});

@@ -65,3 +65,13 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
     else signal?.addEventListener('abort', abort, { once: true });
   });
 }
+
+/** Waits for what goes on for others too: only this caller stops waiting. @throws Cancelled when the signal aborts first */
+export function orCancelled<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(new Cancelled('cancelled while waiting', {}, { cause: signal.reason }));
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+    void promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}

@@ -18,6 +18,7 @@ const PACKAGES = {
   ip: 'iproute2',
   'mkfs.ext4': 'e2fsprogs',
   nginx: 'nginx-light',
+  opentracker: 'opentracker',
   python3: 'python3-libtorrent',
   strace: 'strace',
   'transmission-cli': 'transmission-cli',

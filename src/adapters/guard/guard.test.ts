@@ -167,6 +167,18 @@ describe('a connection', () => {
     expect(connections).toBe(2);
   });
 
+  test('that the server has closed meanwhile is opened anew', async () => {
+    let answers = 0;
+    const server = await serve((request, response) => {
+      response.writeHead(200, { connection: 'keep-alive' }).end(String(++answers)); // and then it does not
+      if (answers === 1) setImmediate(() => request.socket.on('data', () => request.socket.resetAndDestroy()));
+    });
+    const guard = guardOf();
+    const url = `http://127.0.0.1:${portOf(server)}/`;
+    expect(await fetched(guard, url, { source: 'judged' })).toBe('1');
+    expect(await fetched(guard, url, { source: 'judged' })).toMatch(/[23]/);
+  });
+
   test('over TLS carries the name, not the address', async () => {
     const hello = Promise.withResolvers<string>();
     const server = net.createServer((socket) => {

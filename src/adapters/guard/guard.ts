@@ -106,7 +106,7 @@ export class Guard {
     const allows = (address: string): boolean => this.policy.allowsHost(address, source) || reached.has(address);
     const addresses = await this.#judge(hostOf(url), signal, allows);
     const agents = source === 'judged' ? this.#agents.judged : this.#agents.told;
-    return { ...(await send(url, addresses, agents, options)), url, addresses };
+    return { ...(await sendAgain(url, addresses, agents, options)), url, addresses };
   }
 
   async #judge(host: string, signal: AbortSignal, allows: (address: string) => boolean): Promise<readonly string[]> {
@@ -140,6 +140,20 @@ export function pinned(addresses: readonly string[]): LookupFunction {
   };
 }
 
+/** A connection that was kept may have been closed by the other side meanwhile: that is no failure, the next one is tried. */
+async function sendAgain(...request: Parameters<typeof send>): ReturnType<typeof send> {
+  for (let kept = 0; ; kept++) {
+    try {
+      return await send(...request);
+    } catch (error) {
+      if (!(error instanceof StaleConnection) || kept > POOL.maxSockets) throw error;
+    }
+  }
+}
+
+/** A kept connection ended before its answer began. */
+class StaleConnection extends FetchFailed {}
+
 function send(
   url: URL,
   addresses: readonly string[],
@@ -162,7 +176,11 @@ function send(
     };
     signal.addEventListener('abort', abort, { once: true });
     request.on('close', () => signal.removeEventListener('abort', abort));
-    request.on('error', (cause) => reject(new FetchFailed('connection', { cause })));
+    request.on('error', (cause) =>
+      reject(
+        request.reusedSocket ? new StaleConnection('connection', { cause }) : new FetchFailed('connection', { cause }),
+      ),
+    );
     request.on('response', (response) => {
       response.on('error', () => undefined); // whoever still reads gets it from the iterator
       resolve({ response, address: canonicalIp(response.socket.remoteAddress ?? '') });

@@ -5,7 +5,8 @@
 import dns from 'node:dns/promises';
 import { formatIp, parseIp } from '../../base/address.ts';
 import type { Clock } from '../../base/clock.ts';
-import { Cancelled, InvalidInput, throwIfAborted } from '../../base/errors.ts';
+import { InvalidInput, throwIfAborted } from '../../base/errors.ts';
+import { orCancelled } from '../../base/tasks.ts';
 import { MINUTE_MS, SECOND_MS } from '../../base/units.ts';
 
 /** All addresses of a name, as IP literals; empty or rejected when there are none. */
@@ -44,7 +45,7 @@ export class Names {
     throwIfAborted(signal);
     const known = this.#entries.get(name);
     const isFresh = known !== undefined && known.untilMs > this.#clock.monotonicMs();
-    return orAborted(isFresh ? known.addresses : this.#ask(name), signal);
+    return orCancelled(isFresh ? known.addresses : this.#ask(name), signal);
   }
 
   #ask(name: string): Promise<readonly string[]> {
@@ -84,13 +85,4 @@ export function canonicalIp(text: string): string {
     if (error instanceof InvalidInput) return text;
     throw error;
   }
-}
-
-/** What is asked goes on for others; only this caller stops waiting. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(new Cancelled('looking up a name was cancelled', {}, { cause: signal.reason }));
-    signal.addEventListener('abort', abort, { once: true });
-    void promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

@@ -6,12 +6,12 @@ import type { AddressSource } from '../../base/address-policy.ts';
 import { Unavailable } from '../../base/errors.ts';
 import type { SwarmKey } from '../../base/ids.ts';
 import { MIB } from '../../base/units.ts';
-import type { Announce, AnnounceAnswer, SwarmCounts, TrackerFailure } from '../../codec/announce.ts';
+import type { Announce, AnnounceAnswer, SwarmCounts } from '../../codec/announce.ts';
 import { decodeHttpAnswer, decodeHttpScrape, formatHttpAnnounce, formatHttpScrape } from '../../codec/tracker-http.ts';
 import { guardedFetch, type Fetched } from '../guard/fetch.ts';
 import { FetchFailed } from '../guard/fetch-failed.ts';
 import type { Guard } from '../guard/guard.ts';
-import { REQUEST_TIMEOUT_MS, type TrackerClient } from './client.ts';
+import { accepted, REQUEST_TIMEOUT_MS, type TrackerClient, TrackerRefused } from './client.ts';
 
 const MAX_ANSWER_BYTES = MIB;
 
@@ -39,7 +39,7 @@ export class HttpTracker implements TrackerClient {
     const url = formatHttpScrape(this.url, keys);
     if (url === undefined) throw new Unavailable('this tracker does not scrape');
     const answer = decodeHttpScrape((await this.#get(url, signal)).bytes);
-    if ('kind' in answer) throw refusal(answer);
+    if ('kind' in answer) throw new TrackerRefused(answer);
     return answer;
   }
 
@@ -62,14 +62,4 @@ export class HttpTracker implements TrackerClient {
       throw new Unavailable('the tracker cannot be reached', facts, { cause: error });
     }
   }
-}
-
-function accepted(answer: AnnounceAnswer | TrackerFailure): AnnounceAnswer {
-  if (answer.kind === 'failure') throw refusal(answer);
-  return answer;
-}
-
-/** BEP 31 lives in the facts, for whoever schedules the next announce. */
-function refusal({ reason, retryInMinutes }: TrackerFailure): Unavailable {
-  return new Unavailable(`the tracker refused: ${reason}`, { retryInMinutes });
 }

@@ -8,10 +8,9 @@ import { FakeClock } from '../../../test/support/fake-clock.ts';
 import { AddressPolicy } from '../../base/address-policy.ts';
 import { utf8 } from '../../base/bytes.ts';
 import { type Clock, systemClock } from '../../base/clock.ts';
-import { Cancelled, TimedOut, Unavailable } from '../../base/errors.ts';
+import { Cancelled, TimedOut } from '../../base/errors.ts';
 import { parseSwarmKey } from '../../base/ids.ts';
-import { silentLog } from '../../base/log.ts';
-import type { Announce, AnnounceAnswer } from '../../codec/announce.ts';
+import type { Announce } from '../../codec/announce.ts';
 import { encodeCompactPeers } from '../../codec/compact-peers.ts';
 import {
   encodeCompactAnswer,
@@ -22,7 +21,6 @@ import {
 } from '../../codec/tracker-http.ts';
 import { decodeUdpRequest, encodeUdpAnswer } from '../../codec/tracker-udp.ts';
 import { Guard } from '../guard/guard.ts';
-import { Announcer, retryDelayMs } from './announcer.ts';
 import type { TrackerClient } from './client.ts';
 import { HttpTracker } from './http-tracker.ts';
 import { UdpTrackers } from './udp-trackers.ts';
@@ -46,8 +44,9 @@ afterEach(async () => {
   await Promise.all(cleanups.splice(0).map((cleanup) => cleanup()));
 });
 
-function guardOf(clock: Clock = systemClock): Guard {
-  const guard = new Guard({ policy: new AddressPolicy(), clock });
+/** `addresses` are those of every name. */
+function guardOf(clock: Clock = systemClock, addresses: readonly string[] = []): Guard {
+  const guard = new Guard({ policy: new AddressPolicy(), clock, lookup: () => Promise.resolve(addresses) });
   cleanups.push(() => Promise.resolve(guard.close()));
   return guard;
 }
@@ -73,6 +72,22 @@ describe('an HTTP tracker', () => {
     const answer = await new HttpTracker(url, guardOf(), 'judged').announce(ANNOUNCE, never);
     expect(answer).toMatchObject({ intervalSec: 900, seeders: 1, leechers: 2, peers: PEERS });
     expect(heard).toEqual([expect.objectContaining({ ...ANNOUNCE, peerId: expect.anything() })]);
+  });
+
+  test('at a private address names its neighbours, and nobody that answers for more', async () => {
+    const named = [
+      { host: '127.0.0.1', port: 6881 },
+      { host: '192.168.1.7', port: 6881 },
+      { host: '192.168.1.7', port: 22 },
+      { host: '169.254.169.254', port: 8_080 },
+      { host: '93.184.215.14', port: 80 },
+    ];
+    const url = await httpServer((_request, response) => {
+      const { v4, v6 } = encodeCompactPeers(named);
+      response.end(encodeCompactAnswer({ intervalSec: 900, seeders: 1, leechers: 2 }, v4, v6));
+    });
+    const { peers } = await new HttpTracker(url, guardOf(), 'judged').announce(ANNOUNCE, never);
+    expect(peers).toEqual([named[0], named[1], named[4]]);
   });
 
   test('scrapes', async () => {
@@ -122,8 +137,9 @@ describe('a UDP tracker', () => {
     silentFor: number;
   }
 
-  async function udpServer(): Promise<FakeTracker> {
-    const socket = dgram.createSocket('udp4');
+  async function udpServer(host = '127.0.0.1', port = 0, peers = PEERS): Promise<FakeTracker> {
+    const isV6 = host.includes(':');
+    const socket = dgram.createSocket(isV6 ? 'udp6' : 'udp4');
     const fake: FakeTracker = { url: '', requests: [], silentFor: 0 };
     socket.on('message', (bytes, from) => {
       const request = decodeUdpRequest(bytes);
@@ -135,6 +151,7 @@ describe('a UDP tracker', () => {
         socket.send(
           encodeUdpAnswer({ type: 'connect', transactionId, connectionId: new Uint8Array(8).fill(9) }),
           from.port,
+          from.address,
         );
       else if (request.type === 'announce')
         socket.send(
@@ -143,24 +160,26 @@ describe('a UDP tracker', () => {
             transactionId,
             intervalSec: 600,
             ...counts,
-            peers: encodeCompactPeers(PEERS).v4,
+            peers: encodeCompactPeers(peers)[isV6 ? 'v6' : 'v4'],
           }),
           from.port,
+          from.address,
         );
       else
         socket.send(
           encodeUdpAnswer({ type: 'scrape', transactionId, counts: request.swarmKeys.map(() => counts) }),
           from.port,
+          from.address,
         );
     });
-    socket.bind(0, '127.0.0.1');
+    socket.bind(port, host);
     await once(socket, 'listening');
     cleanups.push(() => new Promise((resolve) => socket.close(() => resolve(undefined))));
-    return Object.assign(fake, { url: `udp://127.0.0.1:${socket.address().port}/announce` });
+    return Object.assign(fake, { url: `udp://tracker.example:${socket.address().port}/announce` });
   }
 
-  function clientOf(url: string, clock = new FakeClock()): TrackerClient {
-    const trackers = new UdpTrackers(guardOf(clock));
+  function clientOf(url: string, clock = new FakeClock(), addresses = ['127.0.0.1']): TrackerClient {
+    const trackers = new UdpTrackers(guardOf(clock, addresses));
     cleanups.push(() => Promise.resolve(trackers.close()));
     return trackers.client(url, 'judged');
   }
@@ -179,9 +198,48 @@ describe('a UDP tracker', () => {
     const clock = new FakeClock();
     const announcing = clientOf(fake.url, clock).announce(ANNOUNCE, never);
     await eventually('the first packet', () => fake.requests.length === 1);
-    clock.advance(3_000);
+    clock.advance(15_000);
     expect(await announcing).toMatchObject({ peers: PEERS });
     expect(fake.requests).toEqual(['connect', 'connect', 'announce']);
+  });
+
+  const V6_PEERS = [{ host: '2606:4700::1', port: 6881 }];
+  const BOTH = ['127.0.0.1', '::1'];
+
+  test('with addresses of both families is announced to at both (BEP 7)', async () => {
+    const fake = await udpServer();
+    const sixth = await udpServer('::1', Number(new URL(fake.url).port), V6_PEERS);
+    const { peers } = await clientOf(fake.url, new FakeClock(), BOTH).announce(ANNOUNCE, never);
+    expect(peers).toEqual([...PEERS, ...V6_PEERS]);
+    expect(sixth.requests).toEqual(['connect', 'announce']);
+  });
+
+  test('of which one family is silent is not waited for long', async () => {
+    const fake = await udpServer();
+    const sixth = await udpServer('::1', Number(new URL(fake.url).port), V6_PEERS);
+    sixth.silentFor = 99;
+    const clock = new FakeClock();
+    let hasAnswered = false;
+    const announcing = clientOf(fake.url, clock, BOTH)
+      .announce(ANNOUNCE, never)
+      .finally(() => (hasAnswered = true));
+    await eventually('the first family has answered', async () => {
+      await clock.advanceAsync(0);
+      return fake.requests.length === 2 && sixth.requests.length === 1;
+    });
+    await eventually('the answer', async () => {
+      await clock.advanceAsync(2_000);
+      return hasAnswered;
+    });
+    expect(await announcing).toMatchObject({ peers: PEERS });
+    expect(clock.monotonicMs()).toBeLessThan(15_000);
+  });
+
+  test('is connected once, however many torrents ask at the same time', async () => {
+    const fake = await udpServer();
+    const client = clientOf(fake.url);
+    await Promise.all([1, 2, 3].map(() => client.announce(ANNOUNCE, never)));
+    expect(fake.requests.filter((type) => type === 'connect')).toHaveLength(1);
   });
 
   test('that stays silent is given up', async () => {
@@ -190,99 +248,11 @@ describe('a UDP tracker', () => {
     const clock = new FakeClock();
     const announcing = clientOf(fake.url, clock).announce(ANNOUNCE, never);
     const failure = announcing.catch((error: unknown) => error);
-    for (const [at, waitMs] of [3_000, 6_000, 12_000].entries()) {
+    for (const [at, waitMs] of [15_000, 30_000].entries()) {
       await eventually(`packet ${at + 1}`, () => fake.requests.length === at + 1);
       await clock.advanceAsync(waitMs);
     }
     expect(await failure).toBeInstanceOf(TimedOut);
     expect(clock.pending).toBe(0);
-  });
-});
-
-describe('the announcer', () => {
-  interface Scripted extends TrackerClient {
-    readonly events: string[];
-    fails: boolean;
-  }
-
-  function scripted(url: string): Scripted {
-    const answer: AnnounceAnswer = { kind: 'answer', intervalSec: 600, peers: PEERS };
-    return {
-      url,
-      events: [],
-      fails: false,
-      announce(announce) {
-        this.events.push(announce.event);
-        return this.fails ? Promise.reject(new Unavailable('down')) : Promise.resolve(answer);
-      },
-      scrape: () => Promise.reject(new Unavailable('no')),
-    };
-  }
-
-  function announcerOf(tiers: readonly (readonly TrackerClient[])[]): {
-    announcer: Announcer;
-    clock: FakeClock;
-    found: unknown[];
-  } {
-    const clock = new FakeClock();
-    const found: unknown[] = [];
-    const announcer = new Announcer({
-      tiers,
-      describe: () => ANNOUNCE,
-      found: (peers) => found.push(...peers),
-      clock,
-      log: silentLog,
-      random: () => 0,
-    });
-    return { announcer, clock, found };
-  }
-
-  test('says started, updates at the interval, completed at once and once, stopped at the end', async () => {
-    const tracker = scripted('http://a');
-    const { announcer, clock, found } = announcerOf([[tracker]]);
-    await clock.advanceAsync(0);
-    expect(found).toEqual(PEERS);
-    await clock.advanceAsync(600_000);
-    announcer.completed();
-    announcer.completed();
-    await clock.advanceAsync(0);
-    await announcer.stop();
-    expect(tracker.events).toEqual(['started', 'update', 'completed', 'stopped']);
-    expect(clock.pending).toBe(0);
-  });
-
-  test('uses the second of a tier when the first is down, keeps it, and asks every tier', async () => {
-    const [down, up, other] = [scripted('http://down'), scripted('http://up'), scripted('http://other')];
-    down.fails = true;
-    const { announcer, clock } = announcerOf([[down, up], [other]]);
-    await clock.advanceAsync(600_000);
-    await announcer.stop();
-    expect(down.events).toEqual(['started']);
-    expect(up.events).toEqual(['started', 'update', 'stopped']);
-    expect(other.events).toEqual(['started', 'update', 'stopped']);
-  });
-
-  test('waits longer after each failure and starts anew after a success', async () => {
-    const tracker = scripted('http://a');
-    tracker.fails = true;
-    const { announcer, clock } = announcerOf([[tracker]]);
-    await clock.advanceAsync(14_999);
-    expect(tracker.events).toHaveLength(1);
-    await clock.advanceAsync(1);
-    expect(tracker.events).toHaveLength(2);
-    await clock.advanceAsync(30_000);
-    expect(tracker.events).toHaveLength(3);
-    await announcer.stop();
-    expect(tracker.events).toHaveLength(3); // no goodbye to one that never knew us
-  });
-
-  test.each([
-    [1, 0, 15_000],
-    [2, 0, 30_000],
-    [2, 0.5, 33_000],
-    [30, 0, 3_600_000],
-    [30, 1, 3_660_000],
-  ])('after %i failures and a draw of %f it waits %i ms', (failures, random, delayMs) => {
-    expect(retryDelayMs(failures, random)).toBe(delayMs);
   });
 });

@@ -28,6 +28,7 @@ describe('a WebSocket tracker', () => {
     readonly heard: WsClientMessage[];
     send(message: Parameters<typeof encodeWsServerMessage>[0]): void;
     hangUp(): void;
+    connections(): number;
   }
 
   async function hub(): Promise<FakeHub> {
@@ -45,6 +46,7 @@ describe('a WebSocket tracker', () => {
       url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
       heard,
       send: (message) => server.clients.forEach((socket) => socket.send(encodeWsServerMessage(message))),
+      connections: () => server.clients.size,
       hangUp: () => server.clients.forEach((socket) => socket.terminate()),
     };
   }
@@ -95,17 +97,22 @@ describe('a WebSocket tracker', () => {
           return meeting(`answer to ${offer.sdp}`);
         },
       },
-      swarms: [
-        {
-          key: KEY,
-          describe: () => ({ uploadedBytes: 1, downloadedBytes: 2, leftBytes: wanted === 'none' ? 0 : 3 }),
-          wantedPeers: () => wanted,
-          connected: (socket) => connected.push(socket),
-        },
-      ],
+    });
+    tracker.join({
+      key: KEY,
+      describe: () => ({ uploadedBytes: 1, downloadedBytes: 2, leftBytes: wanted === 'none' ? 0 : 3 }),
+      wantedPeers: () => wanted,
+      connected: (socket) => connected.push(socket),
     });
     cleanups.push(() => tracker.stop());
     return { tracker, log, open, connected };
+  }
+
+  async function firstAnnounce(server: FakeHub, clock: FakeClock): Promise<void> {
+    await eventually('the announce', async () => {
+      await clock.advanceAsync(0);
+      return server.heard.length === 1;
+    });
   }
 
   const THEIRS = { swarmKey: KEY, peerId: '-WW0001-theirpeerid0' as never, offerId: 'their offer' as never };
@@ -148,7 +155,7 @@ describe('a WebSocket tracker', () => {
     const server = await hub();
     const clock = new FakeClock();
     const { log } = join(server.url, 'more', clock);
-    await eventually('the announce', () => server.heard.length === 1);
+    await firstAnnounce(server, clock);
     server.hangUp();
     await eventually('joined again', async () => {
       await clock.advanceAsync(15_000);
@@ -162,7 +169,7 @@ describe('a WebSocket tracker', () => {
     const server = await hub();
     const clock = new FakeClock();
     join(server.url, 'first', clock);
-    await eventually('the announce', () => server.heard.length === 1);
+    await firstAnnounce(server, clock);
     for (const [at, waitMs] of [5_000, 10_000, 20_000].entries()) {
       await clock.advanceAsync(waitMs - 1);
       expect(server.heard).toHaveLength(at + 1);
@@ -187,5 +194,24 @@ describe('a WebSocket tracker', () => {
       'completed',
       'stopped',
     ]);
+  });
+
+  test('carries all torrents over one connection, each gone when it leaves', async () => {
+    const server = await hub();
+    const { tracker } = join(server.url, 'none');
+    const other = parseSwarmKey('f'.repeat(40));
+    tracker.join({
+      key: other,
+      describe: () => ({ uploadedBytes: 0, downloadedBytes: 0 }),
+      wantedPeers: () => 'none',
+      connected: () => undefined,
+    });
+    const heard = (): unknown[] =>
+      server.heard.map((message) => message.type === 'announce' && `${message.swarmKey.slice(0, 2)} ${message.event}`);
+    await eventually('both announces', () => server.heard.length === 2);
+    expect(server.connections()).toBe(1);
+    tracker.leave(other);
+    await eventually('the goodbye', () => server.heard.length === 3);
+    expect(heard()).toEqual(['01 started', 'ff started', 'ff stopped']);
   });
 });

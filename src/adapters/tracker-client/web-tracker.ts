@@ -6,8 +6,9 @@
 import { type RawData, WebSocket } from 'ws';
 import type { AddressSource } from '../../base/address-policy.ts';
 import type { Clock } from '../../base/clock.ts';
-import { AppError } from '../../base/errors.ts';
 import { randomBytes } from '../../base/bytes.ts';
+import { DueQueue } from '../../base/due-queue.ts';
+import { AppError } from '../../base/errors.ts';
 import type { SwarmKey } from '../../base/ids.ts';
 import type { Log } from '../../base/log.ts';
 import { sleep, TaskGroup } from '../../base/tasks.ts';
@@ -26,7 +27,7 @@ import {
 import type { PeerSocket } from '../../torrent/ports.ts';
 import { type Guard, pinned } from '../guard/guard.ts';
 import { checkTarget, hostOf } from '../guard/target.ts';
-import { retryDelayMs } from './announcer.ts';
+import { retryDelayMs } from './announce-schedule.ts';
 
 const OFFERS_PER_ANNOUNCE = 5;
 const MAX_MEETINGS = 50;
@@ -36,6 +37,9 @@ const MAX_INTERVAL_MS = 10 * MINUTE_MS;
 const DEFAULT_INTERVAL_MS = MINUTE_MS;
 /** Crossing offers may cancel each other out at both ends; who is left alone tries again after so long, then twice as long. */
 const ALONE_INTERVAL_MS = 5 * SECOND_MS;
+
+/** Between the first announces of two torrents over a fresh connection. */
+const SPACING_MS = 20;
 
 /** An offer that waits for an answer. */
 export interface PendingOffer extends Meeting {
@@ -84,7 +88,6 @@ export interface WebTrackerOptions {
   /** 20 bytes. */
   readonly peerId: Uint8Array;
   readonly rtc: RtcPorts;
-  readonly swarms: readonly WebSwarm[];
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
@@ -98,21 +101,41 @@ interface Member {
   intervalMs: number;
   hasStarted: boolean;
   isComplete: boolean;
+  /** Announces in a row while alone. */
+  lonely: number;
 }
 
 export class WebTracker {
   readonly #options: WebTrackerOptions;
   readonly #peerId: LatinId;
   readonly #tasks: TaskGroup;
-  readonly #members: ReadonlyMap<SwarmKey, Member>;
+  readonly #members = new Map<SwarmKey, Member>();
+  readonly #due: DueQueue<Member>;
   #socket: WebSocket | undefined;
 
   constructor(options: WebTrackerOptions) {
     this.#options = options;
     this.#peerId = latinIdOf(options.peerId);
     this.#tasks = new TaskGroup(options.log);
-    this.#members = new Map(options.swarms.map((swarm) => [swarm.key, newMember(swarm)]));
+    this.#due = new DueQueue(options.clock, (member) => this.#announceDue(member));
     this.#tasks.run('web_tracker', (signal) => this.#stayConnected(signal));
+  }
+
+  /** Announces the torrent from now on; one of a key at a time. */
+  join(swarm: WebSwarm): void {
+    const member = newMember(swarm);
+    this.#members.set(swarm.key, member);
+    if (this.#socket !== undefined) this.#due.set(member, this.#nowMs());
+  }
+
+  /** Says goodbye for the torrent and withdraws its offers. */
+  leave(key: SwarmKey): void {
+    const member = this.#members.get(key);
+    if (member === undefined) return;
+    this.#announce(member, 'stopped', []);
+    withdraw(member);
+    this.#due.delete(member);
+    this.#members.delete(key);
   }
 
   /** The torrent is complete: said once, with the next announce at once. */
@@ -123,14 +146,16 @@ export class WebTracker {
     this.#announce(member, 'completed', []);
   }
 
-  /** Says goodbye, withdraws offers, closes. */
+  /** Says goodbye for all torrents, withdraws offers, closes. */
   async stop(): Promise<void> {
-    for (const member of this.#members.values()) {
-      this.#announce(member, 'stopped', []);
-      withdraw(member);
-    }
+    for (const key of this.#members.keys()) this.leave(key);
+    this.#due.clear();
     this.#socket?.close(1000);
     await this.#tasks.stop();
+  }
+
+  #nowMs(): number {
+    return this.#options.clock.monotonicMs();
   }
 
   async #stayConnected(signal: AbortSignal): Promise<void> {
@@ -158,7 +183,7 @@ export class WebTracker {
   /** One connection from opening to close; resolves with whether it was open. */
   async #connection(signal: AbortSignal): Promise<boolean> {
     const addresses = await this.#addresses(signal);
-    if (addresses === undefined) return false;
+    if (addresses === undefined || signal.aborted) return false;
     const socket = new WebSocket(this.#options.url, {
       lookup: pinned(addresses),
       maxPayload: MAX_WS_FRAME_LENGTH * 4,
@@ -166,7 +191,6 @@ export class WebTracker {
       followRedirects: false,
       perMessageDeflate: false,
     });
-    const connection = new TaskGroup(this.#options.log);
     let wasOpen = false;
     const abort = (): void => socket.terminate();
     signal.addEventListener('abort', abort, { once: true });
@@ -179,28 +203,39 @@ export class WebTracker {
       socket.on('open', () => {
         wasOpen = true;
         this.#socket = socket;
-        for (const member of this.#members.values())
-          connection.run('web_tracker.announce', (until) => this.#announceForever(member, until));
+        this.#announceAll();
       });
     });
     signal.removeEventListener('abort', abort);
     this.#socket = undefined;
-    await connection.stop();
+    this.#due.clear();
     for (const member of this.#members.values()) member.hasStarted = false;
     return wasOpen;
   }
 
-  async #announceForever(member: Member, signal: AbortSignal): Promise<void> {
-    for (let lonely = 0; !signal.aborted;) {
+  /** One after the other, so that the tracker gets no burst. */
+  #announceAll(): void {
+    let dueAtMs = this.#nowMs();
+    for (const member of this.#members.values()) {
+      this.#due.set(member, dueAtMs);
+      dueAtMs += SPACING_MS;
+    }
+  }
+
+  #announceDue(member: Member): void {
+    this.#tasks.run('web_tracker.announce', async (signal) => {
       const wanted = member.swarm.wantedPeers();
       const offers = wanted === 'none' ? [] : await this.#makeOffers(member, signal);
-      const event = member.hasStarted ? 'update' : 'started';
+      if (this.#socket === undefined || this.#members.get(member.swarm.key) !== member) {
+        withdraw(member); // nobody will hear of them
+        return;
+      }
+      this.#announce(member, member.hasStarted ? 'update' : 'started', offers);
       member.hasStarted = true;
-      this.#announce(member, event, offers);
-      lonely = wanted === 'first' ? lonely + 1 : 0;
-      const aloneMs = lonely === 0 ? Number.POSITIVE_INFINITY : ALONE_INTERVAL_MS * 2 ** (lonely - 1);
-      await sleep(this.#options.clock, Math.min(member.intervalMs, aloneMs), signal).catch(() => undefined);
-    }
+      member.lonely = wanted === 'first' ? member.lonely + 1 : 0;
+      const aloneMs = member.lonely === 0 ? Number.POSITIVE_INFINITY : ALONE_INTERVAL_MS * 2 ** (member.lonely - 1);
+      this.#due.set(member, this.#nowMs() + Math.min(member.intervalMs, aloneMs));
+    });
   }
 
   /** Fresh offers in place of those nobody took. */
@@ -303,6 +338,7 @@ function newMember(swarm: WebSwarm): Member {
     intervalMs: DEFAULT_INTERVAL_MS,
     hasStarted: false,
     isComplete,
+    lonely: 0,
   };
 }
 

@@ -1,0 +1,148 @@
+/**
+ * Finds peers for torrents: HTTP, UDP and WebSocket trackers, each shared by all torrents. Every address comes judged:
+ * what a tracker may name depends on where it was reached. After `stop` nothing is left.
+ */
+import type { Guard } from '../../adapters/guard/guard.ts';
+import { type AnnouncedSwarm, Announcer } from '../../adapters/tracker-client/announcer.ts';
+import type { TrackerClient } from '../../adapters/tracker-client/client.ts';
+import { HttpTracker } from '../../adapters/tracker-client/http-tracker.ts';
+import { UdpTrackers } from '../../adapters/tracker-client/udp-trackers.ts';
+import { WebTracker } from '../../adapters/tracker-client/web-tracker.ts';
+import type { RtcAnswerer } from '../../adapters/webrtc/answerer.ts';
+import type { RtcOfferer } from '../../adapters/webrtc/offerer.ts';
+import type { AddressSource } from '../../base/address-policy.ts';
+import type { Clock } from '../../base/clock.ts';
+import { AppError } from '../../base/errors.ts';
+import type { SwarmKey } from '../../base/ids.ts';
+import type { Log } from '../../base/log.ts';
+import type { Torrent } from '../../torrent/index.ts';
+
+/** From so many on, no WebRTC offers are made. */
+const ENOUGH_PEERS = 10;
+
+export interface PeerFinderOptions {
+  /** 20 bytes. */
+  readonly peerId: Uint8Array;
+  /** Where peers reach us over TCP. */
+  readonly listenPort: number;
+  readonly guard: Guard;
+  /** Undefined where this system has no WebRTC: WebSocket trackers are left out. */
+  readonly rtc: { readonly answerer: RtcAnswerer; readonly offerer: RtcOfferer } | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** The search for peers of one torrent. */
+export interface Finding {
+  /** Says goodbye to trackers; takes two seconds at most. */
+  stop(): Promise<void>;
+}
+
+export class PeerFinder {
+  readonly #options: PeerFinderOptions;
+  readonly #announcer: Announcer;
+  readonly #udp: UdpTrackers;
+  /** By who named them and URL. */
+  readonly #web = new Map<string, WebTracker>();
+
+  constructor(options: PeerFinderOptions) {
+    const { clock, log, guard } = options;
+    this.#options = options;
+    this.#announcer = new Announcer({ clock, log, random: Math.random });
+    this.#udp = new UdpTrackers(guard);
+  }
+
+  /** Looks for peers from now on. `tiers` of tracker URLs (BEP 12), and who named them. */
+  find(torrent: Torrent, tiers: readonly (readonly string[])[], source: AddressSource): Finding {
+    const clients = tiers.map((tier) => tier.flatMap((url) => this.#clientOf(url, source) ?? []));
+    const announcings = torrent.keys.map((key) => this.#announcer.add(this.#announced(torrent, key, clients)));
+    const webUrls = new Set(tiers.flat().filter((url) => /^wss?:/i.test(url)));
+    const trackers = Array.from(webUrls).flatMap((url) => this.#webTracker(url, source) ?? []);
+    for (const tracker of trackers) for (const key of torrent.keys) tracker.join(webSwarm(torrent, key));
+    const offDone = torrent.events.on('done', () => {
+      if (!torrent.isComplete) return; // some files only: trackers count whole copies (BEP 21)
+      for (const announcing of announcings) announcing.completed();
+      for (const tracker of trackers) for (const key of torrent.keys) tracker.completed(key);
+    });
+    return {
+      stop: async () => {
+        offDone();
+        for (const tracker of trackers) for (const key of torrent.keys) tracker.leave(key);
+        await Promise.all(announcings.map((announcing) => announcing.stop()));
+      },
+    };
+  }
+
+  /** Says goodbye everywhere, then closes everything. */
+  async stop(): Promise<void> {
+    await Promise.all([this.#announcer.stop(), ...Array.from(this.#web.values(), (tracker) => tracker.stop())]);
+    this.#udp.close();
+  }
+
+  #announced(torrent: Torrent, key: SwarmKey, tiers: readonly (readonly TrackerClient[])[]): AnnouncedSwarm {
+    const { peerId, listenPort: port } = this.#options;
+    return {
+      key,
+      tiers,
+      describe: () => ({ peerId, port, ...transfer(torrent) }),
+      found: (peers) => torrent.addPeers(peers, 'judged'),
+    };
+  }
+
+  #clientOf(url: string, source: AddressSource): TrackerClient | undefined {
+    try {
+      if (/^https?:/i.test(url)) return new HttpTracker(url, this.#options.guard, source);
+      return /^udp:/i.test(url) ? this.#udp.client(url, source) : undefined;
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      this.#options.log.warn('tracker.refused', { tracker: url, code: error.code });
+      return undefined;
+    }
+  }
+
+  #webTracker(url: string, source: AddressSource): WebTracker | undefined {
+    const { rtc, peerId, guard, clock, log } = this.#options;
+    if (rtc === undefined || !URL.canParse(url)) return undefined;
+    const key = `${source} ${url}`;
+    const known = this.#web.get(key);
+    if (known !== undefined) return known;
+    const tracker = new WebTracker({
+      url,
+      source,
+      guard,
+      peerId,
+      rtc: {
+        offer: (signal) => rtc.offerer.offer(signal),
+        answer: (offer, sink) => rtc.answerer.answer(offer, sink),
+      },
+      clock,
+      log,
+      random: Math.random,
+    });
+    this.#web.set(key, tracker);
+    return tracker;
+  }
+}
+
+function webSwarm(torrent: Torrent, key: SwarmKey): Parameters<WebTracker['join']>[0] {
+  return {
+    key,
+    describe: () => transfer(torrent),
+    wantedPeers: () => {
+      if (torrent.isComplete || torrent.peerCount >= ENOUGH_PEERS) return 'none';
+      return torrent.peerCount === 0 ? 'first' : 'more';
+    },
+    connected: (socket) => torrent.attach(socket),
+  };
+}
+
+function transfer(torrent: Torrent): { uploadedBytes: number; downloadedBytes: number; leftBytes?: number } {
+  const stats = torrent.stats();
+  const downloadedBytes = stats.bytesFromPeers + stats.bytesFromHttp;
+  const { totalBytes } = stats;
+  return {
+    uploadedBytes: stats.uploadedBytes,
+    downloadedBytes,
+    ...(totalBytes === undefined ? {} : { leftBytes: Math.round(totalBytes * (1 - stats.progress)) }),
+  };
+}

@@ -39,7 +39,9 @@ def add(s, torrent, folder, flags=0):
 
 
 def seed(torrents, folder, address, bytes_per_second):
-    s = session(address, upload_rate_limit=int(bytes_per_second))
+    # Like an uplink of that speed: by itself libtorrent hands out its limit twice a second, one block at a time to a
+    # new peer, and the first byte of any engine would be a draw between 0 and 500 ms.
+    s = session(address, upload_rate_limit=int(bytes_per_second), tick_interval=20, send_buffer_low_watermark=48 * 1024)
     # Peers on loopback are exempt from limits unless they are put into the global class.
     everybody = lt.ip_filter()
     everybody.add_rule('0.0.0.0', '255.255.255.255', 1 << s.global_peer_class_id)

@@ -1,11 +1,13 @@
 /**
- * What a viewer feels, as arithmetic: playback starts with the first bytes, eats them at the bitrate, and stalls when
+ * What a viewer feels, as arithmetic: playback starts with a quarter second in the buffer, eats them at the bitrate, and stalls when
  * the buffer is empty. Times are monotonic ms handed in; nothing here waits.
  */
 import { KIB, SECOND_MS } from '../../src/base/units.ts';
 
-/** A player shows something once it holds so much. */
-const START_BYTES = 64 * KIB;
+/** Enough for a first picture. */
+const PICTURE_BYTES = 64 * KIB;
+/** A player starts once it holds so much. */
+const START_MS = 250;
 
 export interface PlaybackPlan {
   readonly bytesPerSecond: number;
@@ -20,7 +22,9 @@ export class Playback {
   #startedAtMs: number | undefined;
   /** When the buffer will be empty. */
   #emptyAtMs = 0;
+  /** From the click until the first byte is here; until the first 64 KiB are. */
   firstByteMs: number | undefined;
+  pictureMs: number | undefined;
   stalls = 0;
   stalledMs = 0;
 
@@ -29,16 +33,12 @@ export class Playback {
     this.#openedAtMs = openedAtMs;
   }
 
-  /** From the click until playback starts; undefined before. */
-  get startMs(): number | undefined {
-    return this.#startedAtMs && this.#startedAtMs - this.#openedAtMs;
-  }
-
   arrived(sizeBytes: number, nowMs: number): void {
     this.firstByteMs ??= nowMs - this.#openedAtMs;
     this.#receivedBytes += sizeBytes;
+    if (this.#receivedBytes >= PICTURE_BYTES) this.pictureMs ??= nowMs - this.#openedAtMs;
     if (this.#startedAtMs !== undefined) this.#refill(sizeBytes, nowMs);
-    else if (this.#receivedBytes >= START_BYTES) {
+    else if (this.#lastsMs(this.#receivedBytes) >= START_MS) {
       this.#startedAtMs = nowMs;
       this.#emptyAtMs = nowMs + this.#lastsMs(this.#receivedBytes);
     }

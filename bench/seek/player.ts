@@ -27,7 +27,7 @@ export interface Experience {
   /** From the click until the first byte can be shown. */
   readonly firstByteMs: number;
   /** The same for the first 64 KiB. */
-  readonly startMs: number;
+  readonly pictureMs: number;
   readonly stalls: number;
   readonly stalledMs: number;
 }
@@ -56,7 +56,7 @@ async function play(viewing: Viewing, plan: ViewingPlan): Promise<Experience> {
   }
   const { stalls, stalledMs } = playback;
   const firstByteMs = playback.firstByteMs ?? GIVE_UP_MS;
-  return { firstByteMs, startMs: playback.startMs ?? GIVE_UP_MS, stalls, stalledMs };
+  return { firstByteMs, pictureMs: playback.pictureMs ?? GIVE_UP_MS, stalls, stalledMs };
 }
 
 /** Takes one chunk when there is room for it; false when enough was shown or nothing comes. */

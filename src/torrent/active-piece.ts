@@ -134,6 +134,24 @@ export class ActivePiece {
     return askers === RECEIVED ? 0 : askers;
   }
 
+  /** Blocks of [fromBlock, untilBlock) that nobody was asked for. */
+  freeIn(fromBlock: number, untilBlock: number): number {
+    if (this.#freeBlocks === 0 || untilBlock - fromBlock === this.blockCount) return this.#freeBlocks;
+    let free = 0;
+    for (let block = fromBlock; block < untilBlock; block++) free += Number(this.isFree(block));
+    return free;
+  }
+
+  /** The first free block of [fromBlock, untilBlock), or undefined. */
+  firstFreeIn(fromBlock: number, untilBlock: number): number | undefined {
+    if (this.#freeBlocks === 0) return undefined;
+    for (let block = Math.max(fromBlock, this.#cursor); block < untilBlock; block++)
+      if (this.isFree(block)) return block;
+    for (let block = fromBlock; block < Math.min(untilBlock, this.#cursor); block++)
+      if (this.isFree(block)) return block;
+    return undefined;
+  }
+
   /** The first free block, or undefined. */
   firstFree(): number | undefined {
     if (this.#freeBlocks === 0) return undefined;

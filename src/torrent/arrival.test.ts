@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isTimely, jointArrivalMs } from './arrival.ts';
+import { isTimely, isWorthHedging, jointArrivalMs, owedArrivalsMs } from './arrival.ts';
 
 const peer = (bytesPerMs: number, delayMs: number, queuedBytes = 0) => ({
   queuedBytes,
@@ -22,4 +22,20 @@ test.each([
   { case: 'there are no others', ownMs: 90_000, othersMs: Infinity, dueInMs: 0, take: true },
 ])('when $case, an urgent block is taken: $take', ({ take, ownMs, othersMs, dueInMs }) => {
   expect(isTimely({ ownMs, othersMs, dueInMs })).toBe(take);
+});
+
+test.each([
+  { case: 'as quick', arrivesInMs: 100, secondMs: 100, worth: false },
+  { case: 'a little quicker', arrivesInMs: 100, secondMs: 60, worth: false },
+  { case: 'much quicker', arrivesInMs: 200, secondMs: 60, worth: true },
+  { case: 'quicker by milliseconds', arrivesInMs: 20, secondMs: 2, worth: false },
+  { case: 'absent', arrivesInMs: 60_000, secondMs: Infinity, worth: false },
+])('a second source that is $case is worth its bytes: $worth', ({ arrivesInMs, secondMs, worth }) => {
+  expect(isWorthHedging(arrivesInMs, secondMs)).toBe(worth);
+});
+
+test('a source that is behind its estimate is expected to be as late again, and so is all that follows', () => {
+  const first = (headInMs: number): number[] => [...owedArrivalsMs(headInMs, 16).take(3)];
+  expect(first(40)).toEqual([40, 56, 72]);
+  expect(first(-300)).toEqual([300, 316, 332]);
 });

@@ -1,7 +1,7 @@
 /** Estimates of when blocks will be here, and who should therefore be asked: plain arithmetic over measured speeds. */
 
 /** A slower source is as good when its block comes not much later. */
-export const TOLERATED_LATENESS = 1.5;
+const TOLERATED_LATENESS = 1.5;
 
 /** What an estimate needs to know of a peer. */
 export interface ArrivalSource {
@@ -32,4 +32,21 @@ export function isTimely(times: {
   readonly dueInMs: number;
 }): boolean {
   return times.ownMs <= Math.max(times.dueInMs, TOLERATED_LATENESS * times.othersMs);
+}
+
+/** What a second source must save at least, in ms: less is not worth the bytes. */
+const MIN_GAIN_MS = 20;
+
+/** Whether a block is worth asking of a second source, too. Both in ms from now. */
+export function isWorthHedging(arrivesInMs: number, secondArrivesInMs: number): boolean {
+  return arrivesInMs > TOLERATED_LATENESS * secondArrivesInMs + MIN_GAIN_MS;
+}
+
+/**
+ * When the blocks that one source owes should come, ms from now, one after the other without end. `headInMs` says when
+ * the first was expected. What is overdue is expected to take as long again: the longer a silence lasted, the longer it
+ * may last.
+ */
+export function* owedArrivalsMs(headInMs: number, blockMs: number): Generator<number, never> {
+  for (let atMs = Math.abs(headInMs); ; atMs += blockMs) yield atMs;
 }

@@ -12,7 +12,7 @@ import { HashFetch, type HashSource } from './hash-fetch.ts';
 import { HashServer } from './hash-server.ts';
 import { HashTrees } from './hash-trees.ts';
 import { PieceLeaves } from './piece-leaves.ts';
-import type { WantedPiece } from './reading-window.ts';
+import type { WantedSpan } from './reading-window.ts';
 import type { Shared } from './shared.ts';
 
 /** Smaller pieces are here about as soon as their leaves. */
@@ -45,7 +45,7 @@ export class ContentHashes<Peer extends HashSource & BlockSource> {
   readonly #server: HashServer;
   readonly #fetch: HashFetch<Peer>;
   readonly #doubted = new Set<number>();
-  #window: readonly WantedPiece[] = [];
+  #window: readonly WantedSpan[] = [];
 
   constructor(parts: ContentHashesParts<Peer>) {
     const { shared, geometry } = parts;
@@ -114,7 +114,7 @@ export class ContentHashes<Peer extends HashSource & BlockSource> {
   }
 
   /** Readers moved: the leaves of what they wait for come first. */
-  windowMoved(window: readonly WantedPiece[]): void {
+  windowMoved(window: readonly WantedSpan[]): void {
     this.#window = window;
     this.#wantLeaves();
   }

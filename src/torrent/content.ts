@@ -6,6 +6,7 @@ import { Cancelled, Conflict, NotFound } from '../base/errors.ts';
 import { Bitfield } from '../codec/bitfield.ts';
 import type { VerifiedLayers } from '../codec/piece-layers.ts';
 import type { TorrentInfo } from '../codec/torrent-info.ts';
+import { BLOCK_BYTES } from '../codec/wire.ts';
 import type { ActivePiece, BlockSource } from './active-piece.ts';
 import { Availability } from './availability.ts';
 import type { ReceivedBlock } from './block-intake.ts';
@@ -16,8 +17,9 @@ import { inspectPiece, type ContentInspection } from './inspection.ts';
 import type { Peer } from './peer.ts';
 import { PieceStore } from './piece-store.ts';
 import type { PieceStorage, RangeSource } from './ports.ts';
-import { Reader, type ReadOptions } from './reader.ts';
-import { joinWindows } from './reading-window.ts';
+import type { ReadOptions } from './reader.ts';
+import { Readers } from './readers.ts';
+import { ReadingWindow } from './reading-window.ts';
 import type { Shared } from './shared.ts';
 import { Suspicions } from './suspicion.ts';
 import type { OpenedStorage } from './torrent-types.ts';
@@ -77,7 +79,7 @@ export class Content {
   readonly #suspicions: Suspicions;
   readonly #webSeeding: WebSeeding;
   readonly #webSeeds = new Map<string, WebSeed>();
-  readonly #readers = new Set<Reader>();
+  readonly #readers: Readers;
   readonly #hashes: ContentHashes<Peer> | undefined;
   #error: unknown;
   #wasDone: boolean;
@@ -136,7 +138,7 @@ export class Content {
       wishes: this.wishes,
       reclaimMemory: () => host.reclaimMemory(),
       webSeedBlocks: (nowMs) => [...this.#webSeeds.values()].flatMap((seed) => seed.pending(nowMs)),
-      hasBackup: () => this.#hasIdleWebSeed(),
+      backupArrivalMs: () => this.#backupArrivalMs(),
       shareBackup: (peer) => [...this.#webSeeds.values()].some((seed) => seed.share((piece) => peer.serves(piece))),
     });
     this.#webSeeding = new WebSeeding({
@@ -152,11 +154,16 @@ export class Content {
       clock: shared.ports.clock,
       buffers: shared.pieceBuffers,
       maxJobs: shared.limits.maxHashJobs,
-      window: () => this.downloader.window,
+      window: () => this.downloader.window.spans,
       reclaimMemory: () => host.reclaimMemory(),
       found: (piece) => this.#onFound(piece),
       lost: (pieces) => this.#onLost(pieces),
       changed: (piece) => this.downloader.pieceMissing(piece),
+    });
+    this.#readers = new Readers({
+      store: this.store,
+      nowMs: () => shared.ports.clock.monotonicMs(),
+      windowMoved: (isJump) => this.#windowMoved(isJump),
     });
     this.#wasDone = this.isDone;
     this.#saysUploadOnly = this.isUploadOnly;
@@ -174,7 +181,7 @@ export class Content {
   }
 
   get readerCount(): number {
-    return this.#readers.size;
+    return this.#readers.count;
   }
 
   /** All that is to be fetched unread is here: the selected files, or everything. */
@@ -185,7 +192,7 @@ export class Content {
   /** Whether anything is to be fetched now. */
   get isWanting(): boolean {
     if (this.isComplete || this.#error !== undefined || this.wishes.isPaused) return false;
-    return this.wishes.fetchesAhead || (this.wishes.mode !== 'seed-only' && this.#readers.size > 0);
+    return this.wishes.fetchesAhead || (this.wishes.mode !== 'seed-only' && this.#readers.count > 0);
   }
 
   /** Nothing is wanted of anybody for good: a seed, or one that has all it selected (BEP 21). */
@@ -195,25 +202,14 @@ export class Content {
 
   /** Whether ticks are needed even without peers. */
   get isBusy(): boolean {
-    return this.isWanting && (this.#readers.size > 0 || this.#webSeeds.size > 0);
+    return this.isWanting && (this.#readers.count > 0 || this.#webSeeds.size > 0);
   }
 
   /** Streams verified bytes. @throws InvalidInput for a bad range, NotFound where nothing may be fetched and some is missing. */
   read(options: ReadOptions): ReadableStream<Uint8Array<ArrayBuffer>> {
     if (this.#isStopped) throw new Cancelled('the torrent is stopped');
-    const reader = new Reader(
-      {
-        store: this.store,
-        windowMoved: (isJump) => this.#windowMoved(isJump),
-        closed: (closed) => {
-          this.#readers.delete(closed);
-          this.#windowMoved(true);
-        },
-      },
-      options,
-    );
-    this.#readers.add(reader);
-    if (this.#failUnfetchable(reader)) return reader.stream;
+    const reader = this.#readers.open(options);
+    this.#failUnfetchable();
     this.#host.wake();
     this.#windowMoved(true);
     this.#checkUploadOnly();
@@ -253,8 +249,8 @@ export class Content {
 
   /** Lets go what is held of [first, last] and wanted by nobody; resolves with those pieces when nobody reads them any more. */
   dropPieces(first: number, last: number): Promise<readonly number[]> {
-    const read = new Set(this.downloader.window.map(({ piece }) => piece));
-    return this.upkeep.drop(first, last, (piece) => !this.wishes.wants(piece) && !read.has(piece));
+    const { window } = this.downloader;
+    return this.upkeep.drop(first, last, (piece) => !this.wishes.wants(piece) && !window.hasPiece(piece));
   }
 
   addWebSeed(source: RangeSource): void {
@@ -297,6 +293,8 @@ export class Content {
   tick(nowMs: number): void {
     this.#hashes?.tick(nowMs);
     if (!this.isWanting) return;
+    // Time brings needs nearer, and sources change their speed.
+    if (this.#readers.count > 0) this.#moveWindow(false);
     this.downloader.hedge(nowMs);
     for (const seed of this.#webSeeds.values()) this.#webSeeding.yieldToSwarm(seed, nowMs);
     this.#employWebSeeds();
@@ -325,7 +323,7 @@ export class Content {
         isBanned: seed.isBanned,
         asked: seed.askedBlocks,
       })),
-      readers: this.#readers.size,
+      readers: this.#readers.count,
     };
   }
 
@@ -333,7 +331,7 @@ export class Content {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#stopping.abort(new Cancelled('the torrent was stopped'));
-    for (const reader of this.#readers) reader.fail(new Cancelled('the torrent was stopped'));
+    this.#readers.failAll(new Cancelled('the torrent was stopped'));
     this.downloader.stop();
     await Promise.all([...this.#webSeeds.values()].map((seed) => seed.stop()));
     await Promise.allSettled([this.#recheck]);
@@ -344,8 +342,8 @@ export class Content {
   /** Only what changed is touched: requests for what is still wanted go on. */
   #wish(change: () => readonly number[]): void {
     const changed = change();
-    for (const reader of this.#readers) this.#failUnfetchable(reader);
-    if (this.downloader.hasReaders || this.#readers.size > 0) this.#windowMoved(false);
+    this.#failUnfetchable();
+    if (this.downloader.hasReaders || this.#readers.count > 0) this.#windowMoved(false);
     this.downloader.wishesChanged(changed);
     for (const seed of this.#webSeeds.values()) this.#webSeeding.abortUnwanted(seed);
     this.downloader.updateInterest();
@@ -362,19 +360,14 @@ export class Content {
     this.#host.uploadOnlyChanged();
   }
 
-  /** Ends a reader for which some bytes are missing that may not be fetched; true when it did. */
-  #failUnfetchable(reader: Reader): boolean {
-    const isFetchable = this.wishes.mode !== 'seed-only' && this.#error === undefined;
-    if (isFetchable || !reader.lacksAny()) return false;
-    reader.fail(this.#error instanceof Error ? this.#error : new NotFound('these bytes are not here'));
-    return true;
+  /** Ends readers for which some bytes are missing that may not be fetched. */
+  #failUnfetchable(): void {
+    if (this.wishes.mode !== 'seed-only' && this.#error === undefined) return;
+    this.#readers.failLacking(this.#error instanceof Error ? this.#error : new NotFound('these bytes are not here'));
   }
 
   #windowMoved(isJump: boolean): void {
-    const mayFetch = this.wishes.mode !== 'seed-only' && !this.wishes.isPaused;
-    const windows = mayFetch ? [...this.#readers].map((reader) => reader.window()) : [];
-    this.downloader.setWindow(joinWindows(windows), isJump || !mayFetch);
-    this.#hashes?.windowMoved(this.downloader.window);
+    this.#moveWindow(isJump);
     if (isJump) for (const seed of this.#webSeeds.values()) this.#webSeeding.abortStale(seed);
     // HTTP first: while the swarm is unproven, it takes the very next bytes and the peers what follows.
     this.#employWebSeeds();
@@ -399,9 +392,19 @@ export class Content {
     });
   }
 
-  #hasIdleWebSeed(): boolean {
+  #moveWindow(isJump: boolean): void {
+    const mayFetch = this.wishes.mode !== 'seed-only' && !this.wishes.isPaused;
+    const window = mayFetch
+      ? this.#readers.window((position) => this.downloader.leadMsAt(position))
+      : ReadingWindow.empty;
+    this.downloader.setWindow(window, isJump || !mayFetch);
+    this.#hashes?.windowMoved(window.spans);
+  }
+
+  #backupArrivalMs(): number {
     const nowMs = this.#host.shared.ports.clock.monotonicMs();
-    return [...this.#webSeeds.values()].some((seed) => seed.isReady(nowMs));
+    const ready = [...this.#webSeeds.values()].filter((seed) => seed.isReady(nowMs));
+    return Math.min(...ready.map((seed) => seed.arrivalMs(BLOCK_BYTES)));
   }
 
   #employWebSeeds(): void {
@@ -419,7 +422,7 @@ export class Content {
   }
 
   #onReadable(piece: number): void {
-    for (const reader of this.#readers) reader.pieceReadable(piece);
+    this.#readers.pieceReadable(piece);
   }
 
   /** The sender of a block that does not match its leaf is a liar, and nobody else. */
@@ -493,8 +496,7 @@ export class Content {
     if (this.#error !== undefined || this.#isStopped) return;
     this.#error = error;
     for (const peer of this.#host.peers) peer.cancel([...peer.ledger.open.keys()]);
-    for (const reader of this.#readers)
-      if (reader.lacksAny()) reader.fail(error instanceof Error ? error : new NotFound('storage failed'));
+    this.#readers.failLacking(error instanceof Error ? error : new NotFound('storage failed'));
     this.#host.failed(error);
   }
 }

@@ -13,10 +13,13 @@ import { isTimely, jointArrivalMs } from './arrival.ts';
 import { Hedging, type PendingBlock } from './hedging.ts';
 import type { Peer } from './peer.ts';
 import type { PieceStore } from './piece-store.ts';
-import type { WantedPiece } from './reading-window.ts';
+import { leadTimeMs, ReadingWindow, type WantedSpan } from './reading-window.ts';
 import type { Suspicions } from './suspicion.ts';
 import type { Wishes } from './wishes.ts';
 
+/** A queue no longer than this share of its limit is filled up again: many requests in one write. */
+const REFILL_SHARE = 0.5;
+const READING_REFILL_SHARE = 0.8;
 const ENDGAME_BATCH = 8;
 /** Sources asked for one block in endgame. */
 const MAX_DUPLICATES = 3;
@@ -41,8 +44,8 @@ export interface DownloaderParts {
   charge(sizeBytes: number): void;
   /** What web seeds are fetching. */
   webSeedBlocks(nowMs: number): Iterable<PendingBlock>;
-  /** A web seed is idle and could take blocks that come too late. */
-  hasBackup(): boolean;
+  /** When an idle web seed would have a block here, ms from now; Infinity without one. */
+  backupArrivalMs(): number;
   /** A web seed gives part of its run back to an idle peer; false when none has much left. */
   shareBackup(peer: Peer): boolean;
   /** Memory is short and a reader waits: another torrent may give some up. True when it did. */
@@ -52,8 +55,7 @@ export interface DownloaderParts {
 export class Downloader {
   readonly #parts: DownloaderParts;
   readonly #hedging: Hedging;
-  #window: readonly WantedPiece[] = [];
-  #windowPieces = new Set<number>();
+  #window = ReadingWindow.empty;
   #readAtMs = Number.NEGATIVE_INFINITY;
   #fillIsDue = false;
   /** A piece could not be begun for want of room. */
@@ -66,19 +68,19 @@ export class Downloader {
       store: parts.store,
       peers: parts.peers,
       webSeedBlocks: (nowMs) => parts.webSeedBlocks(nowMs),
-      hasBackup: () => parts.hasBackup(),
+      backupArrivalMs: () => parts.backupArrivalMs(),
       ask: (peer, blockKey) => this.#ask(peer, [blockKey]),
     });
     parts.store.have.forEachMissing((piece) => this.#offer(piece));
   }
 
-  /** Pieces readers wait for, soonest first. */
-  get window(): readonly WantedPiece[] {
+  /** What readers wait for. */
+  get window(): ReadingWindow {
     return this.#window;
   }
 
   get hasReaders(): boolean {
-    return this.#window.length > 0;
+    return !this.#window.isEmpty;
   }
 
   /** Somebody reads, or did a moment ago and may seek. */
@@ -88,15 +90,15 @@ export class Downloader {
 
   /** Whether the piece is worth fetching now. */
   wants(piece: number): boolean {
-    return this.#parts.store.isMissing(piece) && (this.#parts.wishes.wants(piece) || this.#windowPieces.has(piece));
+    return this.#parts.store.isMissing(piece) && (this.#parts.wishes.wants(piece) || this.#window.hasPiece(piece));
   }
 
   /** Readers moved. On a jump everything asked for outside the new window is taken back. Asking is left to `fillAll`. */
-  setWindow(window: readonly WantedPiece[], isJump: boolean): void {
+  setWindow(window: ReadingWindow, isJump: boolean): void {
     this.#window = window;
-    this.#windowPieces = new Set(window.map(({ piece }) => piece));
     this.#readAtMs = this.#parts.clock.monotonicMs();
-    if (isJump) this.#cancelStale();
+    if (!isJump) return;
+    this.#cancelStale();
     this.updateInterest();
   }
 
@@ -127,11 +129,11 @@ export class Downloader {
     this.#parts.availability.left(peer);
   }
 
-  /** Asks one peer for more once its queue is half empty. */
+  /** Asks one peer for more once its queue is half empty; for a reader, whose queues are short, block by block. */
   fill(peer: Peer): void {
     if (this.#isStopped || !peer.mayRequest || peer.isClosed) return;
     const limit = this.#queueLimit(peer);
-    if (peer.ledger.size > limit / 2) return;
+    if (peer.ledger.size > limit * (this.hasReaders ? READING_REFILL_SHARE : REFILL_SHARE)) return;
     const allowed = Math.ceil(this.#parts.allowance() / BLOCK_BYTES);
     const room = Math.min(limit - peer.ledger.size, allowed);
     if (room <= 0) return;
@@ -209,7 +211,7 @@ export class Downloader {
   evictOne(force: boolean): boolean {
     let stalest: ActivePiece | undefined;
     for (const piece of this.#parts.store.active.values()) {
-      if (this.#windowPieces.has(piece.index) || (!force && piece.askedBlocks > 0)) continue;
+      if (this.#window.hasPiece(piece.index) || (!force && piece.askedBlocks > 0)) continue;
       if (stalest === undefined || piece.touchedAtMs < stalest.touchedAtMs) stalest = piece;
     }
     if (stalest !== undefined) this.discard(stalest);
@@ -236,10 +238,15 @@ export class Downloader {
 
   /** When the peers whose speed is known would have delivered `sizeBytes`, ms from now; Infinity without any. */
   swarmArrivalMs(piece: number, sizeBytes: number): number {
-    const known = [...this.#parts.peers].filter(
-      (peer) => peer.mayRequest && !peer.isSnubbed && peer.pipeline.isMeasured && peer.serves(piece),
-    );
-    return jointArrivalMs(known, sizeBytes);
+    return jointArrivalMs(this.#measuredSourcesOf(piece), sizeBytes);
+  }
+
+  /** How early, in ms, the piece at a position should be asked for. */
+  leadMsAt(position: number): number {
+    const { geometry } = this.#parts.store;
+    const piece = geometry.pieceAt(position);
+    const idle = this.#measuredSourcesOf(piece).map(({ pipeline }) => ({ pipeline, queuedBytes: 0 }));
+    return leadTimeMs(jointArrivalMs(idle, geometry.pieceBytes(piece)));
   }
 
   /** Begins a piece for a source, making room when a reader waits; undefined when it may not have it. */
@@ -257,8 +264,7 @@ export class Downloader {
 
   stop(): void {
     this.#isStopped = true;
-    this.#window = [];
-    this.#windowPieces.clear();
+    this.#window = ReadingWindow.empty;
   }
 
   /** A piece that nobody has begun may be picked as far as it is wanted. */
@@ -279,9 +285,17 @@ export class Downloader {
     return unwrittenBytes > Math.max(MAX_UNWRITTEN_BYTES, MAX_UNWRITTEN_PIECES * geometry.pieceLengthBytes);
   }
 
+  #sourcesOf(piece: number): Peer[] {
+    return [...this.#parts.peers].filter((peer) => peer.mayRequest && !peer.isSnubbed && peer.serves(piece));
+  }
+
+  #measuredSourcesOf(piece: number): Peer[] {
+    return this.#sourcesOf(piece).filter((peer) => peer.pipeline.isMeasured);
+  }
+
   #begin(piece: number): ActivePiece | undefined {
     const { store, clock } = this.#parts;
-    const isUrgent = this.#windowPieces.has(piece);
+    const isUrgent = this.#window.hasPiece(piece);
     if (!isUrgent && this.#lagsBehind()) return undefined;
     const begun = store.open(piece, clock.monotonicMs());
     if (begun !== undefined || !store.isMissing(piece) || !this.#makeRoom(isUrgent)) return begun;
@@ -324,27 +338,24 @@ export class Downloader {
 
   #pickWindow(peer: Peer, room: number, into: number[]): void {
     const { store } = this.#parts;
-    for (const wanted of this.#window) {
+    for (const span of this.#window.spans) {
       if (into.length >= room) return;
-      const begun = store.active.get(wanted.piece);
-      if (begun?.freeBlocks === 0 || !store.isMissing(wanted.piece) || !peer.serves(wanted.piece)) continue;
-      if (wanted.isUrgent && !this.#isTimely(peer, wanted, into.length)) continue;
-      const active = this.open(wanted.piece, peer);
-      if (active !== undefined) this.#take(active, room, into);
+      if (!store.isMissing(span.piece) || !peer.serves(span.piece)) continue;
+      const begun = store.active.get(span.piece);
+      const free = begun?.freeIn(span.fromBlock, span.untilBlock) ?? span.untilBlock - span.fromBlock;
+      if (free === 0 || (span.isUrgent && !this.#isTimely(peer, span, free, into.length))) continue;
+      const active = this.open(span.piece, peer);
+      if (active !== undefined) this.#take(active, room, into, span);
     }
   }
 
   /** A slow peer must not take an urgent block that the others would bring sooner, but should help where it can. */
-  #isTimely(peer: Peer, wanted: WantedPiece, picked: number): boolean {
-    const { store, peers } = this.#parts;
-    const freeBlocks = store.active.get(wanted.piece)?.freeBlocks ?? store.geometry.blockCount(wanted.piece);
-    const others = [...peers].filter(
-      (other) => other !== peer && !other.isSnubbed && other.mayRequest && other.serves(wanted.piece),
-    );
+  #isTimely(peer: Peer, span: WantedSpan, freeBlocks: number, picked: number): boolean {
+    const others = this.#sourcesOf(span.piece).filter((other) => other !== peer);
     return isTimely({
       ownMs: peer.pipeline.arrivalMs(peer.queuedBytes + picked * BLOCK_BYTES),
       othersMs: jointArrivalMs(others, freeBlocks * BLOCK_BYTES),
-      dueInMs: wanted.dueInMs,
+      dueInMs: span.dueAtMs - this.#parts.clock.monotonicMs(),
     });
   }
 
@@ -382,10 +393,11 @@ export class Downloader {
     }
   }
 
-  #take(active: ActivePiece, room: number, into: number[]): void {
+  #take(active: ActivePiece, room: number, into: number[], span?: WantedSpan): void {
     const { geometry } = this.#parts.store;
+    const { fromBlock, untilBlock } = span ?? { fromBlock: 0, untilBlock: active.blockCount };
     while (into.length < room) {
-      const block = active.firstFree();
+      const block = active.firstFreeIn(fromBlock, untilBlock);
       if (block === undefined) return;
       active.ask(block);
       into.push(geometry.blockKey(active.index, block));
@@ -395,11 +407,13 @@ export class Downloader {
   /** A jump: readers want what is asked for next; without any left, what is wanted unread goes on. */
   #cancelStale(): void {
     const { store, wishes } = this.#parts;
+    const isStale = (key: number): boolean => {
+      const piece = store.geometry.pieceOf(key);
+      if (!this.hasReaders) return !wishes.wants(piece);
+      return this.#window.spanOf(piece, key - store.geometry.blockKey(piece, 0)) === undefined;
+    };
     for (const peer of this.#parts.peers) {
-      const stale = [...peer.ledger.open.keys()].filter((key) => {
-        const piece = store.geometry.pieceOf(key);
-        return this.hasReaders ? !this.#windowPieces.has(piece) : !wishes.wants(piece);
-      });
+      const stale = [...peer.ledger.open.keys()].filter(isStale);
       if (stale.length > 0) peer.cancel(stale);
     }
   }

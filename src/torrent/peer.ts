@@ -196,9 +196,7 @@ export class Peer implements ConnectionOwner, BlockSource {
     const nowMs = this.#host.clock.monotonicMs();
     if (this.ledger.size === 0) this.lastBlockAtMs = nowMs;
     const refs = blockKeys.map((blockKey) => {
-      const expectedAtMs = nowMs + this.pipeline.arrivalMs(this.queuedBytes);
-      const sent = this.pipeline.sent(this.ledger.size + 1, nowMs);
-      this.ledger.add(blockKey, { ...sent, expectedAtMs });
+      this.ledger.add(blockKey, this.pipeline.sent(this.ledger.size + 1, nowMs));
       return geometry.blockRef(blockKey);
     });
     this.send(encodeBlockRefs('request', refs));

@@ -67,6 +67,11 @@ export class PieceStore {
     this.#leafChecks = parts.leaves && this.#createLeafChecks(parts.leaves);
   }
 
+  /** Blocks are verified and readable one by one, where their leaves are known. */
+  get isBlockwise(): boolean {
+    return this.#leafChecks !== undefined;
+  }
+
   /** Pieces whose blocks are coming in. */
   get active(): ReadonlyMap<number, ActivePiece> {
     return this.#active;

@@ -6,7 +6,7 @@ import { Cancelled, InvalidInput, StorageFailed, throwIfAborted } from '../base/
 import type { ByteRange } from '../base/range.ts';
 import { KIB } from '../base/units.ts';
 import type { PieceStore } from './piece-store.ts';
-import { readingWindow, type WantedPiece } from './reading-window.ts';
+import { readingWindow, type WantedSpan } from './reading-window.ts';
 
 /** Largest chunk handed out at once. */
 const CHUNK_BYTES = 256 * KIB;
@@ -16,10 +16,16 @@ export interface ReadOptions extends ByteRange {
   readonly signal?: AbortSignal;
   /** Average consumption (file size / duration), which sizes the windows. */
   readonly bytesPerSecond?: number;
+  /**
+   * When its first byte is needed, in ms from now; default 0. The readers of a torrent are served by deadline: one that
+   * needs its bytes later waits behind all that is needed sooner, but does not wait for its time where sources idle.
+   */
+  readonly deadlineMs?: number;
 }
 
 export interface ReaderHost {
   readonly store: PieceStore;
+  nowMs(): number;
   /** The window moved by reading on; `isJump` when it appeared or vanished. */
   windowMoved(isJump: boolean): void;
   closed(reader: Reader): void;
@@ -36,20 +42,27 @@ export class Reader {
   readonly #abort = (): void =>
     this.fail(new Cancelled('reading was cancelled', {}, { cause: this.#options.signal?.reason }));
   #position: number;
+  /** When the byte at the position is needed. */
+  #neededAtMs: number;
   #controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>> | undefined;
   #wake: (() => void) | undefined;
+  /** The consumer waits for bytes. */
+  #isPulling = false;
   #isClosed = false;
 
   /** @throws InvalidInput when the range is empty or outside the torrent, Cancelled when the signal is aborted. */
   constructor(host: ReaderHost, options: ReadOptions) {
-    const { start, endExclusive, signal } = options;
+    const { start, endExclusive, signal, deadlineMs = 0 } = options;
     const { totalBytes } = host.store.geometry;
     if (!(Number.isSafeInteger(start) && start >= 0 && start < endExclusive && endExclusive <= totalBytes))
       throw new InvalidInput('range outside the torrent', { start, endExclusive, totalBytes });
+    if (!(deadlineMs >= 0 && deadlineMs < Number.POSITIVE_INFINITY))
+      throw new InvalidInput('a deadline is a number of ms from now', { deadlineMs });
     throwIfAborted(signal);
     this.#host = host;
     this.#options = options;
     this.#position = start;
+    this.#neededAtMs = host.nowMs() + deadlineMs;
     signal?.addEventListener('abort', this.#abort, { once: true });
     this.stream = new ReadableStream<Uint8Array<ArrayBuffer>>(
       {
@@ -63,17 +76,22 @@ export class Reader {
     );
   }
 
-  /** Pieces it needs from here on; empty once closed. */
-  window(): WantedPiece[] {
+  /** What it needs from here on; empty once closed. `leadMsAt` says how early the piece at a position should be asked for. */
+  window(leadMsAt: (position: number) => number): WantedSpan[] {
     if (this.#isClosed) return [];
+    const nowMs = this.#host.nowMs();
     return readingWindow(
       {
+        nowMs,
         position: this.#position,
         endExclusive: this.#options.endExclusive,
+        // One that has enough for now needs the next byte now at the soonest.
+        neededAtMs: this.#isPulling ? this.#neededAtMs : Math.max(this.#neededAtMs, nowMs),
         sequentialBytes: this.#position - this.#options.start,
         bytesPerSecond: this.#options.bytesPerSecond,
+        leadMs: leadMsAt(this.#position),
       },
-      this.#host.store.geometry,
+      this.#host.store,
     );
   }
 
@@ -100,6 +118,8 @@ export class Reader {
 
   async #pull(): Promise<void> {
     const { store } = this.#host;
+    this.#isPulling = true;
+    this.#neededAtMs = Math.max(this.#neededAtMs, this.#host.nowMs());
     while (!this.#isClosed && store.readableUntil(this.#position) === this.#position)
       await new Promise<void>((resolve) => (this.#wake = resolve));
     this.#wake = undefined;
@@ -108,6 +128,7 @@ export class Reader {
     const end = Math.min(readableEnd, this.#options.endExclusive, this.#position + CHUNK_BYTES);
     const chunk = await store.read(this.#position, end - this.#position);
     if (this.#isClosed) return;
+    this.#isPulling = false;
     this.#advance(end);
     this.#controller?.enqueue(chunk);
     if (end === this.#options.endExclusive) this.#finish();

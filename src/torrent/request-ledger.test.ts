@@ -6,7 +6,6 @@ const request = (sentAtMs: number): OpenRequest => ({
   deliveredBytes: 0,
   deliveredAtMs: 0,
   queuedBlocks: 1,
-  expectedAtMs: sentAtMs + 100,
 });
 
 test('a block settles its request once; a second copy was not asked for', () => {

@@ -8,10 +8,7 @@ import type { SentRequest } from './pipeline.ts';
 const MAX_CANCELLED = 1024;
 const MAX_CANCELS_PER_BLOCK = 8;
 
-export interface OpenRequest extends SentRequest {
-  /** Monotonic time at which the block should be here; later than that a second source may be asked. */
-  readonly expectedAtMs: number;
-}
+export type OpenRequest = SentRequest;
 
 /** How an answer relates to what was asked. */
 export interface Settled {

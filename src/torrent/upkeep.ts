@@ -10,7 +10,7 @@ import { MIB } from '../base/units.ts';
 import { Bitfield } from '../codec/bitfield.ts';
 import type { BufferPool } from './buffers.ts';
 import type { PieceStore } from './piece-store.ts';
-import type { WantedPiece } from './reading-window.ts';
+import type { WantedSpan } from './reading-window.ts';
 
 /** Time until memory is asked for again. */
 const MEMORY_RETRY_MS = 100;
@@ -35,7 +35,7 @@ export interface UpkeepParts {
   /** Pieces looked at at once. */
   readonly maxJobs: number;
   /** Pieces that readers wait for: looked at first. */
-  window(): readonly WantedPiece[];
+  window(): readonly WantedSpan[];
   /** Memory is short: another torrent may give some up. */
   reclaimMemory(): boolean;
   /** A piece that was missing is there and right. */

@@ -7,6 +7,7 @@ import { Cancelled, ProtocolError } from '../base/errors.ts';
 import { KIB, MIB, SECOND_MS } from '../base/units.ts';
 import { BLOCK_BYTES } from '../codec/wire.ts';
 import type { ActivePiece, BlockSource } from './active-piece.ts';
+import { owedArrivalsMs } from './arrival.ts';
 import type { PendingBlock } from './hedging.ts';
 import type { PieceStore } from './piece-store.ts';
 import type { RangeSource } from './ports.ts';
@@ -93,16 +94,19 @@ export class WebSeed implements BlockSource {
     return this.#delayMs + sizeBytes / (this.#bytesPerMs || UNKNOWN_BYTES_PER_MS);
   }
 
-  /** The next blocks to come, with when they should be here at the speed of late. */
+  /** The next blocks to come. */
   pending(nowMs: number): PendingBlock[] {
     const run = this.#run;
     if (run === undefined) return [];
-    const waitedMs = nowMs - this.#lastByteAtMs;
-    const startsAtMs = run.position === run.start ? this.#startedAtMs + this.#delayMs : nowMs - waitedMs;
+    const blockMs = BLOCK_BYTES / (this.#bytesPerMs || UNKNOWN_BYTES_PER_MS);
+    const expectedAtMs = run.position === run.start ? this.#startedAtMs + this.#delayMs : this.#lastByteAtMs + blockMs;
+    const arrivals = owedArrivalsMs(expectedAtMs - nowMs, blockMs);
+    const overdueMs = Math.max(0, nowMs - expectedAtMs);
     const end = Math.min(run.endExclusive, run.position + MAX_PENDING_BYTES);
-    return this.#blocksOf(run.position, end).map((blockKey, at) => ({
+    return this.#blocksOf(run.position, end).map((blockKey) => ({
       blockKey,
-      expectedAtMs: startsAtMs + ((at + 1) * BLOCK_BYTES) / (this.#bytesPerMs || UNKNOWN_BYTES_PER_MS),
+      arrivesInMs: arrivals.next().value,
+      overdueMs,
     }));
   }
 

@@ -6,7 +6,9 @@ import { SECOND_MS } from '../base/units.ts';
 import { BLOCK_BYTES } from '../codec/wire.ts';
 import type { BlockSource } from './active-piece.ts';
 import type { Downloader } from './downloader.ts';
+import type { Geometry } from './geometry.ts';
 import type { PieceStore } from './piece-store.ts';
+import type { WantedSpan } from './reading-window.ts';
 import type { BlockRun, WebSeed } from './web-seed.ts';
 import type { Wishes } from './wishes.ts';
 
@@ -52,6 +54,9 @@ export function httpMayFill(swarm: { readonly use: WebSeedUse; readonly silentMs
 
 const MAX_RUN_PIECES = 512;
 
+/** Blocks of one piece that a run may take. */
+type ClaimableSpan = Pick<WantedSpan, 'piece' | 'fromBlock' | 'untilBlock'>;
+
 export interface WebSeedingParts {
   readonly store: PieceStore;
   readonly downloader: Downloader;
@@ -73,9 +78,10 @@ export class WebSeeding {
   /** Starts the next run of an idle seed when there is something for it. */
   employ(seed: WebSeed, nowMs: number): void {
     if (!seed.isReady(nowMs) || this.#parts.allowance() <= 0) return;
-    const pieces = this.#neededPieces(seed);
-    if (pieces.length === 0 && this.#mayFill(nowMs)) pieces.push(...this.#fillablePieces());
-    const run = this.#claim(seed, pieces);
+    const spans = this.#neededSpans(seed, nowMs);
+    if (spans.length === 0 && this.#mayFill(nowMs))
+      spans.push(...this.#fillablePieces().map((piece) => this.#whole(piece)));
+    const run = this.#claim(seed, spans);
     if (run === undefined) return;
     this.#parts.charge(run.endExclusive - run.start);
     seed.start(run);
@@ -98,7 +104,7 @@ export class WebSeeding {
     const { downloader, wishes } = this.#parts;
     if (wishes.fetchesAhead && !downloader.hasReaders) return;
     const [first, last] = this.#piecesOf(current);
-    const isWanted = downloader.window.some(({ piece }) => piece >= first && piece <= last);
+    const isWanted = downloader.window.spans.some(({ piece }) => piece >= first && piece <= last);
     if (!isWanted) seed.abort();
   }
 
@@ -115,21 +121,23 @@ export class WebSeeding {
     return [geometry.pieceAt(run.start), geometry.pieceAt(Math.max(run.start, run.endExclusive - 1))];
   }
 
-  /** The first pieces in a row that readers wait for and that the swarm would bring too late. */
-  #neededPieces(seed: WebSeed): number[] {
+  /** The first spans in a row that readers wait for and that the swarm would bring too late. */
+  #neededSpans(seed: WebSeed, nowMs: number): ClaimableSpan[] {
     const { store, downloader, use } = this.#parts;
-    const needed: number[] = [];
+    const needed: ClaimableSpan[] = [];
     let freeBytes = 0;
-    for (const { piece, dueInMs } of downloader.window) {
+    for (const span of downloader.window.spans) {
+      const { piece, fromBlock, untilBlock, dueAtMs } = span;
       if (!store.isMissing(piece)) continue;
       const active = store.active.get(piece);
-      freeBytes += active === undefined ? store.geometry.pieceBytes(piece) : active.freeBlocks * BLOCK_BYTES;
-      if (active?.freeBlocks === 0) continue;
+      const free = active?.freeIn(fromBlock, untilBlock) ?? untilBlock - fromBlock;
+      freeBytes += free * BLOCK_BYTES;
+      if (free === 0) continue;
       const swarmArrivalMs = downloader.swarmArrivalMs(piece, freeBytes);
-      const httpArrivalMs = seed.arrivalMs(store.geometry.pieceBytes(piece));
-      const isNeeded = httpIsNeeded({ use, dueInMs, swarmArrivalMs, httpArrivalMs });
+      const httpArrivalMs = seed.arrivalMs((untilBlock - fromBlock) * BLOCK_BYTES);
+      const isNeeded = httpIsNeeded({ use, dueInMs: dueAtMs - nowMs, swarmArrivalMs, httpArrivalMs });
       const last = needed.at(-1);
-      if (isNeeded && (last === undefined || piece === last + 1)) needed.push(piece);
+      if (isNeeded && (last === undefined || follows(span, last, store.geometry))) needed.push(span);
       else if (last !== undefined) break;
     }
     return needed;
@@ -156,36 +164,58 @@ export class WebSeeding {
     return missing;
   }
 
-  /** Marks the longest run of free blocks in these neighbouring pieces as asked. */
-  #claim(seed: WebSeed, pieces: readonly number[]): BlockRun | undefined {
+  #whole(piece: number): ClaimableSpan {
+    return { piece, fromBlock: 0, untilBlock: this.#parts.store.geometry.blockCount(piece) };
+  }
+
+  /** Marks the longest run of free blocks in these neighbouring spans as asked. */
+  #claim(seed: WebSeed, spans: readonly ClaimableSpan[]): BlockRun | undefined {
     const { geometry } = this.#parts.store;
     const limitBytes = Math.min(seed.runBytes, Math.max(BLOCK_BYTES, this.#parts.allowance()));
     let start: number | undefined;
     let end = 0;
-    for (const piece of pieces) {
+    for (const span of spans) {
       const leftBytes = start === undefined ? limitBytes : limitBytes - (end - start);
-      const claimed = leftBytes > 0 ? this.#claimIn(seed, piece, leftBytes, start) : undefined;
+      const claimed = leftBytes > 0 ? this.#claimIn(seed, span, leftBytes, start) : undefined;
       if (claimed === undefined) break;
       start ??= claimed.start;
       end = claimed.endExclusive;
-      if (end < geometry.pieceStart(piece) + geometry.pieceBytes(piece)) break;
+      if (end < endOf(span, geometry)) break;
     }
     return start === undefined ? undefined : { start, endExclusive: end };
   }
 
-  /** The free run of one piece; a continuing run must begin with its first block. */
-  #claimIn(seed: BlockSource, piece: number, limitBytes: number, runStart: number | undefined): BlockRun | undefined {
+  /** The free run of one span; a continuing run must begin with its first block. */
+  #claimIn(
+    seed: BlockSource,
+    span: ClaimableSpan,
+    limitBytes: number,
+    runStart: number | undefined,
+  ): BlockRun | undefined {
     const { geometry } = this.#parts.store;
-    const active = this.#parts.downloader.open(piece, seed);
-    const first = active?.firstFree();
-    if (active === undefined || first === undefined || (runStart !== undefined && first !== 0)) return undefined;
-    const pieceStart = geometry.pieceStart(piece);
+    const active = this.#parts.downloader.open(span.piece, seed);
+    const first = active?.firstFreeIn(span.fromBlock, span.untilBlock);
+    if (active === undefined || first === undefined) return undefined;
+    if (runStart !== undefined && first !== span.fromBlock) return undefined;
+    const pieceStart = geometry.pieceStart(span.piece);
     // A suspect piece is fetched whole, or its blame would be unclear.
-    const limit = active.exclusiveTo === undefined ? limitBytes : active.sizeBytes;
+    const [limit, until] =
+      active.exclusiveTo === undefined ? [limitBytes, span.untilBlock] : [active.sizeBytes, active.blockCount];
     let block = first;
-    while (block < active.blockCount && active.isFree(block) && (block - first) * BLOCK_BYTES < limit)
-      active.ask(block++);
+    while (block < until && active.isFree(block) && (block - first) * BLOCK_BYTES < limit) active.ask(block++);
     const endExclusive = pieceStart + Math.min(block * BLOCK_BYTES, active.sizeBytes);
     return { start: pieceStart + first * BLOCK_BYTES, endExclusive };
   }
+}
+
+/** Position behind the span's last byte. */
+function endOf({ piece, untilBlock }: ClaimableSpan, geometry: Geometry): number {
+  return geometry.pieceStart(piece) + Math.min(untilBlock * BLOCK_BYTES, geometry.pieceBytes(piece));
+}
+
+/** Whether the span begins where the other ends. */
+function follows(span: ClaimableSpan, before: ClaimableSpan, geometry: Geometry): boolean {
+  if (span.piece === before.piece) return span.fromBlock === before.untilBlock;
+  const isAtBorder = span.fromBlock === 0 && before.untilBlock === geometry.blockCount(before.piece);
+  return isAtBorder && span.piece === before.piece + 1;
 }

@@ -5,18 +5,21 @@
 import { openAsBlob } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { KIB, MIB } from '../src/base/units.ts';
 import type { Program } from '../test/support/program.ts';
 import type { Bench, Contender, Figures } from './support/bench.ts';
 import { makeBlob, memoryFolder } from './support/blob.ts';
-import { TreeMeter } from './support/meter.ts';
+import { countOpenFiles, TreeMeter } from './support/meter.ts';
 import { LIBTORRENT, startPeer, WEBTORRENT } from './support/peer.ts';
+import { readStallMs } from './support/stall.ts';
 import { type RunningServer, startServer } from '../test/support/server.ts';
 
 const FULL_COUNT = 5_000;
 const BLOB_BYTES = 64 * KIB;
 const START_TIMEOUT_MS = 600_000;
 const UPLOADS_AT_ONCE = 16;
+const SETTLING_MS = 1_000;
 const SETTINGS = { SEEDBED_UPLOADS: 'anyone', SEEDBED_LOG_LEVEL: 'warn' };
 
 interface Library {
@@ -70,18 +73,22 @@ async function measureRival(program: Program, startedAtMs: number): Promise<Figu
   await using running = program;
   const meter = new TreeMeter(running.pid);
   await running.line(/DONE/, START_TIMEOUT_MS);
-  return figures(performance.now() - startedAtMs, meter);
+  return figures(performance.now() - startedAtMs, meter, running.pid);
 }
 
 async function measureOurs({ serverFolder }: Library): Promise<Figures> {
   await using server = await startServer({ dataFolder: serverFolder, settings: SETTINGS });
-  return figures(server.readyMs, new TreeMeter(server.program.pid));
+  const { pid } = server.program;
+  const found = figures(server.readyMs, new TreeMeter(pid), pid);
+  await sleep(SETTLING_MS);
+  return { ...found, stall: await readStallMs(server.adminOrigin) };
 }
 
 /** CPU of the start is what /proc has counted by now, for a meter that began late as for one that began early. */
-function figures(readyMs: number, meter: TreeMeter): Figures {
+function figures(readyMs: number, meter: TreeMeter, pid: number): Figures {
   const { totalCpuSeconds, peakRssBytes } = meter.stop();
-  return { ready: readyMs / 1000, cpu: totalCpuSeconds, memory: peakRssBytes / MIB };
+  const files = countOpenFiles(pid);
+  return { ready: readyMs / 1000, cpu: totalCpuSeconds, memory: peakRssBytes / MIB, files };
 }
 
 export const bench: Bench = {
@@ -90,6 +97,8 @@ export const bench: Bench = {
     { name: 'ready', unit: 's', better: 'lower' },
     { name: 'cpu', unit: 's', better: 'lower' },
     { name: 'memory', unit: 'MiB', better: 'lower' },
+    { name: 'files', unit: 'open, no sockets', better: 'lower' },
+    { name: 'stall', unit: 'ms from the first open port to 1 s after ready', better: 'lower' },
   ],
   prepare: async ({ scale }) => {
     const count = Math.max(5, Math.round(FULL_COUNT * scale));

@@ -3,7 +3,7 @@
  * seldom: a meter that walks all of /proc often takes a core from what it measures. Children that end while we measure
  * are kept by their last reading, so a figure never shrinks; what a child burns within the last sample may be missed.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /** /proc counts in hundredths of a second on every Linux that Node runs on (USER_HZ). */
 const TICKS_PER_SECOND = 100;
@@ -64,6 +64,21 @@ function treeOf(root: number): Map<number, number> {
     open.push(...childrenOf(pid));
   }
   return tree;
+}
+
+/** Descriptors of a process that are no sockets: files, pipes, and what the event loop itself holds. */
+export function countOpenFiles(pid: number): number {
+  const folder = `/proc/${pid}/fd`;
+  return readdirSync(folder).filter((fd) => !readLink(`${folder}/${fd}`).startsWith('socket:')).length;
+}
+
+/** A descriptor may be closed between listing and looking. */
+function readLink(file: string): string {
+  try {
+    return readlinkSync(file);
+  } catch {
+    return 'socket:[gone]';
+  }
 }
 
 /** Measures from its construction until `stop()`. */

@@ -80,7 +80,6 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
   if (hasOwner) await dropSetupToken(config.data);
 
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
   const admin = createAdmin({
     registry,
     readiness: () => readinessOf(rows, store),
@@ -122,6 +121,9 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
     await accounts.prune();
   });
 
+  await http.prepare();
+  collectDefaultMetrics({ register: registry }); // the loop's delay counts from the first open door on
+  await swarm.open(started);
   await http.listen();
   await admin.listen();
   const running = started.move();

@@ -16,10 +16,11 @@ import { AddressPolicy } from '../base/address-policy.ts';
 import type { Clock } from '../base/clock.ts';
 import { swarmKeyOf } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
+import { SECOND_MS } from '../base/units.ts';
 import { latinIdOf } from '../codec/tracker-ws.ts';
 import type { Media } from '../media/media.ts';
-import { Seeding, type TorrentFinder } from '../media/seeding.ts';
-import { Engine } from '../torrent/index.ts';
+import { MAX_AWAKE, Seeding, type TorrentFinder } from '../media/seeding.ts';
+import { Engine, type PeerSocket } from '../torrent/index.ts';
 import { HttpTracker } from '../tracker/http.ts';
 import { SwarmRegistry } from '../tracker/registry.ts';
 import { SignalHub } from '../tracker/signal-hub.ts';
@@ -27,11 +28,16 @@ import { UdpTracker } from '../tracker/udp.ts';
 import type { Config } from './config.ts';
 import { addressReachableFrom, isAnyHost, isLoopback, type OwnNetwork } from './reachable.ts';
 
+/** Each announce asks for our addresses, and the system's answer costs 0.1 ms. */
+const INTERFACES_KNOWN_MS = 5 * SECOND_MS;
+
 export interface Swarm {
   readonly registry: SwarmRegistry;
   readonly tracker: HttpTracker;
   readonly hub: SignalHub;
   readonly seeding: Seeding;
+  /** Opens the ports for peers and UDP announces; they close with `started`. @throws Unavailable when one is taken */
+  open(started: AsyncDisposableStack): Promise<void>;
 }
 
 /** Announce URLs of the embedded tracker, the WebSocket one first. */
@@ -45,13 +51,13 @@ export function announceUrls(config: Pick<Config, 'publicUrl' | 'port'>): readon
   ];
 }
 
-/** Starts it all; what was started stops with `started`. @throws Unavailable when a port is taken */
+/** Starts all but the ports; what was started stops with `started`. */
 export async function startSwarm(
   config: Config,
   { media, clock, log }: { readonly media: Media; readonly clock: Clock; readonly log: Log },
   started: AsyncDisposableStack,
 ): Promise<Swarm> {
-  const network = await ownNetwork(config);
+  const network = await ownNetwork(config, clock);
   const bindAddress = isAnyHost(config.host) ? {} : { bindAddress: config.host };
   const webRtc = await loadWebRtc(log);
   const answerer =
@@ -75,6 +81,8 @@ export async function startSwarm(
     random: Math.random,
     createEngine: (finder) => createEngine(config, { clock, log, limits }, finder),
     ...(answerer && { answerer }),
+    // So that each of our connections may be for another torrent.
+    maxAwake: Math.max(MAX_AWAKE, config.maxPeers),
     peerAddressFor: (remoteHost) => {
       const host = addressReachableFrom(remoteHost, network());
       return host === undefined ? undefined : { host, port: config.peerPort };
@@ -93,28 +101,36 @@ export async function startSwarm(
     if (infoHash !== undefined && !config.openTracker) registry.drop(swarmKeyOf(infoHash));
   });
 
-  const listener = await TcpListener.open({
-    host: config.host,
-    port: config.peerPort,
-    limits,
-    log,
-    accept: (socket) => seeding.engine.accept(socket),
-  });
-  started.defer(() => listener.close());
-  const udp = await UdpServer.start({
-    tracker: new UdpTracker(registry, new KeyedConnectionIds(clock)),
-    log,
-    host: config.host,
-    port: config.port,
-  });
-  started.defer(() => udp.stop());
-
   return {
     registry,
     tracker: new HttpTracker(registry),
     hub: new SignalHub({ registry, clock, log, answerer: seeding, ownPeerId: latinIdOf(seeding.engine.peerId) }),
     seeding,
+    open: (opened) => openPorts(config, { registry, seeding, limits, clock, log }, opened),
   };
+}
+
+async function openPorts(
+  { host, port, peerPort }: Config,
+  {
+    registry,
+    seeding,
+    limits,
+    clock,
+    log,
+  }: Pick<Swarm, 'registry' | 'seeding'> & {
+    readonly limits: ConnectionLimits;
+    readonly clock: Clock;
+    readonly log: Log;
+  },
+  started: AsyncDisposableStack,
+): Promise<void> {
+  const accept = (socket: PeerSocket): void => seeding.engine.accept(socket);
+  const listener = await TcpListener.open({ host, port: peerPort, limits, log, accept });
+  started.defer(() => listener.close());
+  const tracker = new UdpTracker(registry, new KeyedConnectionIds(clock));
+  const udp = await UdpServer.start({ tracker, log, host, port });
+  started.defer(() => udp.stop());
 }
 
 function createEngine(
@@ -150,14 +166,19 @@ function createEngine(
   });
 }
 
-/** Our name is looked up once at the start, interfaces at each question: a laptop changes networks. */
-async function ownNetwork(config: Config): Promise<() => OwnNetwork> {
+/** Our name is looked up once at the start, interfaces again and again: a laptop changes networks. */
+async function ownNetwork(config: Config, clock: Clock): Promise<() => OwnNetwork> {
   const { hostname } = new URL(config.publicUrl);
   const found = await lookup(hostname, { all: true }).catch(() => []);
   const publicAddresses = found.map(({ address }) => address);
-  return () => ({
+  const look = (): OwnNetwork => ({
     listenHost: config.host,
     interfaces: Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []),
     publicAddresses,
   });
+  let [known, lookedAtMs] = [look(), clock.monotonicMs()];
+  return () => {
+    if (clock.monotonicMs() - lookedAtMs >= INTERFACES_KNOWN_MS) [known, lookedAtMs] = [look(), clock.monotonicMs()];
+    return known;
+  };
 }

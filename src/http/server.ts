@@ -68,6 +68,8 @@ export interface HttpDeps {
 }
 
 export interface Http {
+  /** Compiles what requests need, which holds up the event loop: while nobody can be waiting yet. Idempotent. */
+  prepare(): Promise<void>;
   /** Resolves with the port. @throws ListenFailed */
   listen(): Promise<number>;
   /** Accepts nothing more, lets streams run on for the grace time, then cuts them. */
@@ -107,8 +109,12 @@ class HttpServer implements Http {
     this.#doors = this.#openDoors();
   }
 
-  async listen(): Promise<number> {
+  async prepare(): Promise<void> {
     await this.#doors.api.app.ready();
+  }
+
+  async listen(): Promise<number> {
+    await this.prepare();
     this.#signalling.start();
     const { host, port } = this.#deps.settings;
     return await listen(this.#server, host, port);

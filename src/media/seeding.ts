@@ -29,7 +29,8 @@ import { samplePieces } from './sampling.ts';
 
 const IDLE_MS = 5 * MINUTE_MS;
 const SWEEP_MS = 30 * SECOND_MS;
-const MAX_AWAKE = 2_000;
+/** Torrents awake at once, unless told otherwise: idle ones are cheap, and most wakes find theirs still awake. */
+export const MAX_AWAKE = 2_000;
 /** How long a leecher gets to come by itself. */
 const CALL_BACK_MS = 4 * SECOND_MS;
 const MAX_CALL_BACKS = 500;

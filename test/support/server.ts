@@ -8,6 +8,8 @@ import { freePorts } from './free-port.ts';
 import { type Program, startProgram } from './program.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
+/** Where `npm start` keeps it, too: a server in use has compiled and stripped its sources before. */
+const COMPILE_CACHE = path.join(ROOT, '.seedbed/compile-cache');
 const READY_TIMEOUT_MS = 60_000;
 const STOP_GRACE_MS = 30_000;
 
@@ -47,7 +49,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     cwd: ROOT,
     group: true,
     graceMs: STOP_GRACE_MS,
-    env: { ...process.env, SEEDBED_DATA: dataFolder, ...ports },
+    env: { NODE_COMPILE_CACHE: COMPILE_CACHE, ...process.env, SEEDBED_DATA: dataFolder, ...ports },
   });
   const adminOrigin = `http://127.0.0.1:${ports.SEEDBED_ADMIN_PORT}`;
   try {

@@ -1,5 +1,5 @@
 /**
- * Our engine as a peer over TCP, alone: no tracker, no discovery.
+ * Our engine as a peer over TCP, alone: no tracker, no discovery. Encrypted handshakes are offered, as in the product.
  *
  *     seed <torrent> <folder> <host:port>      prints READY
  *     leech <torrent> <folder> <host:port of the seeder>

@@ -1,0 +1,98 @@
+/**
+ * Walks towards a target, four questions at a time, until the eight nearest nodes have answered (BEP 5). Invariants: no
+ * node is asked twice, at most a hundred are asked, and only those the filter allows.
+ */
+import { toHex } from '../base/bytes.ts';
+import type { DhtContact, KrpcAnswer } from '../codec/krpc.ts';
+import { compareDistance } from './routing-table.ts';
+
+const AT_ONCE = 4;
+const NEAREST = 8;
+const MAX_ASKED = 100;
+/** Contacts kept in mind; the farthest go. */
+const MAX_CANDIDATES = 200;
+
+export interface LookupOptions {
+  /** 20 bytes. */
+  readonly target: Uint8Array;
+  readonly start: readonly DhtContact[];
+  /** Undefined where no answer came. */
+  readonly ask: (contact: DhtContact) => Promise<KrpcAnswer | undefined>;
+  /** Whether a contact that was told may be asked. */
+  readonly allows: (contact: DhtContact) => boolean;
+  readonly signal: AbortSignal;
+}
+
+interface Candidate {
+  readonly contact: DhtContact;
+  state: 'new' | 'asked' | 'answered' | 'failed';
+  token: Uint8Array | undefined;
+}
+
+/** One of the nodes nearest to the target. */
+export interface Reached {
+  readonly contact: DhtContact;
+  /** For an announce there. */
+  readonly token: Uint8Array | undefined;
+}
+
+/** The nearest nodes that answered, nearest first. Stops early, with what it has, when the signal aborts. */
+export async function walk(options: LookupOptions): Promise<readonly Reached[]> {
+  const course = new Course(options);
+  const underWay = new Set<Promise<void>>();
+  while (!options.signal.aborted) {
+    for (let next = course.next(); next !== undefined && underWay.size < AT_ONCE; next = course.next()) {
+      const asking: Promise<void> = course.ask(next).finally(() => underWay.delete(asking));
+      underWay.add(asking);
+    }
+    if (underWay.size === 0) break;
+    await Promise.race(underWay);
+  }
+  await Promise.all(underWay);
+  return course.reached();
+}
+
+class Course {
+  readonly #options: LookupOptions;
+  readonly #known = new Set<string>();
+  /** Nearest first. */
+  #candidates: Candidate[] = [];
+  #asked = 0;
+
+  constructor(options: LookupOptions) {
+    this.#options = options;
+    this.#add(options.start);
+  }
+
+  /** The nearest node not yet asked, while it could be among the eight nearest that live. */
+  next(): Candidate | undefined {
+    if (this.#asked >= MAX_ASKED) return undefined;
+    const living = this.#candidates.filter(({ state }) => state !== 'failed').slice(0, NEAREST);
+    return living.find(({ state }) => state === 'new');
+  }
+
+  async ask(candidate: Candidate): Promise<void> {
+    candidate.state = 'asked';
+    this.#asked++;
+    const answer = await this.#options.ask(candidate.contact);
+    candidate.state = answer === undefined ? 'failed' : 'answered';
+    candidate.token = answer?.token;
+    if (answer !== undefined) this.#add(answer.contacts);
+  }
+
+  reached(): readonly Reached[] {
+    return this.#candidates.filter(({ state }) => state === 'answered').slice(0, NEAREST);
+  }
+
+  #add(contacts: readonly DhtContact[]): void {
+    const { target, allows } = this.#options;
+    for (const contact of contacts) {
+      const key = `${toHex(contact.id)} ${contact.address.host} ${contact.address.port}`;
+      if (this.#known.has(key) || !allows(contact)) continue;
+      this.#known.add(key);
+      this.#candidates.push({ contact, state: 'new', token: undefined });
+    }
+    this.#candidates.sort((one, other) => compareDistance(target, one.contact.id, other.contact.id));
+    this.#candidates = this.#candidates.slice(0, MAX_CANDIDATES);
+  }
+}

@@ -14,12 +14,14 @@ import {
 } from './command.ts';
 import { rateMeter, showProgress } from './progress.ts';
 
-const HELP = `Usage: seedbed seed <file>… [options]
+const HELP = `Usage: seedbed seed <file or folder>… [options]
 
 Makes the canonical torrent of each file (the same on every machine), prints its magnet link and serves it until
 Ctrl+C. Nothing is copied. Without a tracker, peers find you by the address printed.
 
 Options:
+      --format <format>  v1, hybrid or v2: a torrent of this format under the file's or folder's own name, instead of the
+                       canonical one (v1 of a single file stays canonical)
   -t, --tracker <url>  Announce to this tracker: http, https, udp, ws or wss (may be given several times)
   -o, --output <path>  Write the .torrent here; with several files, a folder for all of them
       --host <address>  Listen on this address only
@@ -31,7 +33,10 @@ Options:
 Exit codes: 0 stopped as asked, 1 failed, 2 wrong usage or input.
 `;
 
+const FORMATS = ['v1', 'hybrid', 'v2'] as const;
+
 const OPTIONS = {
+  format: { type: 'string' },
   tracker: { type: 'string', short: 't', multiple: true },
   output: { type: 'string', short: 'o' },
   host: { type: 'string' },
@@ -55,6 +60,7 @@ export const seedCommand: Command = {
     try {
       return await seed({
         files: positionals,
+        format: values.format === undefined ? undefined : readChoice('format', values.format, FORMATS),
         trackers: values.tracker ?? [],
         output: values.output,
         host: values.host,
@@ -71,6 +77,7 @@ export const seedCommand: Command = {
 
 interface SeedOptions {
   readonly files: readonly string[];
+  readonly format: (typeof FORMATS)[number] | undefined;
   readonly trackers: readonly string[];
   readonly output: string | undefined;
   readonly host: string | undefined;

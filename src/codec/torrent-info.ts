@@ -58,6 +58,11 @@ export function parseTorrentInfo(rawInfo: Uint8Array): TorrentInfo {
   };
 }
 
+/** Bytes of the files, pad files left out. */
+export function contentBytesOf({ files }: Pick<TorrentInfo, 'files'>): number {
+  return files.reduce((sum, { isPad, lengthBytes }) => sum + (isPad ? 0 : lengthBytes), 0);
+}
+
 /** Bytes of one piece; the last may be short. The caller has checked the index. */
 export function pieceBytesAt(info: Pick<TorrentInfo, 'pieceLengthBytes' | 'totalBytes'>, piece: number): number {
   return Math.min(info.pieceLengthBytes, info.totalBytes - piece * info.pieceLengthBytes);

@@ -54,6 +54,7 @@ export class ContentHashes<Peer extends HashSource & BlockSource> {
     this.leaves = new PieceLeaves({
       geometry,
       read: (views, position) => parts.read(views, position),
+      isRight: (piece, leaves) => this.trees.areLeavesOf(piece, leaves),
       hasher: shared.ports.hasher,
       hashJobs: shared.hashJobs,
       cache: shared.leafCache,
@@ -84,6 +85,11 @@ export class ContentHashes<Peer extends HashSource & BlockSource> {
       },
       convict: (peer) => parts.convict(peer),
     });
+  }
+
+  /** Some pieces cannot be verified until peers have sent their hashes. */
+  get lacksLayers(): boolean {
+    return this.#fetch.lacksLayers;
   }
 
   /** Asks peers for the piece layers that are missing. */

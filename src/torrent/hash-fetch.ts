@@ -74,6 +74,11 @@ export class HashFetch<Source extends HashSource> {
     return this.#leafPursuits.size + this.#layerPursuits.size > 0;
   }
 
+  /** Parts of the piece layers are still wished for. */
+  get lacksLayers(): boolean {
+    return this.#layerPursuits.size > 0;
+  }
+
   /** Asks for every part of the piece layers that is not known. */
   wantLayers(): void {
     for (const tree of new Set(this.#parts.trees.placed.map((placed) => placed.tree)))

@@ -4,7 +4,7 @@
  * peer, so a peer of 48-byte requests cannot keep our disk busy.
  */
 import { concatBytes } from '../base/bytes.ts';
-import { NotFound, ProtocolError } from '../base/errors.ts';
+import { HashMismatch, NotFound, ProtocolError } from '../base/errors.ts';
 import { KIB, MIB } from '../base/units.ts';
 import { fold, heightOf, nodeAt, rowsAbove, uncleCount, zeroRoot } from '../codec/merkle.ts';
 import { encodeHashes, encodeHashRequest } from '../codec/wire-encode.ts';
@@ -125,7 +125,8 @@ export class HashServer {
       if (!client.isClosed) client.send(encodeHashes(request, concatBytes([row, ...uncles])));
     } catch (error) {
       refuse(client, request);
-      if (!(error instanceof NotFound)) this.#parts.failed(error);
+      // Wrong bytes in storage are for the recheck to find; here they only mean that there is nothing to give.
+      if (!(error instanceof NotFound || error instanceof HashMismatch)) this.#parts.failed(error);
     }
   }
 

@@ -2,9 +2,9 @@
  * What is known of the Merkle trees of a torrent's files (BEP 52): the roots from the start, the pieces' nodes from the
  * .torrent or, piece by piece, from peers. Invariant: only nodes that were proven against their file's root get in.
  */
-import { toHex } from '../base/bytes.ts';
+import { equalBytes, toHex } from '../base/bytes.ts';
 import { Bitfield } from '../codec/bitfield.ts';
-import { heightOf, LEAF_BYTES, leafCountOf, nodeAt } from '../codec/merkle.ts';
+import { fold, heightOf, LEAF_BYTES, leafCountOf, nodeAt } from '../codec/merkle.ts';
 import type { VerifiedLayers } from '../codec/piece-layers.ts';
 import type { TorrentInfo } from '../codec/torrent-info.ts';
 import { HASH_BYTES } from '../codec/wire-hashes.ts';
@@ -113,5 +113,12 @@ export class HashTrees {
   pieceNode(piece: number): Uint8Array | undefined {
     const placed = this.at(piece);
     return placed?.tree.pieceNode(piece - placed.firstPiece);
+  }
+
+  /** Whether these leaves fold to the piece's node; false while that is unknown. */
+  areLeavesOf(piece: number, leaves: Uint8Array): boolean {
+    const placed = this.at(piece);
+    const wanted = placed?.tree.pieceNode(piece - placed.firstPiece);
+    return placed !== undefined && wanted !== undefined && equalBytes(fold(leaves, 0, placed.tree.pieceHeight), wanted);
   }
 }

@@ -2,8 +2,9 @@
  * Leaf hashes of the pieces we hold: from the cache, or computed from storage, a bounded part of a piece in memory at a
  * time. Invariant: one piece is computed once, however many ask for it meanwhile.
  */
-import { MIB } from '../base/units.ts';
 import { concatBytes } from '../base/bytes.ts';
+import { HashMismatch } from '../base/errors.ts';
+import { MIB } from '../base/units.ts';
 import type { Geometry } from './geometry.ts';
 import type { JobLimit } from './job-limit.ts';
 import type { LeafCache } from './leaf-cache.ts';
@@ -17,6 +18,8 @@ export interface PieceLeavesParts {
   readonly geometry: Geometry;
   /** Reads bytes of held pieces. @throws StorageFailed */
   read(views: readonly Uint8Array[], position: number): Promise<void>;
+  /** Whether the leaves are those of the piece: storage may hold something else by now. */
+  isRight(piece: number, leaves: Uint8Array): boolean;
   readonly hasher: Hasher;
   readonly hashJobs: JobLimit;
   readonly cache: LeafCache;
@@ -43,7 +46,7 @@ export class PieceLeaves {
     if (!this.#isStopped) this.#parts.cache.put(this.#parts.owner, piece, leaves);
   }
 
-  /** Leaves of a piece in storage. @throws StorageFailed */
+  /** Leaves of a piece in storage. @throws StorageFailed, HashMismatch when what is there is not the piece */
   async of(piece: number): Promise<Uint8Array> {
     const cached = this.cached(piece);
     if (cached !== undefined) return cached;
@@ -71,6 +74,7 @@ export class PieceLeaves {
         parts.push(await leavesOf(bytes, hasher));
       }
       const leaves = concatBytes(parts);
+      if (!this.#parts.isRight(piece, leaves)) throw new HashMismatch('stored bytes are not the piece', { piece });
       this.keep(piece, leaves);
       return leaves;
     });

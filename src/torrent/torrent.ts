@@ -281,6 +281,17 @@ export class Torrent {
     this.events.emit('metadata', info);
   }
 
+  /**
+   * Under which to dial with an encrypted handshake: libtorrent does not take such a connection over to the v2 half of a
+   * hybrid, so it has to begin there while v2 hashes are still to be fetched.
+   */
+  get encryptedKey(): SwarmKey | undefined {
+    const { v1, v2 } = this.#hashes;
+    const lacksHashes = this.#content?.hashes?.lacksLayers ?? this.#content === undefined;
+    const hash = v2 !== undefined && lacksHashes ? v2 : (v1 ?? v2);
+    return hash && swarmKeyOf(hash);
+  }
+
   /** What to answer a peer with: one that speaks v2 of a hybrid is taken over to its v2 half (BEP 52). */
   answerKey(asked: Handshake): SwarmKey {
     const { v2 } = this.#hashes;
@@ -394,9 +405,10 @@ export class Torrent {
     }
   }
 
-  #speaksV2({ handshake }: Peer): boolean {
+  /** The two ends agreed on the v2 hash: incoming connections were answered with it, outgoing ones answered with it. */
+  #speaksV2({ handshake, isOutgoing }: Peer): boolean {
     const { v1 } = this.#hashes;
-    return v1 === undefined || handshake.v2 || handshake.swarmKey !== swarmKeyOf(v1);
+    return v1 === undefined || handshake.swarmKey !== swarmKeyOf(v1) || (handshake.v2 && !isOutgoing);
   }
 
   #onDone(): void {

@@ -4,7 +4,7 @@
  */
 import { equalBytes } from '../base/bytes.ts';
 import { HashMismatch } from '../base/errors.ts';
-import { fold, LEAF_BYTES } from '../codec/merkle.ts';
+import { LEAF_BYTES } from '../codec/merkle.ts';
 import type { TorrentInfo } from '../codec/torrent-info.ts';
 import { HASH_BYTES } from '../codec/wire-hashes.ts';
 import { Geometry } from './geometry.ts';
@@ -93,11 +93,8 @@ export class MerkleVerifier implements PieceVerifier {
 
   async isValid(piece: number, span: Uint8Array, matchesLeaves = false): Promise<boolean> {
     if (matchesLeaves) return true;
-    const placed = this.#trees.at(piece);
-    const wanted = this.#trees.pieceNode(piece);
-    if (placed === undefined || wanted === undefined) return false;
     const leaves = await leavesOf(span.subarray(0, this.#geometry.pieceBytes(piece)), this.#hasher);
-    const isRight = equalBytes(fold(leaves, 0, placed.tree.pieceHeight), wanted);
+    const isRight = this.#trees.areLeavesOf(piece, leaves);
     if (isRight) this.#learned(piece, leaves);
     return isRight;
   }

@@ -1,7 +1,7 @@
 /** The commands as people run them: child processes, files, exit codes. */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import path from 'node:path';
@@ -142,6 +142,58 @@ describe('seed and get', () => {
     const seeder = seedbed(['seed', 'a', 'b', '--host', '127.0.0.1', '-o', 'torrents', '--json'], folder);
     await seeder.line(/"event":"seeding","name":"b"/);
     expect(await readdir(path.join(folder, 'torrents'))).toEqual(['a.torrent', 'b.torrent']);
+  });
+});
+
+describe('seed in another format', () => {
+  const FILES = { 'a.bin': 300_000, 'folder/b.bin': 1, 'folder/c.bin': 700_001 };
+
+  async function offered(format: string, name: string) {
+    const folder = await testFolder('cli');
+    for (const [file, size] of Object.entries(FILES)) {
+      await mkdir(path.dirname(path.join(folder, 'several', file)), { recursive: true });
+      await writeFile(path.join(folder, 'several', file), seededBytes(file, size));
+    }
+    await writeFile(path.join(folder, 'film.bin'), FILE);
+    const args = ['seed', name, '--format', format, '--host', '127.0.0.1', '-o', 'made.torrent'];
+    const seeder = seedbed(args, folder);
+    const [magnet = ''] = await seeder.line(/magnet:\S+/);
+    const [, address = ''] = await seeder.line(/reach you at (\S+)\. /);
+    return { folder, address, sources: { magnet, torrent: path.join(folder, 'made.torrent') } };
+  }
+
+  test.each([
+    { format: 'v1', name: 'several', by: 'magnet' },
+    { format: 'hybrid', name: 'several', by: 'magnet' },
+    { format: 'hybrid', name: 'film.bin', by: 'torrent' },
+    { format: 'v2', name: 'several', by: 'torrent' },
+    { format: 'v2', name: 'film.bin', by: 'magnet' },
+  ] as const)('$name is offered as $format and fetched by $by', async ({ format, name, by }) => {
+    const { folder, address, sources } = await offered(format, name);
+    const { info } = parseMetainfo(await readFile(sources.torrent));
+    expect(info).toMatchObject({ version: format, name });
+    expect(/btih/.test(sources.magnet)).toBe(format !== 'v2');
+    expect(/btmh/.test(sources.magnet)).toBe(format !== 'v1');
+    const { code, output } = await run(['get', sources[by], '--peer', address, '-o', 'copy'], folder);
+    expect(code, output).toBe(0);
+    if (name === 'film.bin') expect(await hashOf(path.join(folder, 'copy'))).toBe(SHA256);
+    else
+      for (const [file, size] of Object.entries(FILES))
+        expect(new Uint8Array(await readFile(path.join(folder, 'copy', file)))).toEqual(seededBytes(file, size));
+  });
+
+  test('one file in v1 stays the canonical torrent, the same on every machine', async () => {
+    const { sources } = await offered('v1', 'film.bin');
+    expect(parseMetainfo(await readFile(sources.torrent)).info.name).toBe(SHA256);
+  });
+
+  test.each([
+    ['an unknown format', ['seed', 'film.bin', '--format', 'v3'], /--format is one of v1, hybrid, v2/],
+    ['a folder without files', ['seed', '.', '--format', 'v2'], /is empty/],
+  ] as const)('%s is refused', async (_, args, wanted) => {
+    const { code, output } = await run(args, await testFolder('cli'));
+    expect(output).toMatch(wanted);
+    expect(code).toBe(2);
   });
 });
 

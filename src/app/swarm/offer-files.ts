@@ -6,13 +6,20 @@ import { Guard } from '../../adapters/guard/guard.ts';
 import { AddressPolicy } from '../../base/address-policy.ts';
 import type { Sha256 } from '../../base/ids.ts';
 import { type Log, silentLog } from '../../base/log.ts';
+import { canonicalSha256Of } from '../../codec/canonical.ts';
+import type { TorrentFormat } from '../../codec/make-info.ts';
 import type { InfoHashes } from '../../codec/metainfo.ts';
-import { hashFile, seedFile, type SeededFile } from '../../kit/node/seed-files.ts';
+import { contentBytesOf } from '../../codec/torrent-info.ts';
+import { hashPath } from '../../kit/node/hash-path.ts';
+import { type HashedFile, hashFile, seedFile, type SeededFile } from '../../kit/node/seed-files.ts';
 import { SwarmNode } from '../../kit/node/swarm-node.ts';
 import type { EncryptionPolicy } from '../../torrent/index.ts';
 
 export interface OfferOptions {
+  /** Files; folders too where a format is given. */
   readonly files: readonly string[];
+  /** Absent: the canonical torrent of each file. */
+  readonly format?: TorrentFormat | undefined;
   readonly trackers: readonly string[];
   /** Where .torrent files go: a file for one, a folder for several; undefined: nowhere. */
   readonly output: string | undefined;
@@ -28,8 +35,10 @@ export interface OfferOptions {
 export interface OfferedFile {
   readonly name: string;
   readonly sizeBytes: number;
-  readonly sha256: Sha256;
+  /** Of canonical torrents. */
+  readonly sha256: Sha256 | undefined;
   readonly infoHash: InfoHashes['v1'];
+  readonly infoHashV2: InfoHashes['v2'];
   readonly magnet: string;
 }
 
@@ -47,8 +56,10 @@ export async function offerFiles(
 ): Promise<Offer> {
   const { files, trackers, host, port, encryption = 'prefer', signal, log = silentLog } = options;
   const ready = [];
-  for (const file of files)
-    ready.push(await hashFile(file, signal, (done, total) => hashed(path.basename(file), done, total)));
+  for (const file of files) {
+    const progress = (done: number, total: number): void => hashed(path.basename(file), done, total);
+    ready.push(await hash(file, options.format, signal, progress));
+  }
   const guard = new Guard({ policy: new AddressPolicy(), log });
   const node = await SwarmNode.open({ port, log, guard, encryption, ...(host === undefined ? {} : { host }) });
   try {
@@ -60,6 +71,18 @@ export async function offerFiles(
     await node.stop();
     throw error;
   }
+}
+
+/** What is one file in v1 gets its canonical torrent. */
+async function hash(
+  file: string,
+  format: TorrentFormat | undefined,
+  signal: AbortSignal,
+  hashed: (done: number, total: number) => void,
+): Promise<HashedFile> {
+  const isFolder = (await stat(file).catch(() => undefined))?.isDirectory() === true;
+  if (format === undefined || (format === 'v1' && !isFolder)) return hashFile(file, signal, hashed);
+  return hashPath(file, { format, signal, hashed });
 }
 
 async function writeMetainfos(files: readonly SeededFile[], output: string): Promise<void> {
@@ -78,9 +101,10 @@ function describe(node: SwarmNode, files: readonly SeededFile[]): Offer {
   return {
     files: files.map(({ name, info, torrent, magnet }) => ({
       name,
-      sizeBytes: info.totalBytes,
-      sha256: info.name as Sha256, // canonical: the name is the hash
+      sizeBytes: contentBytesOf(info),
+      sha256: canonicalSha256Of(info),
       infoHash: torrent.hashes.v1,
+      infoHashV2: torrent.hashes.v2,
       magnet,
     })),
     address: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,

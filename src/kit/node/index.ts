@@ -14,5 +14,6 @@
  */
 export { checkPieces } from './check-pieces.ts';
 export { openFiles, type OpenFilesOptions } from './files.ts';
+export { hashPath, type HashPathOptions } from './hash-path.ts';
 export { hashFile, seedFile, type HashedFile, type SeededFile } from './seed-files.ts';
 export { SwarmNode, type SwarmNodeOptions } from './swarm-node.ts';

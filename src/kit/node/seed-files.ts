@@ -1,9 +1,13 @@
-/** Files of the user's as canonical torrents: read once for sha256 and pieces, then served from where they lie. */
+/**
+ * Files of the user's as torrents, served from where they lie; canonical ones are made here, read once for sha256 and
+ * pieces (other formats: `hash-path.ts`).
+ */
 import { createHash } from 'node:crypto';
 import { open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { nodeDisk } from '../../adapters/fs/disk.ts';
 import { FilePieceStorage } from '../../adapters/fs/piece-storage.ts';
+import type { PlacedFile } from '../../adapters/fs/placement.ts';
 import { Volume } from '../../adapters/fs/volume.ts';
 import { Conflict, InvalidInput, throwIfAborted } from '../../base/errors.ts';
 import { parseSha256 } from '../../base/ids.ts';
@@ -11,18 +15,25 @@ import { type Log, silentLog } from '../../base/log.ts';
 import { SECOND_MS } from '../../base/units.ts';
 import { canonicalInfo, canonicalPieceCount, canonicalPieceLength } from '../../codec/canonical.ts';
 import { formatMagnet } from '../../codec/magnet.ts';
-import { infoHashV1Of, writeMetainfo } from '../../codec/metainfo.ts';
-import { parseTorrentInfo, SHA1_BYTES, type TorrentInfo } from '../../codec/torrent-info.ts';
+import { infoHashesOf, writeMetainfo } from '../../codec/metainfo.ts';
+import type { VerifiedLayers } from '../../codec/piece-layers.ts';
+import { contentBytesOf, parseTorrentInfo, SHA1_BYTES, type TorrentInfo } from '../../codec/torrent-info.ts';
 import type { Torrent } from '../../torrent/index.ts';
 import type { SwarmNode } from './swarm-node.ts';
 
 /** Pieces read ahead of the hashes; bounds memory to so many pieces. */
 const PIECES_IN_FLIGHT = 4;
 
+/** A file or folder whose torrent is made. */
 export interface HashedFile {
+  /** Absolute path. */
   readonly file: string;
   readonly name: string;
   readonly info: TorrentInfo;
+  /** Of v2 and hybrid torrents. */
+  readonly pieceLayers?: VerifiedLayers;
+  /** Where the torrent's files lie. */
+  readonly placed: readonly PlacedFile[];
 }
 
 /** `hashed` hears the bytes read so far. @throws InvalidInput for folders, empty and missing files, Conflict when the file changes, Cancelled */
@@ -34,11 +45,12 @@ export async function hashFile(
   const found = await stat(file).catch((error: unknown) => {
     throw new InvalidInput(`${file} cannot be read`, { file }, { cause: error });
   });
-  if (!found.isFile()) throw new InvalidInput(`${file} is not a file`, { file });
+  if (!found.isFile()) throw new InvalidInput(`${file} is not a file (a folder needs a format)`, { file });
   if (found.size === 0) throw new InvalidInput(`${file} is empty; only a file with bytes has a torrent`, { file });
   const { sha256, pieces } = await digest(file, found.size, signal, hashed);
   const info = parseTorrentInfo(canonicalInfo({ sha256: parseSha256(sha256), sizeBytes: found.size, pieces }));
-  return { file: path.resolve(file), name: path.basename(file), info };
+  const placed = [{ file: path.resolve(file), lengthBytes: found.size, offsetBytes: 0 }];
+  return { file: path.resolve(file), name: path.basename(file), info, placed };
 }
 
 async function digest(
@@ -91,19 +103,26 @@ export async function seedFile(
   trackers: readonly string[],
   log: Log = silentLog,
 ): Promise<SeededFile> {
-  const { file, name, info } = hashedFile;
-  const v1 = await infoHashV1Of(info.rawInfo);
-  const placed = { file, lengthBytes: info.totalBytes, offsetBytes: 0 };
-  const storage = new FilePieceStorage(new Volume(nodeDisk, log), [placed], 'read');
-  const torrent = node.engine.add({ v1, info, storage, have: 'all', mode: 'seed-only' });
+  const { name, info, placed, pieceLayers } = hashedFile;
+  const hashes = await infoHashesOf(info);
+  const storage = new FilePieceStorage(new Volume(nodeDisk, log), placed, 'read');
+  const torrent = node.engine.add({
+    ...hashes,
+    info,
+    ...(pieceLayers && { pieceLayers }),
+    storage,
+    have: 'all',
+    mode: 'seed-only',
+  });
   const tiers = trackers.map((tracker) => [tracker]);
   node.announce(torrent, tiers, 'judged');
   return {
     ...hashedFile,
     torrent,
-    magnet: formatMagnet({ v1, name, sizeBytes: info.totalBytes, trackers }),
+    magnet: formatMagnet({ ...hashes, name, sizeBytes: contentBytesOf(info), trackers }),
     metainfo: writeMetainfo({
       rawInfo: info.rawInfo,
+      ...(pieceLayers && { pieceLayers }),
       trackers: tiers,
       comment: name,
       createdBy: 'Seedbed',

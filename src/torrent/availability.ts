@@ -38,11 +38,12 @@ export class Availability {
     for (const { rarest } of this.#orders) rarest.remove(piece);
   }
 
-  /** Of the most wanted pieces this peer serves, the rarest. */
+  /** Of the most wanted pieces this peer serves, one that it suggests (BEP 6), else the rarest. */
   pick(peer: Peer): number | undefined {
     if (this.#exhausted.has(peer)) return undefined;
     for (const { rarest } of this.#orders) {
-      const piece = rarest.pick((candidate) => peer.serves(candidate));
+      const suggested = peer.pieces.suggested.find((piece) => rarest.wants(piece) && peer.serves(piece));
+      const piece = suggested ?? rarest.pick((candidate) => peer.serves(candidate));
       if (piece !== undefined) return piece;
     }
     this.#exhausted.add(peer);

@@ -9,6 +9,7 @@ import { SECOND_MS } from '../base/units.ts';
 import type { PexMessage } from '../codec/extension.ts';
 import { encodeHashRequest } from '../codec/wire-encode.ts';
 import type { Handshake } from '../codec/handshake.ts';
+import { FastPromises } from './allowed-fast.ts';
 import { Candidates, type Ending } from './candidates.ts';
 import { Choking } from './choking.ts';
 import type { Connection } from './connection.ts';
@@ -49,6 +50,7 @@ export class Crowd {
   readonly #peers = new Set<Peer>();
   readonly #candidates = new Candidates();
   readonly #choking: Choking;
+  readonly #fast: FastPromises;
   readonly #exchange: PeerExchange;
   readonly #peerHost: PeerHost<Peer>;
   #isPaused = false;
@@ -62,6 +64,12 @@ export class Crowd {
       random: host.shared.ports.random,
       isSeeding: () => host.content()?.isUploadOnly ?? false,
       uploadBytesPerSecond: () => host.traffic.uploadBytesPerSecond,
+    });
+    this.#fast = new FastPromises({
+      hasher: host.shared.ports.hasher,
+      content: () => host.content(),
+      uploadBytesPerSecond: () => host.traffic.uploadBytesPerSecond,
+      failed: (error) => host.storageFailed(error),
     });
     this.#peerHost = this.#createPeerHost();
   }
@@ -235,7 +243,10 @@ export class Crowd {
       servePool: shared.serveBuffers,
       uploadAllowance: () => traffic.uploadAllowance(),
       chargeUpload: (sizeBytes) => traffic.chargeUpload(sizeBytes),
-      interestChanged: (peer) => this.#choking.interestChanged(peer),
+      interestChanged: (peer) => {
+        this.#choking.interestChanged(peer);
+        this.#fast.offer(peer);
+      },
       unchoked: (peer) => content()?.downloader.peerUnchoked(peer),
       released: (peer, blockKeys) =>
         content()?.downloader.released(peer, blockKeys, peer.isClosed || peer.isChoking || peer.isSnubbed),

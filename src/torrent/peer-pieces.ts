@@ -7,6 +7,8 @@ import { Bitfield } from '../codec/bitfield.ts';
 
 /** A peer may let us have this many pieces while choked. */
 const MAX_ALLOWED_FAST = 32;
+/** Suggestions remembered; older ones go. */
+const MAX_SUGGESTED = 16;
 /** A piece refused so often while unchoked is not there, whatever the bitfield says. */
 const MAX_REFUSALS = 3;
 /** HAVE messages remembered before metadata. */
@@ -21,6 +23,7 @@ export class PeerPieces {
   #early: Early = { kind: 'none' };
   #earlyHaves: number[] = [];
   readonly #allowedFast = new Set<number>();
+  #suggested: number[] = [];
   readonly #refusals = new Map<number, number>();
   #have: Bitfield | undefined;
 
@@ -50,6 +53,15 @@ export class PeerPieces {
   /** It will serve the piece while choked; further ones than 32 are not needed. */
   allowFast(piece: number): void {
     if (this.#allowedFast.size < MAX_ALLOWED_FAST) this.#allowedFast.add(piece);
+  }
+
+  /** Pieces it would rather send, such as those it has in memory (BEP 6); newest last. */
+  get suggested(): readonly number[] {
+    return this.#suggested;
+  }
+
+  suggest(piece: number): void {
+    this.#suggested = [...this.#suggested.filter((known) => known !== piece), piece].slice(-MAX_SUGGESTED);
   }
 
   /** It refused a block of the piece; true when the piece counts as missing there from now on. */

@@ -19,6 +19,7 @@ import {
 } from '../codec/wire-encode.ts';
 import { BLOCK_BYTES, MAX_BLOCK_BYTES, type BlockRef, type PeerMessage } from '../codec/wire.ts';
 import type { BlockSource } from './active-piece.ts';
+import { FastGrants } from './allowed-fast.ts';
 import { BlockIntake } from './block-intake.ts';
 import type { Connection, ConnectionOwner } from './connection.ts';
 import type { PeerHost, PeerParts } from './peer-host.ts';
@@ -44,6 +45,7 @@ export class Peer implements ConnectionOwner, BlockSource {
   readonly connectedAtMs: number;
   readonly pieces = new PeerPieces();
   readonly ledger = new RequestLedger();
+  readonly grants = new FastGrants();
   readonly pipeline: RequestPipeline;
   readonly downloaded: RateMeter;
   readonly uploaded: RateMeter;
@@ -183,7 +185,13 @@ export class Peer implements ConnectionOwner, BlockSource {
     this.amChoking = isChoking;
     this.chokeChangedAtMs = this.#host.clock.monotonicMs();
     this.send(encodeSignal(isChoking ? 'choke' : 'unchoke'));
-    if (isChoking) this.#uploads?.refuse(() => true);
+    if (isChoking) this.#uploads?.refuse((block) => !this.grants.has(block.piece));
+  }
+
+  /** Promises the piece even while choked (BEP 6). */
+  allowFast(piece: number): void {
+    this.grants.add(piece, this.#sized().geometry.pieceBytes(piece));
+    this.send(encodePieceIndex('allowedFast', piece));
   }
 
   keepAlive(): void {
@@ -232,7 +240,6 @@ export class Peer implements ConnectionOwner, BlockSource {
     switch (message.type) {
       case 'keep-alive':
       case 'port':
-      case 'suggest':
         return;
       case 'hash-request':
         return this.#host.hashesRequested(this, message.request);
@@ -264,6 +271,8 @@ export class Peer implements ConnectionOwner, BlockSource {
         return this.#onReject(message.block);
       case 'allowed-fast':
         return this.#onAllowedFast(message.piece);
+      case 'suggest':
+        return this.pieces.suggest(message.piece);
       case 'extended':
         return this.#host.extended(this, message.extensionId, message.payload);
     }
@@ -294,8 +303,9 @@ export class Peer implements ConnectionOwner, BlockSource {
     if (this.#store === undefined || this.#uploads === undefined) return this.#reject([block]);
     if (!this.#store.geometry.contains(piece, offsetBytes, lengthBytes))
       throw new ProtocolError('request outside the torrent', { piece, offsetBytes, lengthBytes });
-    if (this.amChoking || !this.#store.have.has(piece)) this.#reject([block]);
-    else this.#uploads.add(block);
+    const isAllowed = !this.amChoking || this.grants.take(piece, lengthBytes, this.pieces.have?.count ?? 0);
+    if (isAllowed && this.#store.have.has(piece)) this.#uploads.add(block);
+    else this.#reject([block]);
   }
 
   blockStart(piece: number, offsetBytes: number, lengthBytes: number): void {

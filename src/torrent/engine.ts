@@ -148,7 +148,7 @@ export class Engine {
 
   /** Takes an incoming connection; which torrent it wants is in its handshake. */
   accept(socket: PeerSocket): void {
-    if (this.#isStopped || this.#greetings.incomingCount >= this.#shared.limits.maxGreetings || !this.#host.hasRoom())
+    if (this.#isStopped || this.#greetings.incomingCount >= this.#shared.limits.maxGreetings || !this.#mayOpen())
       socket.close();
     else this.#greetings.greet(socket, { isOutgoing: false });
   }
@@ -261,9 +261,15 @@ export class Engine {
 
   // Dialling.
 
+  /** Whether one more connection fits the cap when all that are being dialled come about. */
+  #mayOpen(): boolean {
+    return this.connectionCount + this.#dialling < this.#shared.limits.maxConnections;
+  }
+
   #dial(torrent: Torrent, address: PeerAddress): boolean {
     const { dialers } = this.#shared.ports;
     if (this.#isStopped || dialers.length === 0 || this.#dialling >= this.#shared.limits.maxHalfOpen) return false;
+    if (!this.#mayOpen()) return false;
     this.#open({ torrent, dialled: address, isOutgoing: true });
     return true;
   }

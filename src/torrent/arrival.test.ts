@@ -39,3 +39,8 @@ test('a source that is behind its estimate is expected to be as late again, and 
   expect(first(40)).toEqual([40, 56, 72]);
   expect(first(-300)).toEqual([300, 316, 332]);
 });
+
+test('a block is not divided: many together bring it no sooner than the quickest of them alone', () => {
+  const many = Array.from({ length: 30 }, () => peer(100, 50));
+  expect(jointArrivalMs(many, 10_000)).toBe(50 + 100);
+});

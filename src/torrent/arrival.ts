@@ -1,4 +1,5 @@
 /** Estimates of when blocks will be here, and who should therefore be asked: plain arithmetic over measured speeds. */
+import { BLOCK_BYTES } from '../codec/wire.ts';
 
 /** A slower source is as good when its block comes not much later. */
 const TOLERATED_LATENESS = 1.5;
@@ -9,17 +10,25 @@ export interface ArrivalSource {
   readonly pipeline: { readonly bytesPerMs: number; readonly delayMs: number };
 }
 
-/** When these peers together would have delivered `sizeBytes` more, ms from now; Infinity without any. */
+/**
+ * When these peers together would have delivered `sizeBytes` more, ms from now; Infinity without any. A block is not
+ * divided: however many they are, it is not here before the quickest of them has brought it.
+ */
 export function jointArrivalMs(peers: readonly ArrivalSource[], sizeBytes: number): number {
   let bytesPerMs = 0;
   let queuedBytes = 0;
   let delayMs = Number.POSITIVE_INFINITY;
+  let firstBlockMs = Number.POSITIVE_INFINITY;
+  const blockBytes = Math.min(sizeBytes, BLOCK_BYTES);
   for (const peer of peers) {
+    const ownMs = peer.pipeline.delayMs + (peer.queuedBytes + blockBytes) / peer.pipeline.bytesPerMs;
+    firstBlockMs = Math.min(firstBlockMs, ownMs);
     bytesPerMs += peer.pipeline.bytesPerMs;
     queuedBytes += peer.queuedBytes;
     delayMs = Math.min(delayMs, peer.pipeline.delayMs);
   }
-  return bytesPerMs === 0 ? Number.POSITIVE_INFINITY : delayMs + (queuedBytes + sizeBytes) / bytesPerMs;
+  if (bytesPerMs === 0) return Number.POSITIVE_INFINITY;
+  return Math.max(firstBlockMs, delayMs + (queuedBytes + sizeBytes) / bytesPerMs);
 }
 
 /**

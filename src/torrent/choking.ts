@@ -35,13 +35,16 @@ export class Choking {
     this.#parts = parts;
   }
 
-  /** A peer became interested: it need not wait for the next round while slots are free. */
+  /**
+   * A peer became interested: it need not wait for the next round while slots are free. One that kept its place while
+   * it wanted nothing gives it up where others hold them all by now.
+   */
   interestChanged(peer: Peer): void {
     const slots = this.slots;
-    if (!peer.isInterested || !peer.amChoking || slots === 0) return;
+    if (!peer.isInterested || slots === 0) return;
     let taken = 0;
-    for (const other of this.#parts.peers) if (!other.amChoking && other.isInterested) taken++;
-    if (taken <= slots) peer.setChoking(false);
+    for (const other of this.#parts.peers) if (other !== peer && !other.amChoking && other.isInterested) taken++;
+    peer.setChoking(taken > slots);
   }
 
   tick(nowMs: number): void {

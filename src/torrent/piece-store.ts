@@ -54,7 +54,7 @@ export class PieceStore {
   readonly #checking = new Map<number, ActivePiece>();
   readonly #verified = new Map<number, ActivePiece>();
   readonly #jobs = new Set<Promise<void>>();
-  readonly #reads = new Set<Promise<void>>();
+  readonly #accesses = new Set<Promise<void>>();
   readonly #leafChecks: LeafChecks | undefined;
   #unwrittenBytes = 0;
   #isStopped = false;
@@ -196,19 +196,18 @@ export class PieceStore {
   }
 
   /** Fills the views with bytes of held pieces. @throws StorageFailed */
-  async readInto(views: readonly Uint8Array[], position: number): Promise<void> {
-    const reading = this.storage.read(views, position);
-    this.#reads.add(reading);
-    try {
-      await reading;
-    } finally {
-      this.#reads.delete(reading);
-    }
+  readInto(views: readonly Uint8Array[], position: number): Promise<void> {
+    return this.#awaited(this.storage.read(views, position));
+  }
+
+  /** Makes what was written survive a power cut. @throws StorageFailed */
+  sync(): Promise<void> {
+    return this.#awaited(this.storage.sync());
   }
 
   /** Resolves when every read that runs now has ended, well or not. */
   async readsSettled(): Promise<void> {
-    await Promise.allSettled(this.#reads);
+    await Promise.allSettled(this.#accesses);
   }
 
   /** Reads a piece back into the buffer and hashes it: whether it is right. @throws StorageFailed, HashMismatch */
@@ -234,12 +233,13 @@ export class PieceStore {
     return inside.length > 0 ? this.readInto(inside, position) : Promise.resolve();
   }
 
-  /** Lets running hashes and writes end, then gives every buffer back. */
+  /** Lets running hashes, reads and writes end, then gives every buffer back. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     for (const piece of this.#active.values()) this.drop(piece);
     await this.#leafChecks?.settled();
     await Promise.all(this.#jobs);
+    await this.readsSettled();
   }
 
   /** A piece in memory of which single blocks may be verified. */
@@ -259,6 +259,16 @@ export class PieceStore {
       blockRejected: (piece, block, source) => events.blockRejected(piece, block, source),
       failed: (error) => events.storageFailed(error),
     });
+  }
+
+  /** Storage is not closed while the access runs. */
+  async #awaited(access: Promise<void>): Promise<void> {
+    this.#accesses.add(access);
+    try {
+      await access;
+    } finally {
+      this.#accesses.delete(access);
+    }
   }
 
   async #check(piece: ActivePiece): Promise<void> {

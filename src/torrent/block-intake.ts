@@ -18,13 +18,19 @@ interface IncomingBlock {
 }
 
 /** A block has come in completely. */
-export interface ReceivedBlock {
+export interface CompletedBlock {
   readonly blockKey: number;
   readonly piece: ActivePiece | undefined;
   /** Other sources that were asked for it and may be spared the work. */
   readonly otherAskers: number;
   /** It was wanted and is the first copy. */
   readonly isNew: boolean;
+}
+
+/** A completed block with the request that it answers. */
+export interface ReceivedBlock extends CompletedBlock {
+  /** That request was open, not one taken back. */
+  readonly wasOpen: boolean;
 }
 
 export class BlockIntake {
@@ -57,7 +63,7 @@ export class BlockIntake {
   }
 
   /** The next bytes. Returns the completed block, with whether it was new and useful. */
-  take(bytes: Uint8Array, isLast: boolean, nowMs: number): ReceivedBlock | undefined {
+  take(bytes: Uint8Array, isLast: boolean, nowMs: number): CompletedBlock | undefined {
     const incoming = this.#incoming;
     if (incoming === undefined) return undefined;
     this.#copy(incoming, bytes);

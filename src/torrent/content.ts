@@ -262,7 +262,7 @@ export class Content {
       received: (from, piece, block, otherAskers, sizeBytes) => {
         this.#host.traffic.httpBlock(sizeBytes);
         const blockKey = this.store.geometry.blockKey(piece.index, block);
-        this.downloader.received(from, { blockKey, piece, otherAskers, isNew: true });
+        this.downloader.received(from, { blockKey, piece, otherAskers, isNew: true, wasOpen: true });
       },
       idle: () => this.#employWebSeeds(),
       released: (from, blockKeys) => this.downloader.released(from, blockKeys, from.current === undefined),
@@ -286,7 +286,8 @@ export class Content {
   }
 
   received(peer: Peer, block: ReceivedBlock): void {
-    this.downloader.received(peer, block);
+    if (block.isNew) this.downloader.received(peer, block);
+    else this.downloader.receivedInVain(peer, block);
   }
 
   /** Ten times a second while active. What hedging frees goes to web seeds before peers are asked again. */
@@ -477,7 +478,7 @@ export class Content {
     this.#hasFetched = false;
     this.downloader.updateInterest();
     this.#checkUploadOnly();
-    this.store.storage.sync().then(
+    this.store.sync().then(
       () => this.#host.done(),
       (error: unknown) => this.#fail(error),
     );
@@ -495,6 +496,8 @@ export class Content {
   #fail(error: unknown): void {
     if (this.#error !== undefined || this.#isStopped) return;
     this.#error = error;
+    // Its memory is for torrents that get on.
+    for (const piece of this.store.active.values()) this.downloader.discard(piece);
     for (const peer of this.#host.peers) peer.cancel([...peer.ledger.open.keys()]);
     this.#readers.failLacking(error instanceof Error ? error : new NotFound('storage failed'));
     this.#host.failed(error);

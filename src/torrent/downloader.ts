@@ -150,20 +150,26 @@ export class Downloader {
 
   /** Blocks a source will not deliver: free for others. */
   released(source: BlockSource, blockKeys: readonly number[], isGone: boolean): void {
-    const { geometry, active } = this.#parts.store;
     for (const blockKey of blockKeys) {
-      const piece = active.get(geometry.pieceOf(blockKey));
-      if (piece === undefined) continue;
-      piece.unask(blockKey - geometry.blockKey(piece.index, 0));
-      if (isGone && piece.exclusiveTo === source) this.discard(piece);
+      const piece = this.#unask(blockKey);
+      if (isGone && piece?.exclusiveTo === source) this.discard(piece);
     }
     this.#parts.charge(-blockKeys.length * BLOCK_BYTES);
     this.#fillSoon();
   }
 
-  /** A block came: cancels its other requests and completes the piece. */
+  /** A block came that was of no use: whatever else the peer was asked of it is taken back. */
+  receivedInVain(peer: Peer, block: ReceivedBlock): void {
+    const { geometry, active } = this.#parts.store;
+    const piece = block.wasOpen ? this.#unask(block.blockKey) : active.get(geometry.pieceOf(block.blockKey));
+    const isWanted = piece?.isReceived(block.blockKey - geometry.blockKey(piece.index, 0)) === false;
+    if (!isWanted) peer.cancel([block.blockKey], true);
+    else this.#fillSoon();
+  }
+
+  /** A new block came: cancels its other requests and completes the piece. */
   received(source: BlockSource, block: ReceivedBlock): void {
-    if (!block.isNew || block.piece === undefined) return;
+    if (block.piece === undefined) return;
     if (block.otherAskers > 0)
       for (const peer of this.#parts.peers)
         if (peer !== source && peer.ledger.has(block.blockKey)) peer.cancel([block.blockKey]);
@@ -173,6 +179,7 @@ export class Downloader {
 
   /** The piece is missing again after a failed hash or write. */
   pieceMissing(piece: number): void {
+    this.#takeBack(piece);
     this.#offer(piece);
     this.#fillSoon();
   }
@@ -197,13 +204,7 @@ export class Downloader {
 
   /** Throws away what is here of a piece and takes its requests back. */
   discard(piece: ActivePiece): void {
-    const { geometry } = this.#parts.store;
-    const first = geometry.blockKey(piece.index, 0);
     this.#parts.store.drop(piece);
-    for (const peer of this.#parts.peers) {
-      const stale = [...peer.ledger.open.keys()].filter((key) => key >= first && key < first + piece.blockCount);
-      if (stale.length > 0) peer.cancel(stale);
-    }
     this.pieceMissing(piece.index);
   }
 
@@ -252,14 +253,23 @@ export class Downloader {
   /** Begins a piece for a source, making room when a reader waits; undefined when it may not have it. */
   open(piece: number, source: BlockSource): ActivePiece | undefined {
     const { store, availability, suspicions } = this.#parts;
+    const isSuspect = suspicions.isSuspect(piece);
+    if (isSuspect && !store.active.has(piece) && this.#isBrakedBy(source, piece)) return undefined;
     const active = store.active.get(piece) ?? this.#begin(piece);
     if (active === undefined) {
       this.#isStarved = true;
       return undefined;
     }
     availability.withdraw(piece);
-    if (active.receivedBlocks + active.askedBlocks === 0 && suspicions.isSuspect(piece)) active.exclusiveTo ??= source;
+    if (active.receivedBlocks + active.askedBlocks === 0 && isSuspect) active.exclusiveTo ??= source;
     return active.exclusiveTo === undefined || active.exclusiveTo === source ? active : undefined;
+  }
+
+  /** Whether a piece bound to this peer would wait for somebody who delivers nothing, while others could. */
+  #isBrakedBy(source: BlockSource, piece: number): boolean {
+    const peers = [...this.#parts.peers];
+    const isSnubbed = peers.some((peer) => peer === source && peer.isSnubbed);
+    return isSnubbed && peers.some((peer) => !peer.isSnubbed && peer.mayRequest && peer.serves(piece));
   }
 
   stop(): void {
@@ -272,6 +282,25 @@ export class Downloader {
     const { store, availability, wishes } = this.#parts;
     const isFree = store.isMissing(piece) && !store.active.has(piece);
     availability.offer(piece, isFree ? wishes.levelOf(piece) : 0);
+  }
+
+  /** One source less will bring the block; returns its piece where that is begun. */
+  #unask(blockKey: number): ActivePiece | undefined {
+    const { geometry, active } = this.#parts.store;
+    const piece = active.get(geometry.pieceOf(blockKey));
+    piece?.unask(blockKey - geometry.blockKey(piece.index, 0));
+    return piece;
+  }
+
+  /** Cancels all requests of a piece that is not begun, so that it begins with none. */
+  #takeBack(piece: number): void {
+    const { geometry } = this.#parts.store;
+    const first = geometry.blockKey(piece, 0);
+    const endExclusive = first + geometry.blockCount(piece);
+    for (const peer of this.#parts.peers) {
+      const stale = [...peer.ledger.open.keys()].filter((key) => key >= first && key < endExclusive);
+      if (stale.length > 0) peer.cancel(stale, true);
+    }
   }
 
   #ask(peer: Peer, blockKeys: readonly number[]): void {

@@ -41,6 +41,8 @@ export interface PeerInspection {
   readonly address: PeerAddress | undefined;
   /** Keys of the blocks it was asked for and should still bring. */
   readonly asked: readonly number[];
+  /** Key of the block that is just coming in; it stays asked even where nobody wants it any more. */
+  readonly receiving: number | undefined;
   /** Time since it last brought a block or was first asked, in ms; 0 while nothing is asked. */
   readonly silentMs: number;
   readonly isChoking: boolean;
@@ -86,6 +88,7 @@ export function inspectPeer(peer: Peer, nowMs: number): PeerInspection {
     id: peer.sourceId,
     address: peer.connection.remote,
     asked: [...peer.ledger.open.keys()],
+    receiving: peer.receiving,
     silentMs: peer.ledger.size === 0 ? 0 : nowMs - peer.lastBlockAtMs,
     isChoking: peer.isChoking,
     amChoking: peer.amChoking,

@@ -113,6 +113,11 @@ export class Peer implements ConnectionOwner, BlockSource {
     return this.ledger.size * BLOCK_BYTES;
   }
 
+  /** The block that is just coming in, as a key. */
+  get receiving(): number | undefined {
+    return this.#intake?.current;
+  }
+
   /** Whether this very piece may be asked of it. */
   serves(piece: number): boolean {
     return this.pieces.serves(piece, this.isChoking);
@@ -321,9 +326,10 @@ export class Peer implements ConnectionOwner, BlockSource {
     this.lastBlockAtMs = nowMs;
     this.isSnubbed = false;
     const sizeBytes = this.#sized().geometry.blockRef(block.blockKey).lengthBytes;
-    const settled = this.ledger.settleBlock(block.blockKey);
+    // What is of no use answers the request that was taken back, or a second one would lose its answer.
+    const settled = this.ledger.settleBlock(block.blockKey, block.isNew);
     if (settled !== undefined) this.pipeline.delivered(sizeBytes, settled.request, nowMs);
-    this.#host.received(this, block, sizeBytes);
+    this.#host.received(this, { ...block, wasOpen: settled?.wasOpen ?? false }, sizeBytes);
   }
 
   /** A batch lasts about half a second at the peer's speed, so slow peers do not hold large buffers. */

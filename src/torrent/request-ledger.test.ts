@@ -55,3 +55,12 @@ test('of a peer that never answers cancels only the last 1,024 are remembered', 
   expect(ledger.isExpected(3_000 - 1_024)).toBe(true);
   expect(ledger.isExpected(3_000 - 1_025)).toBe(false);
 });
+
+test('a block that is of no use any more answers the request that was taken back, and the second stays open', () => {
+  const ledger = new RequestLedger();
+  ledger.add(5, request(1));
+  ledger.cancel(5);
+  ledger.add(5, request(2));
+  expect(ledger.settleBlock(5, false)).toMatchObject({ wasOpen: false, request: { sentAtMs: 1 } });
+  expect(ledger.settleBlock(5)).toMatchObject({ wasOpen: true, request: { sentAtMs: 2 } });
+});

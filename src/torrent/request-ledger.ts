@@ -44,9 +44,13 @@ export class RequestLedger {
     return this.#open.has(blockKey) || this.#cancelled.has(blockKey);
   }
 
-  /** A block came: it is the wanted answer if one is open, else a late one; undefined when nothing was asked. */
-  settleBlock(blockKey: number): Settled | undefined {
-    return this.#settleOpen(blockKey) ?? this.#settleCancelled(blockKey);
+  /**
+   * A block came. A useful one is the wanted answer if one is open, else a late one; a useless one is the late answer
+   * first. Undefined when nothing was asked.
+   */
+  settleBlock(blockKey: number, isUseful = true): Settled | undefined {
+    if (isUseful) return this.#settleOpen(blockKey) ?? this.#settleCancelled(blockKey);
+    return this.#settleCancelled(blockKey) ?? this.#settleOpen(blockKey);
   }
 
   /** A reject came: cancels are answered first, in the order they were sent; undefined when nothing was asked. */

@@ -25,6 +25,8 @@ interface Run {
   readonly abort: AbortController;
   /** The next byte to come. */
   position: number;
+  /** The pieces whose blocks were claimed: one that was dropped and begun again is none of its business. */
+  readonly claimed: ReadonlyMap<number, ActivePiece>;
 }
 
 /** Only the next blocks of a run are worth hedging. */
@@ -86,7 +88,7 @@ export class WebSeed implements BlockSource {
 
   /** Keys of the blocks of the run that have not come. */
   get askedBlocks(): number[] {
-    return this.#run === undefined ? [] : this.#blocksOf(this.#run.position, this.#run.endExclusive);
+    return this.#run === undefined ? [] : this.#claimedOf(this.#run, this.#run.position, this.#run.endExclusive);
   }
 
   /** When `sizeBytes` asked for now would be here, ms from now; a hopeful guess before the first run. */
@@ -103,7 +105,7 @@ export class WebSeed implements BlockSource {
     const arrivals = owedArrivalsMs(expectedAtMs - nowMs, blockMs);
     const overdueMs = Math.max(0, nowMs - expectedAtMs);
     const end = Math.min(run.endExclusive, run.position + MAX_PENDING_BYTES);
-    return this.#blocksOf(run.position, end).map((blockKey) => ({
+    return this.#claimedOf(run, run.position, end).map((blockKey) => ({
       blockKey,
       arrivesInMs: arrivals.next().value,
       overdueMs,
@@ -117,7 +119,13 @@ export class WebSeed implements BlockSource {
 
   /** Begins a run whose blocks the caller has marked as asked. */
   start(range: BlockRun): void {
-    const run: Run = { ...range, abort: new AbortController(), position: range.start };
+    const claimed = new Map<number, ActivePiece>();
+    const { geometry, active } = this.#host.store;
+    for (let piece = geometry.pieceAt(range.start); geometry.pieceStart(piece) < range.endExclusive; piece++) {
+      const begun = active.get(piece);
+      if (begun !== undefined) claimed.set(piece, begun);
+    }
+    const run: Run = { ...range, abort: new AbortController(), position: range.start, claimed };
     this.#run = run;
     this.#startedAtMs = this.#host.nowMs();
     this.#lastByteAtMs = this.#startedAtMs;
@@ -135,7 +143,7 @@ export class WebSeed implements BlockSource {
     const middle = this.#blockStart(run.position + (run.endExclusive - run.position) / 2);
     const { endExclusive } = run;
     run.endExclusive = middle;
-    this.#host.released(this, this.#blocksOf(middle, endExclusive));
+    this.#host.released(this, this.#claimedOf(run, middle, endExclusive));
     return true;
   }
 
@@ -155,7 +163,7 @@ export class WebSeed implements BlockSource {
     if (end <= run.position || end === run.endExclusive) return;
     const { endExclusive } = run;
     run.endExclusive = end;
-    this.#host.released(this, this.#blocksOf(end, endExclusive));
+    this.#host.released(this, this.#claimedOf(run, end, endExclusive));
   }
 
   /** Stops the run; its remaining blocks are released. */
@@ -209,7 +217,7 @@ export class WebSeed implements BlockSource {
 
   /** Copies a chunk into the pieces it belongs to. */
   #take(chunk: Uint8Array): void {
-    const { geometry, active } = this.#host.store;
+    const { geometry } = this.#host.store;
     let at = 0;
     while (at < chunk.length && this.#run !== undefined) {
       const { position } = this.#run;
@@ -221,7 +229,7 @@ export class WebSeed implements BlockSource {
       // Behind the last block of a piece there may be padding.
       const endOfPart = inBlock < blockBytes ? blockBytes : geometry.spanBytes(pieceIndex) - block * BLOCK_BYTES;
       const part = chunk.subarray(at, at + endOfPart - inBlock);
-      const piece = active.get(pieceIndex);
+      const piece = this.#claimedPiece(this.#run, pieceIndex);
       at += part.length;
       this.#run.position += part.length;
       if (piece !== undefined && inBlock < blockBytes)
@@ -231,7 +239,11 @@ export class WebSeed implements BlockSource {
 
   #put(piece: ActivePiece, block: number, inBlock: number, part: Uint8Array, isLast: boolean): void {
     if (inBlock === 0) piece.beginWrite(block, this);
-    if (!piece.mayWrite(block, this)) return;
+    if (!piece.mayWrite(block, this)) {
+      // A peer is writing it: if that comes to nothing, the block must be asked for again.
+      if (isLast) this.#host.released(this, [this.#host.store.geometry.blockKey(piece.index, block)]);
+      return;
+    }
     piece.buffer.set(part, block * BLOCK_BYTES + inBlock);
     if (!isLast) return;
     const otherAskers = piece.askers(block) - 1;
@@ -258,11 +270,11 @@ export class WebSeed implements BlockSource {
     const run = this.#run;
     this.#run = undefined;
     if (run === undefined) return;
-    const missing = this.#blocksOf(run.position, run.endExclusive);
-    const { geometry, active } = this.#host.store;
+    const missing = this.#claimedOf(run, run.position, run.endExclusive);
+    const { geometry } = this.#host.store;
     for (const blockKey of missing.slice(0, 1)) {
       const piece = geometry.pieceOf(blockKey);
-      active.get(piece)?.abandonWrite(blockKey - geometry.blockKey(piece, 0), this);
+      run.claimed.get(piece)?.abandonWrite(blockKey - geometry.blockKey(piece, 0), this);
     }
     if (missing.length > 0) this.#host.released(this, missing);
     this.#host.idle(this);
@@ -273,6 +285,19 @@ export class WebSeed implements BlockSource {
     const { geometry } = this.#host.store;
     const start = geometry.pieceStart(geometry.pieceAt(position));
     return start + Math.floor((position - start) / BLOCK_BYTES) * BLOCK_BYTES;
+  }
+
+  /** The piece, where it is still the one whose blocks were claimed. */
+  #claimedPiece(run: Run, piece: number): ActivePiece | undefined {
+    const active = this.#host.store.active.get(piece);
+    return active !== undefined && active === run.claimed.get(piece) ? active : undefined;
+  }
+
+  /** Keys of the run's claimed blocks that overlap [start, endExclusive). */
+  #claimedOf(run: Run, start: number, endExclusive: number): number[] {
+    const { geometry } = this.#host.store;
+    const blockKeys = this.#blocksOf(start, endExclusive);
+    return blockKeys.filter((blockKey) => this.#claimedPiece(run, geometry.pieceOf(blockKey)) !== undefined);
   }
 
   /** Keys of the blocks that overlap [start, endExclusive). */

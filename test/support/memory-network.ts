@@ -1,7 +1,8 @@
 /**
  * A network in memory under a virtual clock: hosts with an uplink of limited speed, connections with latency, byte
- * streams cut anywhere. Deterministic: the same seed gives the same run. Invariant: bytes arrive in order, `drained`
- * follows every `write` that returned false, and `closed` comes once and last.
+ * streams cut anywhere, and weather that delays, blocks and resets them. Deterministic: the same seed gives the same
+ * run. Invariant: bytes arrive in order, `drained` follows every `write` that returned false (while the other end
+ * lives), and `closed` comes once and last.
  */
 import type { Clock } from '../../src/base/clock.ts';
 import { ProtocolError } from '../../src/base/errors.ts';
@@ -19,6 +20,18 @@ export interface HostOptions {
   /** What connections to and from here say they are; default `memory`. */
   readonly transport?: TransportKind;
 }
+
+/** What lies between two hosts, beyond their own latency and uplink. Asked for each chunk. */
+export interface Weather {
+  /** Extra delay of this chunk in ms: jitter, or the stall of a stream whose packet was lost. */
+  delayMs(from: string, to: string): number;
+  /** Speed of the link; undefined = no limit but the uplink. */
+  bytesPerSecond(from: string, to: string): number | undefined;
+  /** Time until the two reach each other again, in ms; 0 = now. */
+  blockedMs(from: string, to: string): number;
+}
+
+const FAIR_WEATHER: Weather = { delayMs: () => 0, bytesPerSecond: () => undefined, blockedMs: () => 0 };
 
 interface Outgoing {
   readonly bytes: Uint8Array;
@@ -60,6 +73,19 @@ export class MemoryHost {
     return ours;
   }
 
+  /** Loses power: it answers nobody any more, and the other ends of its connections hear nothing. */
+  vanish(): void {
+    this.#listeners.clear();
+    for (const socket of this.sockets) socket.vanish();
+    this.sockets.clear();
+  }
+
+  /** Its process dies: its connections are reset. */
+  crash(): void {
+    this.#listeners.clear();
+    for (const socket of this.sockets) socket.reset();
+  }
+
   acceptor(port: number): ((socket: PeerSocket) => void) | undefined {
     return this.#listeners.get(port);
   }
@@ -74,11 +100,23 @@ export class MemoryHost {
   }
 }
 
+interface SocketParts {
+  readonly clock: Clock;
+  readonly weather: Weather;
+  readonly host: MemoryHost;
+  readonly remote: PeerAddress;
+  /** One way. */
+  readonly latencyMs: number;
+  readonly transport: TransportKind;
+}
+
 export class MemorySocket implements PeerSocket {
   readonly transport: TransportKind;
   remote: PeerAddress | undefined;
   readonly #clock: Clock;
+  readonly #weather: Weather;
   readonly #host: MemoryHost;
+  readonly #remoteHost: string;
   readonly #latencyMs: number;
   #other: MemorySocket | undefined;
   #listener: PeerSocketListener | undefined;
@@ -91,13 +129,20 @@ export class MemorySocket implements PeerSocket {
   #isClosed = false;
   #isEnded = false;
   #isTold = false;
+  /** The other end is gone without a word. */
+  #isOrphan = false;
+  #linkFreeAtMs = 0;
+  #arrivesAtMs = 0;
+  readonly #underWay: (() => void)[] = [];
 
-  constructor(clock: Clock, host: MemoryHost, remote: PeerAddress, latencyMs: number, transport: TransportKind) {
-    this.transport = transport;
-    this.#clock = clock;
-    this.#host = host;
-    this.remote = remote;
-    this.#latencyMs = latencyMs;
+  constructor(parts: SocketParts) {
+    this.transport = parts.transport;
+    this.#clock = parts.clock;
+    this.#weather = parts.weather;
+    this.#host = parts.host;
+    this.remote = parts.remote;
+    this.#remoteHost = parts.remote.host;
+    this.#latencyMs = parts.latencyMs;
   }
 
   join(other: MemorySocket): void {
@@ -140,22 +185,63 @@ export class MemorySocket implements PeerSocket {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#host.sockets.delete(this);
-    if (this.#queuedBytes > HIGH_WATER_BYTES) {
-      for (const { released } of this.#outgoing) released?.();
-      this.#outgoing = [];
-    }
+    if (this.#queuedBytes > HIGH_WATER_BYTES || this.#isOrphan || this.#blockedMs > 0) this.#drop();
     this.#clock.after(0, () => this.#tellClosed());
     if (this.#outgoing.length === 0) this.#finish();
   }
 
-  #tellClosed(): void {
+  /** Both ends break off at once; what was under way is lost. */
+  reset(): void {
+    const other = this.#other;
+    this.#breakOff();
+    if (other !== undefined) other.#breakOff();
+  }
+
+  /** This end is gone and says nothing; what the other sends from now on reaches nobody. */
+  vanish(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#isTold = true;
+    this.#drop();
+    if (this.#other !== undefined) this.#other.#isOrphan = true;
+    this.#other = undefined;
+  }
+
+  get #blockedMs(): number {
+    return this.#weather.blockedMs(this.#host.host, this.#remoteHost);
+  }
+
+  #breakOff(): void {
+    this.#other = undefined;
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#host.sockets.delete(this);
+    this.#drop();
+    this.#clock.after(0, () => this.#tellClosed(new ProtocolError('connection reset')));
+  }
+
+  #drop(): void {
+    for (const { released } of this.#outgoing) released?.();
+    this.#outgoing = [];
+  }
+
+  #tellClosed(cause?: Error): void {
     if (this.#listener === undefined || this.#isTold) return;
     this.#isTold = true;
-    this.#listener.closed(undefined);
+    this.#listener.closed(cause);
   }
 
   #finish(): void {
-    this.#clock.after(this.#latencyMs, () => this.#other?.remoteClosed());
+    this.#carry(() => this.#other?.remoteClosed());
+  }
+
+  /** Brings something to the other end, behind everything that is under way. */
+  #carry(arrive: () => void): void {
+    const nowMs = this.#clock.monotonicMs();
+    const delayMs = this.#latencyMs + this.#weather.delayMs(this.#host.host, this.#remoteHost);
+    this.#arrivesAtMs = Math.max(this.#arrivesAtMs, nowMs + delayMs);
+    this.#underWay.push(arrive);
+    this.#clock.after(this.#arrivesAtMs - nowMs, () => this.#underWay.shift()?.());
   }
 
   remoteClosed(): void {
@@ -179,17 +265,34 @@ export class MemorySocket implements PeerSocket {
 
   #sendNext(): void {
     const next = this.#outgoing[0];
-    if (this.#isSending || next === undefined) return;
+    if (this.#isSending || this.#isOrphan || next === undefined) return;
     this.#isSending = true;
+    const blockedMs = this.#blockedMs;
+    if (blockedMs > 0) {
+      this.#clock.after(blockedMs, () => {
+        this.#isSending = false;
+        this.#sendNext();
+      });
+      return;
+    }
     const chunk = next.bytes.slice(next.at, next.at + (this.#host.options.chunkBytes ?? 16 * 1024));
-    const leftMs = this.#host.transmitMs(chunk.length, this.#clock.monotonicMs());
+    const nowMs = this.#clock.monotonicMs();
+    const leftMs = Math.max(this.#host.transmitMs(chunk.length, nowMs), this.#linkMs(chunk.length, nowMs));
     this.#clock.after(leftMs, () => this.#sent(next, chunk));
+  }
+
+  /** Reserves the link; returns when the bytes have passed, in ms from now. */
+  #linkMs(sizeBytes: number, nowMs: number): number {
+    const rate = this.#weather.bytesPerSecond(this.#host.host, this.#remoteHost);
+    if (rate === undefined) return 0;
+    this.#linkFreeAtMs = Math.max(this.#linkFreeAtMs, nowMs) + (sizeBytes / rate) * 1000;
+    return this.#linkFreeAtMs - nowMs;
   }
 
   #sent(item: Outgoing, chunk: Uint8Array): void {
     this.#isSending = false;
     if (this.#outgoing[0] !== item) return;
-    this.#clock.after(this.#latencyMs, () => this.#other?.arrived(chunk));
+    this.#carry(() => this.#other?.arrived(chunk));
     item.at += chunk.length;
     this.#queuedBytes -= chunk.length;
     if (item.at >= item.bytes.length) {
@@ -208,11 +311,13 @@ export class MemorySocket implements PeerSocket {
 
 export class MemoryNetwork {
   readonly #clock: Clock;
+  readonly weather: Weather;
   readonly #hosts = new Map<string, MemoryHost>();
   #port = 40_000;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, weather: Weather = FAIR_WEATHER) {
     this.#clock = clock;
+    this.weather = weather;
   }
 
   addHost(host: string, options: HostOptions = {}): MemoryHost {
@@ -236,8 +341,9 @@ export class MemoryNetwork {
   connect(from: MemoryHost, to: MemoryHost, port: number): [MemorySocket, MemorySocket] {
     const latencyMs = (from.options.latencyMs ?? 0) + (to.options.latencyMs ?? 0);
     const transport = from.options.transport ?? to.options.transport ?? 'memory';
-    const ours = new MemorySocket(this.#clock, from, { host: to.host, port }, latencyMs, transport);
-    const theirs = new MemorySocket(this.#clock, to, { host: from.host, port: this.#port++ }, latencyMs, transport);
+    const common = { clock: this.#clock, weather: this.weather, latencyMs, transport };
+    const ours = new MemorySocket({ ...common, host: from, remote: { host: to.host, port } });
+    const theirs = new MemorySocket({ ...common, host: to, remote: { host: from.host, port: this.#port++ } });
     ours.join(theirs);
     theirs.join(ours);
     from.sockets.add(ours);

@@ -30,22 +30,23 @@ export class ScriptedPeer {
   readonly socket: PeerSocket;
   #incoming: { readonly ref: BlockRef; readonly bytes: Uint8Array; at: number } | undefined;
 
-  constructor(socket: PeerSocket) {
+  /** One that does not remember keeps no message, request or block: for peers that talk for hours. */
+  constructor(socket: PeerSocket, { remembers = true }: { readonly remembers?: boolean } = {}) {
     this.socket = socket;
     const reader = new WireReader({
       handshake: (handshake) => (this.handshake = handshake),
       message: (message) => {
-        this.messages.push(message);
+        if (remembers) this.messages.push(message);
         this.onMessage(message);
       },
       request: (piece, offsetBytes, lengthBytes) => {
         const request = { piece, offsetBytes, lengthBytes };
-        this.requests.push(request);
+        if (remembers) this.requests.push(request);
         this.onRequest(request);
       },
       blockStart: (piece, offsetBytes, lengthBytes) => {
         const ref = { piece, offsetBytes, lengthBytes };
-        this.#incoming = { ref, bytes: new Uint8Array(lengthBytes), at: 0 };
+        if (remembers) this.#incoming = { ref, bytes: new Uint8Array(lengthBytes), at: 0 };
       },
       blockBytes: (bytes, isLast) => {
         const incoming = this.#incoming;

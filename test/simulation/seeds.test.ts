@@ -1,0 +1,30 @@
+/**
+ * A hundred swarms, each drawn from a seed: who is there, how they are connected, who comes, goes, crashes, lies. After
+ * every instant of virtual time all invariants (`simulator/referee.ts`) are checked.
+ *
+ *     SEEDBED_SIM_SEED=17 npx vitest run test/simulation/seeds.test.ts      replays seed 17 alone, exactly
+ *     SEEDBED_SIM_SEEDS=2000 npx vitest run test/simulation/seeds.test.ts   runs the seeds from 0 to 1999
+ */
+import { expect, test } from 'vitest';
+import { simulate, type Outcome } from './simulator/simulation.ts';
+
+const { SEEDBED_SIM_SEED: only, SEEDBED_SIM_SEEDS: count } = process.env;
+const seeds = only === undefined ? Array.from({ length: Number(count ?? 100) }, (_, seed) => seed) : [Number(only)];
+
+/** What somebody needs to replay a failure, and its last moments. */
+function report({ scenario, breach, recent }: Outcome): string | undefined {
+  if (breach === undefined) return undefined;
+  const { seed, profile, nodes, hostile } = scenario;
+  const cast = `${profile}: ${nodes.length} nodes, hostile: ${hostile.map(({ kind }) => kind).join(', ') || 'none'}`;
+  return [`SEEDBED_SIM_SEED=${seed} (${cast})`, breach.message, ...recent].join('\n');
+}
+
+test.each(seeds)('seed %i: every invariant holds, and everything that can complete completes', async (seed) => {
+  expect(report(await simulate(seed))).toBeUndefined();
+});
+
+test.each([3, 11, 42])('seed %i twice gives the same run, event by event', async (seed) => {
+  const [first, second] = [await simulate(seed), await simulate(seed)];
+  expect(second.fingerprint).toBe(first.fingerprint);
+  expect((await simulate(seed + 100)).fingerprint).not.toBe(first.fingerprint);
+});

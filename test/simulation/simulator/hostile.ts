@@ -1,0 +1,111 @@
+/** Peers of a simulation that break the rules: each kind in one way, over the real wire format. */
+import type { SwarmKey } from '../../../src/base/ids.ts';
+import { swarmKeyOf } from '../../../src/base/ids.ts';
+import { SECOND_MS } from '../../../src/base/units.ts';
+import type { PeerAddress, PeerSocket } from '../../../src/torrent/index.ts';
+import type { MemoryHost } from '../../support/memory-network.ts';
+import { ScriptedPeer } from '../../support/scripted-peer.ts';
+import { PEER_PORT, type TestTorrent } from '../../support/swarm.ts';
+import type { Dice } from './dice.ts';
+import { BEHAVIOURS } from './hostile-behaviours.ts';
+import type { HostilePlan } from './scenario.ts';
+import type { World } from './world.ts';
+
+export const HOSTILE_KINDS = [
+  'wrong blocks',
+  'some wrong blocks',
+  'never answers',
+  'late answers',
+  'half a block',
+  'answers twice',
+  'rejects all',
+  'floods requests',
+  'cancels everything',
+  'false bitfield',
+  'endless have',
+  'flapping',
+  'bogus metadata',
+  'oversize exchange',
+  'slow loris',
+  'garbage',
+  'never reads',
+] as const;
+export type HostileKind = (typeof HOSTILE_KINDS)[number];
+
+/** Connections one hostile peer opens in its life. */
+const MAX_CONNECTIONS = 60;
+const DIAL_EVERY_MS = 4 * SECOND_MS;
+
+/** One connection of a hostile peer, with what its behaviour needs. */
+export interface Attack {
+  readonly peer: ScriptedPeer;
+  readonly socket: PeerSocket;
+  readonly source: TestTorrent;
+  readonly swarmKey: SwarmKey;
+  readonly dice: Dice;
+  /** Runs `task` later, if the connection still stands. */
+  after(delayMs: number, task: () => void): void;
+}
+
+export class HostilePeer {
+  readonly #world: World;
+  readonly #plan: HostilePlan;
+  readonly #machine: MemoryHost;
+  readonly #address: PeerAddress;
+  readonly #dice: Dice;
+  readonly #source: TestTorrent;
+  #connections = 0;
+  #isGone = false;
+
+  constructor(world: World, plan: HostilePlan, at: number) {
+    const source = world.torrents[plan.torrent];
+    if (source === undefined) throw new RangeError('no such torrent');
+    this.#world = world;
+    this.#plan = plan;
+    this.#source = source;
+    this.#dice = world.dice.fork();
+    this.#machine = world.network.addHost(`10.9.${at >> 8}.${at & 255}`, plan.host);
+    this.#address = { host: this.#machine.host, port: PEER_PORT };
+    this.#machine.listen(PEER_PORT, (socket) => this.#attack(socket));
+    world.at(plan.joinsAtMs, () => this.#dial());
+  }
+
+  leave(): void {
+    this.#isGone = true;
+    this.#machine.crash();
+  }
+
+  /** Goes for somebody, again and again. */
+  #dial(): void {
+    if (this.#isGone || this.#connections >= MAX_CONNECTIONS) return;
+    const { honestHosts } = this.#world;
+    const victims = this.#world.announce(this.#plan.torrent, this.#address).filter(({ host }) => honestHosts.has(host));
+    for (const address of victims.slice(0, 2))
+      this.#machine.dial(address).then(
+        (socket) => this.#attack(socket),
+        () => undefined, // nobody there: another one next time
+      );
+    this.#world.at(this.#world.clock.monotonicMs() + DIAL_EVERY_MS, () => this.#dial());
+  }
+
+  #attack(socket: PeerSocket): void {
+    const { v1 } = this.#source.hashes;
+    if (this.#isGone || v1 === undefined || this.#connections++ >= MAX_CONNECTIONS) {
+      socket.close();
+      return;
+    }
+    const peer = new ScriptedPeer(socket, { remembers: false });
+    this.#world.referee.note(`${this.#machine.host} attacks: ${this.#plan.kind}`);
+    BEHAVIOURS[this.#plan.kind]({
+      peer,
+      socket,
+      source: this.#source,
+      swarmKey: swarmKeyOf(v1),
+      dice: this.#dice,
+      after: (delayMs, task) =>
+        this.#world.at(this.#world.clock.monotonicMs() + delayMs, () => {
+          if (!peer.isClosed && !this.#isGone) task();
+        }),
+    });
+  }
+}

@@ -1,0 +1,292 @@
+/**
+ * Watches one connection of one honest engine from outside, as a very pedantic peer would: what it says must be true,
+ * what it answers must have been asked, what it asks the other must have and be willing to give (BEP 3, 6).
+ */
+import { equalBytes } from '../../../src/base/bytes.ts';
+import { AppError } from '../../../src/base/errors.ts';
+import type { SwarmKey } from '../../../src/base/ids.ts';
+import { decodeExtendedHandshake } from '../../../src/codec/extension.ts';
+import { WireReader, type BlockRef, type PeerMessage } from '../../../src/codec/wire.ts';
+import type { Disk } from './disk.ts';
+import type { Referee } from './referee.ts';
+import type { Tap } from './tapped-socket.ts';
+
+/** Requests a peer takes that names no `reqq`. */
+const DEFAULT_REQUEST_QUEUE = 250;
+
+export interface AuditedConnection {
+  /** For reports: `3>7#12`. */
+  readonly name: string;
+  /** The other end keeps to the rules, so what it is owed can be counted. */
+  readonly isHonest: boolean;
+  readonly referee: Referee;
+  nowMs(): number;
+  /** What lies on this node's disk for the torrent; undefined before it has one (magnet). */
+  diskOf(swarmKey: SwarmKey): Disk | undefined;
+  touched(): void;
+  /** Block bytes leave. */
+  uploads(swarmKey: SwarmKey, sizeBytes: number): void;
+}
+
+/** One direction's blocks in flight, by name. */
+type Asked = Map<string, number>;
+
+const keyOf = ({ piece, offsetBytes, lengthBytes }: BlockRef): string => `${piece}/${offsetBytes}+${lengthBytes}`;
+
+function add(asked: Asked, key: string): void {
+  asked.set(key, (asked.get(key) ?? 0) + 1);
+}
+
+/** True when one of them was there. */
+function take(asked: Asked, key: string): boolean {
+  const count = asked.get(key) ?? 0;
+  if (count > 1) asked.set(key, count - 1);
+  else asked.delete(key);
+  return count > 0;
+}
+
+export class WireAudit implements Tap {
+  readonly #parts: AuditedConnection;
+  readonly #out: WireReader;
+  readonly #in: WireReader;
+  /** The remote broke the protocol; what it says no longer matters. */
+  #isInDead = false;
+  #isClosed = false;
+  #swarmKey: SwarmKey | undefined;
+  #theyAreFast = false;
+  #weAreFast = false;
+  // What they asked of us.
+  readonly #theirs: Asked = new Map();
+  /** Without the fast extension cancelled and refused requests end silently, and may still be answered. */
+  readonly #maybe: Asked = new Map();
+  // What we asked of them.
+  readonly #ours: Asked = new Map();
+  #oursCount = 0;
+  #chokedSinceMs: number | undefined = 0;
+  readonly #allowedFast = new Set<number>();
+  #theyHave: Set<number> | 'all' = new Set();
+  #reqq = DEFAULT_REQUEST_QUEUE;
+  #block: { readonly ref: BlockRef; at: number; isRight: boolean } | undefined;
+
+  constructor(parts: AuditedConnection) {
+    this.#parts = parts;
+    this.#out = new WireReader({
+      handshake: (handshake) => {
+        this.#weAreFast = handshake.fast;
+        this.#swarmKey ??= handshake.swarmKey;
+        this.#note('hello');
+      },
+      message: (message) => this.#says(message),
+      request: (piece, offsetBytes, lengthBytes) => this.#asks({ piece, offsetBytes, lengthBytes }),
+      blockStart: (piece, offsetBytes, lengthBytes) => {
+        this.#block = { ref: { piece, offsetBytes, lengthBytes }, at: 0, isRight: true };
+      },
+      blockBytes: (bytes, isLast) => this.#serves(bytes, isLast),
+    });
+    this.#in = new WireReader({
+      handshake: (handshake) => {
+        this.#theyAreFast = handshake.fast;
+        this.#swarmKey ??= handshake.swarmKey;
+      },
+      message: (message) => this.#hears(message),
+      request: (piece, offsetBytes, lengthBytes) => add(this.#theirs, keyOf({ piece, offsetBytes, lengthBytes })),
+      blockStart: (piece, offsetBytes, lengthBytes) => this.#answered({ piece, offsetBytes, lengthBytes }),
+      blockBytes: () => undefined,
+    });
+  }
+
+  touched(): void {
+    this.#parts.touched();
+  }
+
+  sent(bytes: Uint8Array): void {
+    try {
+      this.#out.feed(bytes);
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      this.#parts.referee.broken('no fault escapes', `${this.#parts.name} sends nonsense: ${error.message}`);
+    }
+  }
+
+  received(bytes: Uint8Array): void {
+    if (this.#isInDead) return;
+    try {
+      this.#in.feed(bytes);
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      this.#isInDead = true;
+    }
+  }
+
+  closed(): void {
+    this.#isClosed = true;
+  }
+
+  /** Requests of a peer with the fast extension that got neither block nor reject, on a connection that is open. */
+  get unanswered(): readonly string[] {
+    return this.#isClosed || this.#isInDead || !this.#areFast ? [] : [...this.#theirs.keys()];
+  }
+
+  get name(): string {
+    return this.#parts.name;
+  }
+
+  get #areFast(): boolean {
+    return this.#theyAreFast && this.#weAreFast;
+  }
+
+  get #disk(): Disk | undefined {
+    return this.#swarmKey === undefined ? undefined : this.#parts.diskOf(this.#swarmKey);
+  }
+
+  #note(what: string): void {
+    this.#parts.referee.note(`${this.#parts.name} ${what}`);
+  }
+
+  // What the engine says.
+
+  #says(message: PeerMessage): void {
+    const { referee, name } = this.#parts;
+    this.#note(message.type === 'have' ? `have ${message.piece}` : message.type);
+    switch (message.type) {
+      case 'have':
+        return this.#claims([message.piece]);
+      case 'bitfield':
+        return this.#claims(setBitsOf(message.bytes, this.#disk?.torrent.info.pieceCount ?? 0));
+      case 'have-all':
+        return this.#claims(Array.from({ length: this.#disk?.torrent.info.pieceCount ?? 0 }, (_, piece) => piece));
+      case 'choke':
+        if (!this.#areFast) this.#forgive();
+        return;
+      case 'cancel':
+        if (take(this.#ours, keyOf(message.block))) this.#oursCount--;
+        return;
+      case 'reject': {
+        const wasAsked = take(this.#theirs, keyOf(message.block));
+        referee.check(wasAsked, 'every answer was asked for', () => `${name} rejects ${keyOf(message.block)}`);
+        return;
+      }
+      case 'unchoke':
+      case 'interested':
+      case 'not-interested':
+      case 'have-none':
+      case 'keep-alive':
+      case 'suggest':
+      case 'allowed-fast':
+      case 'port':
+      case 'extended':
+      case 'hash-request':
+      case 'hash-reject':
+      case 'hashes':
+        return;
+    }
+  }
+
+  #claims(pieces: readonly number[]): void {
+    const { referee, name } = this.#parts;
+    const disk = this.#disk;
+    for (const piece of pieces)
+      referee.check(disk?.holds(piece) === true, 'a node claims only what it holds', () => `${name}: piece ${piece}`);
+  }
+
+  #asks(ref: BlockRef): void {
+    const { referee, name } = this.#parts;
+    const key = keyOf(ref);
+    this.#note(`ask ${key}`);
+    add(this.#ours, key);
+    this.#oursCount++;
+    const isChoked = this.#chokedSinceMs !== undefined && this.#chokedSinceMs < this.#parts.nowMs();
+    referee.check(
+      !isChoked || this.#allowedFast.has(ref.piece),
+      'nothing is asked of a peer that chokes',
+      () => `${name}: ${key}`,
+    );
+    const theyHave = this.#theyHave === 'all' || this.#theyHave.has(ref.piece);
+    referee.check(theyHave, 'nothing is asked that a peer does not have', () => `${name}: ${key}`);
+    referee.check(
+      this.#oursCount <= this.#reqq || !this.#parts.isHonest,
+      'no more is asked than a peer takes',
+      () => `${name}: ${this.#oursCount} of ${this.#reqq}`,
+    );
+  }
+
+  #serves(bytes: Uint8Array, isLast: boolean): void {
+    const block = this.#block;
+    if (block === undefined) return;
+    const { ref } = block;
+    const torrent = this.#disk?.torrent;
+    const start = ref.piece * (torrent?.info.pieceLengthBytes ?? 0) + ref.offsetBytes + block.at;
+    block.isRight &&= torrent !== undefined && equalBytes(bytes, torrent.bytes.subarray(start, start + bytes.length));
+    block.at += bytes.length;
+    if (!isLast) return;
+    const { referee, name } = this.#parts;
+    const key = keyOf(ref);
+    this.#note(`block ${key}`);
+    referee.check(block.isRight, 'only verified bytes leave', () => `${name}: ${key}`);
+    const wasAsked = take(this.#theirs, key) || take(this.#maybe, key);
+    referee.check(wasAsked, 'every answer was asked for', () => `${name} serves ${key}`);
+    if (this.#swarmKey !== undefined) this.#parts.uploads(this.#swarmKey, ref.lengthBytes);
+  }
+
+  /** What waits may be dropped without a word, or just be on its way. */
+  #forgive(): void {
+    for (const [key, count] of this.#theirs) this.#maybe.set(key, (this.#maybe.get(key) ?? 0) + count);
+    this.#theirs.clear();
+  }
+
+  // What it is told.
+
+  #hears(message: PeerMessage): void {
+    switch (message.type) {
+      case 'choke':
+        this.#chokedSinceMs ??= this.#parts.nowMs();
+        return;
+      case 'unchoke':
+        this.#chokedSinceMs = undefined;
+        return;
+      case 'have':
+        if (this.#theyHave !== 'all') this.#theyHave.add(message.piece);
+        return;
+      case 'have-all':
+        this.#theyHave = 'all';
+        return;
+      case 'bitfield':
+        for (const piece of setBitsOf(message.bytes, message.bytes.length * 8))
+          if (this.#theyHave !== 'all') this.#theyHave.add(piece);
+        return;
+      case 'allowed-fast':
+        this.#allowedFast.add(message.piece);
+        return;
+      case 'reject':
+        return this.#answered(message.block);
+      case 'cancel':
+        if (!this.#areFast && take(this.#theirs, keyOf(message.block))) add(this.#maybe, keyOf(message.block));
+        return;
+      case 'extended':
+        if (message.extensionId === 0) this.#reqq = decodeExtendedHandshake(message.payload).requestQueue ?? this.#reqq;
+        return;
+      case 'interested':
+      case 'not-interested':
+      case 'have-none':
+      case 'keep-alive':
+      case 'suggest':
+      case 'port':
+      case 'hash-request':
+      case 'hash-reject':
+      case 'hashes':
+        return;
+    }
+  }
+
+  #answered(ref: BlockRef): void {
+    if (take(this.#ours, keyOf(ref))) this.#oursCount--;
+  }
+}
+
+/** Pieces named by a bitfield message; bits behind the last piece do not count. */
+function setBitsOf(bytes: Uint8Array, pieceCount: number): number[] {
+  const pieces: number[] = [];
+  for (let piece = 0; piece < Math.min(pieceCount, bytes.length * 8); piece++)
+    if (((bytes[piece >> 3] ?? 0) & (0x80 >> (piece & 7))) !== 0) pieces.push(piece);
+  return pieces;
+}

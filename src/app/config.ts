@@ -82,13 +82,14 @@ const SETTINGS = {
   host: setting('SEEDBED_HOST', '127.0.0.1', 'Address to listen on; 0.0.0.0 opens it to the network.', host),
   port: setting('SEEDBED_PORT', '24242', 'Web app, API, WebSocket tracker (TCP) and UDP tracker.', port),
   adminPort: setting('SEEDBED_ADMIN_PORT', '24243', 'Health and metrics, on loopback only.', port),
-  peerPort: setting('SEEDBED_PEER_PORT', '24244', 'BitTorrent peers (TCP).', port),
+  peerPort: setting('SEEDBED_PEER_PORT', '24244', 'BitTorrent peers (TCP and uTP).', port),
   encryption: setting(
     'SEEDBED_ENCRYPTION',
     'prefer',
     'Encrypted handshakes with BitTorrent peers: prefer them, require RC4 throughout, or off.',
     oneOf(...ENCRYPTION_POLICIES),
   ),
+  utp: setting('SEEDBED_UTP', 'true', 'Also uTP, on the peer port over UDP, where this system can.', flag),
   data: setting('SEEDBED_DATA', './data', 'Folder for everything that is kept.', folder),
   publicUrl: setting(
     'SEEDBED_PUBLIC_URL',

@@ -9,6 +9,9 @@ import { NodeMseCrypto } from '../adapters/node-crypto/mse-crypto.ts';
 import { TcpDialer } from '../adapters/tcp/dialer.ts';
 import { ConnectionLimits } from '../adapters/tcp/limits.ts';
 import { TcpListener } from '../adapters/tcp/listener.ts';
+import { loadUtp } from '../adapters/utp/load.ts';
+import { UtpPort } from '../adapters/utp/port.ts';
+import { openUtp } from '../kit/node/open-utp.ts';
 import { KeyedConnectionIds } from '../adapters/udp-tracker/connection-ids.ts';
 import { UdpServer } from '../adapters/udp-tracker/udp-server.ts';
 import { loadWebRtc } from '../adapters/webrtc/load.ts';
@@ -73,13 +76,16 @@ export async function startSwarm(
   started.defer(() => answerer?.stop());
 
   const limits = new ConnectionLimits({ maxConnections: config.maxPeers });
+  const library = config.utp ? await loadUtp(log) : undefined;
+  const accept = (socket: PeerSocket): void => seeding.engine.accept(socket);
+  const utp = library && new UtpPort({ library, limits, log, clock, accept });
   const seeding: Seeding = new Seeding({
     media,
     hasher: nodeHasher,
     clock,
     log,
     random: Math.random,
-    createEngine: (finder) => createEngine(config, { clock, log, limits }, finder),
+    createEngine: (finder) => createEngine(config, { clock, log, limits, utp }, finder),
     ...(answerer && { answerer }),
     // So that each of our connections may be for another torrent.
     maxAwake: Math.max(MAX_AWAKE, config.maxPeers),
@@ -106,28 +112,29 @@ export async function startSwarm(
     tracker: new HttpTracker(registry),
     hub: new SignalHub({ registry, clock, log, answerer: seeding, ownPeerId: latinIdOf(seeding.engine.peerId) }),
     seeding,
-    open: (opened) => openPorts(config, { registry, seeding, limits, clock, log }, opened),
+    open: (opened) => openPorts(config, { registry, accept, utp, limits, clock, log }, opened),
   };
+}
+
+interface PortParts {
+  readonly registry: SwarmRegistry;
+  readonly accept: (socket: PeerSocket) => void;
+  /** Undefined where there is no uTP. */
+  readonly utp: UtpPort | undefined;
+  readonly limits: ConnectionLimits;
+  readonly clock: Clock;
+  readonly log: Log;
 }
 
 async function openPorts(
   { host, port, peerPort }: Config,
-  {
-    registry,
-    seeding,
-    limits,
-    clock,
-    log,
-  }: Pick<Swarm, 'registry' | 'seeding'> & {
-    readonly limits: ConnectionLimits;
-    readonly clock: Clock;
-    readonly log: Log;
-  },
+  { registry, accept, utp, limits, clock, log }: PortParts,
   started: AsyncDisposableStack,
 ): Promise<void> {
-  const accept = (socket: PeerSocket): void => seeding.engine.accept(socket);
   const listener = await TcpListener.open({ host, port: peerPort, limits, log, accept });
   started.defer(() => listener.close());
+  await openUtp(utp, host, peerPort, log);
+  started.defer(() => utp?.close());
   const tracker = new UdpTracker(registry, new KeyedConnectionIds(clock));
   const udp = await UdpServer.start({ tracker, log, host, port });
   started.defer(() => udp.stop());
@@ -135,7 +142,7 @@ async function openPorts(
 
 function createEngine(
   config: Config,
-  { clock, log, limits }: { readonly clock: Clock; readonly log: Log; readonly limits: ConnectionLimits },
+  { clock, log, limits, utp }: Pick<PortParts, 'clock' | 'log' | 'limits' | 'utp'>,
   finder: TorrentFinder,
 ): Engine {
   const { seedLimitBytesPerSec } = config;
@@ -151,7 +158,7 @@ function createEngine(
       hasher: nodeHasher,
       log,
       random: Math.random,
-      dialers: [new TcpDialer({ limits, clock })],
+      dialers: [new TcpDialer({ limits, clock }), ...(utp === undefined ? [] : [utp])],
       mse: new NodeMseCrypto(),
     },
     encryption: config.encryption,

@@ -1,7 +1,7 @@
 /**
  * The engine in Node, ready to use: `import { SwarmNode, openFiles } from 'seedbed/torrent/node'`.
  *
- *     await using node = await SwarmNode.open();                     // TCP both ways, WebRTC where the system has it
+ *     await using node = await SwarmNode.open();                     // TCP and uTP both ways, WebRTC where the system has it
  *     const { v1, trackers, peers } = parseMagnet(link);             // from 'seedbed/codec'
  *     const torrent = node.engine.addByHash({
  *       v1, peers, mode: 'on-demand', openStorage: (info) => openFiles(info, 'downloads'),

@@ -1,5 +1,5 @@
 /**
- * A BitTorrent peer in a Node process: engine, TCP both ways, WebRTC through WebSocket trackers, announces. Started and
+ * A BitTorrent peer in a Node process: engine, TCP and uTP both ways, WebRTC through WebSocket trackers, announces. Started and
  * stopped as one; nothing of it is left after `stop`. Where WebRTC's native library is missing, all else works.
  */
 import { nodeHasher } from '../../adapters/node-crypto/hasher.ts';
@@ -8,13 +8,16 @@ import { NodeMseCrypto } from '../../adapters/node-crypto/mse-crypto.ts';
 import { TcpDialer } from '../../adapters/tcp/dialer.ts';
 import { ConnectionLimits } from '../../adapters/tcp/limits.ts';
 import { TcpListener } from '../../adapters/tcp/listener.ts';
+import { loadUtp } from '../../adapters/utp/load.ts';
+import { UtpPort } from '../../adapters/utp/port.ts';
 import type { RtcAnswerer } from '../../adapters/webrtc/answerer.ts';
 import { loadWebRtc, type WebRtc } from '../../adapters/webrtc/load.ts';
 import type { RtcOfferer } from '../../adapters/webrtc/offerer.ts';
 import { AddressPolicy, type AddressSource } from '../../base/address-policy.ts';
 import { systemClock } from '../../base/clock.ts';
 import { type Log, silentLog } from '../../base/log.ts';
-import { Engine, type EncryptionPolicy, type PeerAddress, type Torrent } from '../../torrent/index.ts';
+import { openUtp } from './open-utp.ts';
+import { Engine, type EncryptionPolicy, type PeerAddress, type PeerSocket, type Torrent } from '../../torrent/index.ts';
 import { type Finding, PeerFinder } from './peer-finder.ts';
 
 export interface SwarmNodeOptions {
@@ -28,8 +31,27 @@ export interface SwarmNodeOptions {
   readonly guard?: Guard;
   /** Default: nothing is logged. */
   readonly log?: Log;
-  /** Of handshakes over TCP; default `prefer`. */
+  /** Of handshakes over TCP and uTP; default `prefer`. */
   readonly encryption?: EncryptionPolicy;
+  /** Whether to speak uTP on the same port, where this system can. Default true. */
+  readonly utp?: boolean;
+}
+
+/** Where peers come in. */
+interface Doors {
+  readonly listener: TcpListener;
+  readonly utpPort: UtpPort | undefined;
+}
+
+async function openDoors(
+  { host, port, utp }: { readonly host: string | undefined; readonly port: number; readonly utp: boolean },
+  shared: { readonly limits: ConnectionLimits; readonly log: Log; readonly accept: (socket: PeerSocket) => void },
+): Promise<Doors> {
+  const listener = await TcpListener.open({ port, ...(host === undefined ? {} : { host }), ...shared });
+  const library = utp ? await loadUtp(shared.log) : undefined;
+  const utpPort = library && new UtpPort({ library, ...shared });
+  await openUtp(utpPort, host, listener.address.port, shared.log);
+  return { listener, utpPort };
 }
 
 /** TCP connections; a single download needs few, and all may sit behind one address. */
@@ -41,19 +63,19 @@ export class SwarmNode implements AsyncDisposable {
   readonly #finder: PeerFinder;
   /** Undefined where this system has no WebRTC. */
   readonly #rtc: { readonly answerer: RtcAnswerer; readonly offerer: RtcOfferer } | undefined;
-  readonly #listener: TcpListener;
+  readonly #doors: Doors;
 
-  private constructor(engine: Engine, listener: TcpListener, webRtc: WebRtc | undefined, guard: Guard, log: Log) {
+  private constructor(engine: Engine, doors: Doors, webRtc: WebRtc | undefined, guard: Guard, log: Log) {
     this.engine = engine;
     this.guard = guard;
-    this.#listener = listener;
+    this.#doors = doors;
     const rtc = { iceServers: [], clock: systemClock, log };
     this.#rtc = webRtc && {
       answerer: new webRtc.RtcAnswerer({ ...rtc, accept: (socket) => engine.accept(socket) }),
       offerer: new webRtc.RtcOfferer(rtc),
     };
     const { peerId } = engine;
-    const { port: listenPort } = listener.address;
+    const { port: listenPort } = doors.listener.address;
     this.#finder = new PeerFinder({ peerId, listenPort, guard, rtc: this.#rtc, clock: systemClock, log });
   }
 
@@ -65,18 +87,16 @@ export class SwarmNode implements AsyncDisposable {
     guard,
     log = silentLog,
     encryption = 'prefer',
+    utp = true,
   }: SwarmNodeOptions = {}): Promise<SwarmNode> {
     const webRtc = await loadWebRtc(log);
     const wayOut = guard ?? new Guard({ policy: new AddressPolicy({ allowPrivate }), log });
     const limits = new ConnectionLimits(LIMITS);
     const early: { engine?: Engine } = {};
-    const listener = await TcpListener.open({
-      port,
-      ...(host === undefined ? {} : { host }),
-      limits,
-      log,
-      accept: (socket) => (early.engine === undefined ? socket.close() : early.engine.accept(socket)),
-    });
+    const accept = (socket: PeerSocket): void =>
+      early.engine === undefined ? socket.close() : early.engine.accept(socket);
+    const doors = await openDoors({ host, port, utp }, { limits, log, accept });
+    const { listener, utpPort } = doors;
     const engine = new Engine({
       listenPort: listener.address.port,
       allowAddress: (address, source) => wayOut.policy.allowsPeer(address, source),
@@ -85,18 +105,18 @@ export class SwarmNode implements AsyncDisposable {
         hasher: nodeHasher,
         log,
         random: Math.random,
-        dialers: [new TcpDialer({ limits })],
+        dialers: [new TcpDialer({ limits }), ...(utpPort === undefined ? [] : [utpPort])],
         mse: new NodeMseCrypto(),
       },
       encryption,
     });
     early.engine = engine;
-    return new SwarmNode(engine, listener, webRtc, wayOut, log);
+    return new SwarmNode(engine, doors, webRtc, wayOut, log);
   }
 
   /** Where peers reach us. */
   get address(): PeerAddress {
-    return this.#listener.address;
+    return this.#doors.listener.address;
   }
 
   /**
@@ -111,7 +131,8 @@ export class SwarmNode implements AsyncDisposable {
   async stop(): Promise<void> {
     await this.#finder.stop();
     await this.engine.stop();
-    await Promise.all([this.#listener.close(), this.#rtc?.answerer.stop(), this.#rtc?.offerer.stop()]);
+    const { listener, utpPort } = this.#doors;
+    await Promise.all([listener.close(), utpPort?.close(), this.#rtc?.answerer.stop(), this.#rtc?.offerer.stop()]);
     this.guard.close();
   }
 

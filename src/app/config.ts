@@ -76,6 +76,17 @@ const iceUrls = {
   },
 };
 
+const dhtNodes = {
+  expects: 'nodes as host:port, separated by commas',
+  parse: (text: string): readonly string[] | undefined => {
+    const nodes = text
+      .split(',')
+      .map((node) => node.trim())
+      .filter((node) => node !== '');
+    return nodes.every((node) => /^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]+):\d{1,5}$/.test(node)) ? nodes : undefined;
+  },
+};
+
 const UPLOADS: readonly UploadPolicy[] = ['owner', 'members', 'anyone'];
 
 const SETTINGS = {
@@ -139,6 +150,19 @@ const SETTINGS = {
     bytes,
   ),
   maxPeers: setting('SEEDBED_MAX_PEERS', '500', 'Peer connections at once.', count(1, 20_000)),
+  dht: setting(
+    'SEEDBED_DHT',
+    'off',
+    'Announce what is being seeded in the DHT; private torrents never.',
+    oneOf('off', 'on'),
+  ),
+  dhtPort: setting('SEEDBED_DHT_PORT', '24245', 'DHT node (UDP), where it is on.', port),
+  dhtNodes: setting(
+    'SEEDBED_DHT_NODES',
+    '',
+    'Nodes to begin with, such as router.bittorrent.com:6881,dht.transmissionbt.com:6881; nobody else is contacted unasked.',
+    dhtNodes,
+  ),
   allowPrivatePeers: setting(
     'SEEDBED_ALLOW_PRIVATE_PEERS',
     'false',

@@ -4,6 +4,7 @@
  */
 import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
+import { Guard } from '../adapters/guard/guard.ts';
 import { nodeHasher } from '../adapters/node-crypto/hasher.ts';
 import { NodeMseCrypto } from '../adapters/node-crypto/mse-crypto.ts';
 import { TcpDialer } from '../adapters/tcp/dialer.ts';
@@ -15,12 +16,14 @@ import { openUtp } from '../kit/node/open-utp.ts';
 import { KeyedConnectionIds } from '../adapters/udp-tracker/connection-ids.ts';
 import { UdpServer } from '../adapters/udp-tracker/udp-server.ts';
 import { loadWebRtc } from '../adapters/webrtc/load.ts';
+import type { PeerAddress } from '../base/address.ts';
 import { AddressPolicy } from '../base/address-policy.ts';
 import type { Clock } from '../base/clock.ts';
 import { swarmKeyOf } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import { SECOND_MS } from '../base/units.ts';
 import { latinIdOf } from '../codec/tracker-ws.ts';
+import { Dht } from '../kit/node/dht.ts';
 import type { Media } from '../media/media.ts';
 import { MAX_AWAKE, Seeding, type TorrentFinder } from '../media/seeding.ts';
 import { Engine, type PeerSocket } from '../torrent/index.ts';
@@ -29,6 +32,7 @@ import { SwarmRegistry } from '../tracker/registry.ts';
 import { SignalHub } from '../tracker/signal-hub.ts';
 import { UdpTracker } from '../tracker/udp.ts';
 import type { Config } from './config.ts';
+import { DhtSeeding } from './swarm/dht-seeding.ts';
 import { addressReachableFrom, isAnyHost, isLoopback, type OwnNetwork } from './reachable.ts';
 
 /** Each announce asks for our addresses, and the system's answer costs 0.1 ms. */
@@ -79,13 +83,19 @@ export async function startSwarm(
   const library = config.utp ? await loadUtp(log) : undefined;
   const accept = (socket: PeerSocket): void => seeding.engine.accept(socket);
   const utp = library && new UtpPort({ library, limits, log, clock, accept });
+  const policy = new AddressPolicy({
+    allowPrivate: config.allowPrivatePeers,
+    // Where the public address is elsewhere, loopback is where the reverse proxy is.
+    loopbackIsPeer: isLoopback(new URL(config.publicUrl).hostname.replace(/^\[|\]$/g, '')),
+  });
+  const dht: { current?: Dht } = {};
   const seeding: Seeding = new Seeding({
     media,
     hasher: nodeHasher,
     clock,
     log,
     random: Math.random,
-    createEngine: (finder) => createEngine(config, { clock, log, limits, utp }, finder),
+    createEngine: (finder) => createEngine(config, { clock, log, limits, utp, policy, dht }, finder),
     ...(answerer && { answerer }),
     // So that each of our connections may be for another torrent.
     maxAwake: Math.max(MAX_AWAKE, config.maxPeers),
@@ -112,7 +122,10 @@ export async function startSwarm(
     tracker: new HttpTracker(registry),
     hub: new SignalHub({ registry, clock, log, answerer: seeding, ownPeerId: latinIdOf(seeding.engine.peerId) }),
     seeding,
-    open: (opened) => openPorts(config, { registry, accept, utp, limits, clock, log }, opened),
+    open: async (opened) => {
+      await openPorts(config, { registry, accept, utp, limits, clock, log }, opened);
+      if (config.dht === 'on') await openDht(config, { seeding, policy, dht, clock, log }, opened);
+    },
   };
 }
 
@@ -140,18 +153,35 @@ async function openPorts(
   started.defer(() => udp.stop());
 }
 
+/** The DHT as far as it is there: its port opens when all else is ready. */
+interface DhtParts {
+  readonly policy: AddressPolicy;
+  readonly dht: { current?: Dht };
+}
+
+/** Nobody is contacted but the nodes that are configured, and by whom they lead to. */
+async function openDht(
+  { host, peerPort, dhtPort, dhtNodes }: Config,
+  { seeding, policy, dht, clock, log }: Pick<Swarm, 'seeding'> & DhtParts & Pick<PortParts, 'clock' | 'log'>,
+  started: AsyncDisposableStack,
+): Promise<void> {
+  const guard = new Guard({ policy, clock, log });
+  const opened = await Dht.open({ hosts: [host], port: dhtPort, bootstrap: dhtNodes, guard, log });
+  started.defer(() => opened.stop());
+  started.use(new DhtSeeding({ engine: seeding.engine, dht: opened, peerPort }, { clock, log }));
+  dht.current = opened;
+}
+
 function createEngine(
   config: Config,
-  { clock, log, limits, utp }: Pick<PortParts, 'clock' | 'log' | 'limits' | 'utp'>,
+  { clock, log, limits, utp, policy, dht }: Pick<PortParts, 'clock' | 'log' | 'limits' | 'utp'> & DhtParts,
   finder: TorrentFinder,
 ): Engine {
   const { seedLimitBytesPerSec } = config;
-  const policy = new AddressPolicy({
-    allowPrivate: config.allowPrivatePeers,
-    // Where the public address is elsewhere, loopback is where the reverse proxy is.
-    loopbackIsPeer: isLoopback(new URL(config.publicUrl).hostname.replace(/^\[|\]$/g, '')),
-  });
   return new Engine({
+    ...(config.dht === 'on' && {
+      dht: { port: config.dhtPort, heardOf: (node: PeerAddress) => dht.current?.heardOf(node) },
+    }),
     allowAddress: (address, source) => policy.allowsPeer(address, source),
     ports: {
       clock,

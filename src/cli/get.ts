@@ -6,9 +6,11 @@ import { formatBytes, formatDuration } from '../base/units.ts';
 import {
   type Command,
   complain,
+  type DhtWish,
   EXIT,
   readArguments,
   readChoice,
+  readDht,
   readNumber,
   stopOnSignal,
   WrongUsage,
@@ -31,6 +33,8 @@ Options:
       --local          Also contact private addresses (of this machine, your network) that the source names
       --timeout <seconds>  Give up after so long; what came is kept
       --encryption <policy>  Encrypted handshakes: prefer (default), require or off
+      --dht            Also look for peers in the DHT (BEP 5), starting from the nodes named
+      --dht-node <host:port>  A node to begin with, such as router.bittorrent.com:6881 (may be given several times)
       --json           One JSON object a line on standard output instead of a progress bar
   -h, --help           Show this, and end
 
@@ -47,6 +51,8 @@ const OPTIONS = {
   local: { type: 'boolean' },
   timeout: { type: 'string' },
   encryption: { type: 'string' },
+  dht: { type: 'boolean' },
+  'dht-node': { type: 'string', multiple: true },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -73,6 +79,7 @@ export const getCommand: Command = {
       encryption: readChoice('encryption', values.encryption ?? 'prefer', ENCRYPTION_POLICIES),
       useWebSeeds: values['no-web-seeds'] !== true,
       allowPrivate: values.local === true,
+      dht: readDht(values),
       json: values.json ?? false,
       signal: timeoutMs === undefined ? stopped : AbortSignal.any([stopped, AbortSignal.timeout(timeoutMs)]),
     });
@@ -95,6 +102,7 @@ interface GetOptions {
   readonly encryption: EncryptionPolicy;
   readonly useWebSeeds: boolean;
   readonly allowPrivate: boolean;
+  readonly dht: DhtWish | undefined;
   readonly json: boolean;
   readonly signal: AbortSignal;
 }

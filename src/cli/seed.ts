@@ -5,9 +5,11 @@ import { formatBytes } from '../base/units.ts';
 import {
   type Command,
   complain,
+  type DhtWish,
   EXIT,
   readArguments,
   readChoice,
+  readDht,
   readNumber,
   stopOnSignal,
   WrongUsage,
@@ -27,6 +29,8 @@ Options:
       --host <address>  Listen on this address only
       --port <number>  Port for peers; default: any
       --encryption <policy>  Encrypted handshakes: prefer (default), require or off
+      --dht            Also look for peers in the DHT (BEP 5), starting from the nodes named
+      --dht-node <host:port>  A node to begin with, such as router.bittorrent.com:6881 (may be given several times)
       --json           One JSON object a line on standard output
   -h, --help           Show this, and end
 
@@ -42,6 +46,8 @@ const OPTIONS = {
   host: { type: 'string' },
   port: { type: 'string' },
   encryption: { type: 'string' },
+  dht: { type: 'boolean' },
+  'dht-node': { type: 'string', multiple: true },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -66,6 +72,7 @@ export const seedCommand: Command = {
         host: values.host,
         port: values.port === undefined ? 0 : readNumber('port', values.port, 1, 65_535),
         encryption: readChoice('encryption', values.encryption ?? 'prefer', ENCRYPTION_POLICIES),
+        dht: readDht(values),
         json,
         signal: stopOnSignal(),
       });
@@ -83,6 +90,7 @@ interface SeedOptions {
   readonly host: string | undefined;
   readonly port: number;
   readonly encryption: EncryptionPolicy;
+  readonly dht: DhtWish | undefined;
   readonly json: boolean;
   readonly signal: AbortSignal;
 }

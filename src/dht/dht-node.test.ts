@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { DatagramNetwork } from '../../test/support/datagram-network.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
-import { seededBytes, seededRandom } from '../../test/support/random-bytes.ts';
+import { seededBytes } from '../../test/support/random-bytes.ts';
 import type { PeerAddress } from '../base/address.ts';
 import { AddressPolicy } from '../base/address-policy.ts';
 import { utf8 } from '../base/bytes.ts';
@@ -31,12 +31,11 @@ class World {
     const at = this.nodes.length;
     const node = new DhtNode({
       id: seededBytes(`node ${at}`, 20),
-      bootstrap,
+      bootstrap: () => Promise.resolve(bootstrap),
       ports: {
         socket: this.network.open({ host: host ?? `20.0.${at >> 8}.${at & 255}`, port: 6_881 }),
         clock: this.clock,
         log: silentLog,
-        random: seededRandom(at),
         allowAddress: (address, source) => this.#policy.allowsPeer(address, source),
       },
     });

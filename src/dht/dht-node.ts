@@ -36,8 +36,8 @@ const MAX_CHECKS = 16;
 
 export interface DhtNodeOptions {
   readonly ports: DhtPorts;
-  /** Judged addresses of nodes to begin with; may be empty. */
-  readonly bootstrap: readonly PeerAddress[];
+  /** Judged addresses of nodes to begin with, asked for whenever nobody else is known; may be empty. */
+  readonly bootstrap: (signal: AbortSignal) => Promise<readonly PeerAddress[]>;
   /** 20 bytes; random by default. */
   readonly id?: Uint8Array;
 }
@@ -45,7 +45,7 @@ export interface DhtNodeOptions {
 export class DhtNode {
   readonly id: Uint8Array;
   readonly #ports: DhtPorts;
-  readonly #bootstrap: readonly PeerAddress[];
+  readonly #bootstrap: DhtNodeOptions['bootstrap'];
   readonly #tasks: TaskGroup;
   readonly #table: RoutingTable;
   readonly #queries: Queries;
@@ -168,7 +168,7 @@ export class DhtNode {
   /** Finds our neighbours, from the bootstrap nodes on. */
   async #join(): Promise<void> {
     const question = { method: 'find_node', target: this.id } as const;
-    const own = this.#bootstrap.filter((address) => this.#isOurFamily(address));
+    const own = (await this.#bootstrap(this.#tasks.signal)).filter((address) => this.#isOurFamily(address));
     await Promise.all(own.map((address) => this.#askAt(address, question)));
     await this.#walk(this.id, question, this.#tasks.signal);
     this.#ports.log.info('dht.joined', { nodes: this.size, family: this.#ports.socket.family });

@@ -19,8 +19,6 @@ export interface DhtPorts {
   readonly socket: DatagramSocket;
   readonly clock: Clock;
   readonly log: Log;
-  /** Uniform in [0, 1). */
-  readonly random: () => number;
   /** Which addresses may be contacted, told on, and stored. */
   readonly allowAddress: (address: PeerAddress, source: AddressSource) => boolean;
 }

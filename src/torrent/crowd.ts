@@ -41,6 +41,7 @@ export interface CrowdHost {
   introduce(peer: Peer): void;
   joined(peer: Peer): void;
   left(peer: Peer): void;
+  dhtPortHeard(peer: Peer, port: number): void;
   storageFailed(error: unknown): void;
   wake(): void;
 }
@@ -265,6 +266,7 @@ export class Crowd {
       hashesReceived: (peer, request, hashes) => content()?.hashes?.answered(peer, request, hashes),
       hashesRejected: (peer, request) => content()?.hashes?.rejected(peer, request),
       turn: (peer) => content()?.downloader.fill(peer),
+      dhtPortHeard: (peer, port) => this.#host.dhtPortHeard(peer, port),
       storageFailed: (error) => this.#host.storageFailed(error),
       closed: (peer, cause) => this.#onClosed(peer, cause),
     };

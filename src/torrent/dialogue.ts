@@ -2,14 +2,17 @@
  * What a torrent says to its peers about itself, and what it does with their extension messages. Invariant: a new peer
  * hears what we have first and our extensions next (BEP 6 wants this order).
  */
+import { encodePort } from '../codec/wire-encode.ts';
 import type { Content } from './content.ts';
 import type { Crowd } from './crowd.ts';
 import { handleExtended, sayExtendedHandshake, type ExtensionHandlers } from './extensions.ts';
 import type { Metadata } from './metadata.ts';
 import type { Peer } from './peer.ts';
+import type { DhtLink } from './shared.ts';
 
 export interface DialogueParts {
   readonly listenPort: number | undefined;
+  readonly dht: DhtLink | undefined;
   readonly metadata: Metadata;
   crowd(): Crowd;
   /** Undefined while the metadata is not known. */
@@ -42,6 +45,19 @@ export class Dialogue {
   introduce(peer: Peer): void {
     peer.sayPieces(this.#parts.content()?.store.have);
     this.sayExtensions(peer);
+    const { dht } = this.#parts;
+    if (dht !== undefined && peer.handshake.dht && !this.#isPrivate) peer.send(encodePort(dht.port));
+  }
+
+  /** A peer told the UDP port of its DHT node (BEP 5). */
+  dhtPortHeard(peer: Peer, port: number): void {
+    const { remote, transport } = peer.connection;
+    if (remote === undefined || transport === 'webrtc' || port === 0 || this.#isPrivate) return;
+    this.#parts.dht?.heardOf({ host: remote.host, port });
+  }
+
+  get #isPrivate(): boolean {
+    return this.#parts.content()?.info.isPrivate ?? false;
   }
 
   /** Our extended handshake, at the start and whenever what it says has changed (BEP 10). */

@@ -20,7 +20,7 @@ import { JobLimit } from './job-limit.ts';
 import type { EncryptionPolicy } from './opening.ts';
 import type { EnginePorts, PeerAddress, PeerSocket } from './ports.ts';
 import { TokenBucket } from './rate.ts';
-import { DEFAULT_LIMITS, type AddressFilter, type EngineLimits, type Shared } from './shared.ts';
+import { DEFAULT_LIMITS, type AddressFilter, type DhtLink, type EngineLimits, type Shared } from './shared.ts';
 import type { RateLimits } from './traffic.ts';
 import { Torrent } from './torrent.ts';
 import type { OpenedStorage, TorrentHost, TorrentOptions } from './torrent-types.ts';
@@ -34,6 +34,8 @@ export interface EngineOptions {
   readonly peerId?: Uint8Array;
   /** Port for incoming connections, told to peers. */
   readonly listenPort?: number;
+  /** The DHT node whose port peers are told; private torrents excepted. */
+  readonly dht?: DhtLink;
   readonly limits?: Partial<EngineLimits>;
   /** Which addresses may be dialled or passed on; default all. */
   readonly allowAddress?: AddressFilter;
@@ -90,6 +92,7 @@ export class Engine {
       peerId,
       limits,
       listenPort: options.listenPort,
+      dht: options.dht,
       pieceBuffers: new BufferPool(limits.pieceBufferBytes),
       serveBuffers: new BufferPool(limits.serveBufferBytes),
       hashJobs: new JobLimit(limits.maxHashJobs),

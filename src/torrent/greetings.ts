@@ -225,7 +225,7 @@ export class Greetings {
       peerId: this.#options.shared.peerId,
       extensions: true,
       fast: true,
-      dht: false,
+      dht: this.#options.shared.dht !== undefined,
       v2,
     });
   }

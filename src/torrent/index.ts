@@ -32,7 +32,7 @@ export type { RecheckOptions, RecheckProgress } from './upkeep.ts';
 export type { FileChoice, FilePriority, TorrentMode } from './wishes.ts';
 export type { ReadOptions } from './reader.ts';
 export { ENCRYPTION_POLICIES, type EncryptionPolicy } from './opening.ts';
-export { DEFAULT_LIMITS, type AddressFilter, type EngineLimits } from './shared.ts';
+export { DEFAULT_LIMITS, type AddressFilter, type DhtLink, type EngineLimits } from './shared.ts';
 export type {
   ContentInspection,
   EngineInspection,

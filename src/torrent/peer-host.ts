@@ -28,6 +28,8 @@ export interface PeerHost<Peer> {
   hashesRejected(peer: Peer, request: HashRequest): void;
   /** A chunk was read completely: ask for more. */
   turn(peer: Peer): void;
+  /** Where its DHT node listens (BEP 5). */
+  dhtPortHeard(peer: Peer, port: number): void;
   storageFailed(error: unknown): void;
   closed(peer: Peer, cause: Error | undefined): void;
 }

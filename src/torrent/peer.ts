@@ -244,8 +244,9 @@ export class Peer implements ConnectionOwner, BlockSource {
   message(message: PeerMessage): void {
     switch (message.type) {
       case 'keep-alive':
-      case 'port':
         return;
+      case 'port':
+        return this.#host.dhtPortHeard(this, message.port);
       case 'hash-request':
         return this.#host.hashesRequested(this, message.request);
       case 'hashes':

@@ -48,12 +48,21 @@ export const DEFAULT_LIMITS: EngineLimits = {
 /** Which addresses may be dialled, by who named them; what strangers may name is also what they may be told. */
 export type AddressFilter = (address: PeerAddress, source: AddressSource) => boolean;
 
+/** The DHT node beside the engine, where there is one (BEP 5). */
+export interface DhtLink {
+  /** UDP port of our node, told to peers that have one. */
+  readonly port: number;
+  /** A peer told where its node listens. */
+  heardOf(node: PeerAddress): void;
+}
+
 export interface Shared {
   readonly ports: EnginePorts;
   readonly peerId: Uint8Array;
   readonly limits: EngineLimits;
   /** Port for incoming connections, told to peers; undefined = none. */
   readonly listenPort: number | undefined;
+  readonly dht: DhtLink | undefined;
   readonly pieceBuffers: BufferPool;
   readonly serveBuffers: BufferPool;
   readonly hashJobs: JobLimit;

@@ -82,6 +82,7 @@ export class Torrent {
     });
     this.#dialogue = new Dialogue({
       listenPort: host.shared.listenPort,
+      dht: host.shared.dht,
       metadata: this.#metadata,
       crowd: () => this.#crowd,
       content: () => this.#content,
@@ -355,6 +356,7 @@ export class Torrent {
         this.#metadata.left(peer);
         this.#emitPeer(peer, 'gone');
       },
+      dhtPortHeard: (peer, port) => this.#dialogue.dhtPortHeard(peer, port),
       storageFailed: (error) => this.#fail(error),
       wake: () => this.#wake(),
     });

@@ -5,7 +5,7 @@ import { swarmKeyOf, type SwarmKey } from '../../src/base/ids.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
 import { Bitfield } from '../../src/codec/bitfield.ts';
 import { decodePexMessage, encodePexMessage } from '../../src/codec/extension.ts';
-import { encodeBitfield, encodeExtended } from '../../src/codec/wire-encode.ts';
+import { encodeBitfield, encodeExtended, encodePort } from '../../src/codec/wire-encode.ts';
 import { Engine, type Torrent, type TorrentOptions } from '../../src/torrent/index.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { ScriptedPeer } from '../support/scripted-peer.ts';
@@ -417,4 +417,31 @@ test('a torrent without a hash, and an engine with a short peer id, are refused'
   expect(() => engine.addByHash({ openStorage: () => Promise.reject(new Error('never')) })).toThrow(/info hash/);
   const ports = { clock: swarm.clock, hasher: instantHasher, log: silentLog, random: Math.random, dialers: [] };
   expect(() => new Engine({ ports, peerId: new Uint8Array(19) })).toThrow(/20 bytes/);
+});
+
+test.each([
+  { isPrivate: false, told: [6_882], heard: [{ port: 6_999 }] },
+  { isPrivate: true, told: [], heard: [] },
+])('peers tell each other of their DHT nodes (BEP 5), private ($isPrivate) torrents excepted', async (want) => {
+  const heard: unknown[] = [];
+  const swarm = new Swarm();
+  swarm.addMachine();
+  const source = await makeTorrent(MIB, PIECE, { isPrivate: want.isPrivate });
+  const seed = swarm.addNode({}, { dht: { port: 6_882, heardOf: (node) => heard.push(node) } });
+  seedOn(seed, source);
+  const machine = swarm.addMachine();
+  const peer = new ScriptedPeer(await machine.dial(seed.address));
+  peer
+    .sayHello({ swarmKey: keyOf(source), dht: true })
+    .signal('haveNone')
+    .send(encodePort(6_999));
+  const stranger = new ScriptedPeer(await swarm.addMachine().dial(seed.address));
+  stranger.sayHello({ swarmKey: keyOf(source), dht: false }).signal('haveNone');
+  await swarm.clock.advanceAsync(1_000);
+  const portsTold = (of: ScriptedPeer): number[] =>
+    of.messages.flatMap((message) => (message.type === 'port' ? [message.port] : []));
+  expect(peer.handshake?.dht).toBe(true);
+  expect(portsTold(peer)).toEqual(want.told);
+  expect(portsTold(stranger)).toEqual([]);
+  expect(heard).toEqual(want.heard.map(({ port }) => ({ host: machine.host, port })));
 });

@@ -14,6 +14,7 @@ export interface ScriptedOptions {
   readonly swarmKey: SwarmKey;
   readonly fast?: boolean;
   readonly extensions?: boolean;
+  readonly dht?: boolean;
   readonly v2?: boolean;
   readonly peerId?: Uint8Array;
 }
@@ -68,8 +69,15 @@ export class ScriptedPeer {
     return this;
   }
 
-  sayHello({ swarmKey, fast = true, extensions = false, v2 = false, peerId = createPeerId() }: ScriptedOptions): this {
-    return this.send(encodeHandshake({ swarmKey, peerId, fast, extensions, dht: false, v2 }));
+  sayHello({
+    swarmKey,
+    fast = true,
+    extensions = false,
+    dht = false,
+    v2 = false,
+    peerId = createPeerId(),
+  }: ScriptedOptions): this {
+    return this.send(encodeHandshake({ swarmKey, peerId, fast, extensions, dht, v2 }));
   }
 
   signal(signal: Parameters<typeof encodeSignal>[0]): this {

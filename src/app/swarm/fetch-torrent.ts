@@ -6,7 +6,7 @@ import { InvalidInput } from '../../base/errors.ts';
 import { type Log, silentLog } from '../../base/log.ts';
 import type { EncryptionPolicy, PeerAddress } from '../../torrent/index.ts';
 import { Download, type DownloadProgress, type DownloadResult } from './download.ts';
-import { SwarmNode } from '../../kit/node/swarm-node.ts';
+import { SwarmNode, type SwarmNodeOptions } from '../../kit/node/swarm-node.ts';
 import type { FileFilter } from './file-filter.ts';
 import { readSource } from './torrent-source.ts';
 
@@ -24,6 +24,8 @@ export interface FetchOptions {
   readonly useWebSeeds: boolean;
   /** Whether the source, and the peers it leads to, may name addresses of this machine and of private networks. */
   readonly allowPrivate: boolean;
+  /** Undefined: the DHT stays off. */
+  readonly dht?: SwarmNodeOptions['dht'];
   /** Hears once of each host that the source names and that was not contacted because of where it is. */
   readonly leftOut?: (host: string) => void;
   /** Files to fetch; absent: those the link selects, else all. */
@@ -57,7 +59,7 @@ export async function fetchTorrent(options: FetchOptions): Promise<Fetching> {
   const policy = new AddressPolicy({ allowPrivate });
   const leftOut = once(options.leftOut ?? (() => undefined));
   const guard = new Guard({ policy, log, leftOut });
-  const node = await SwarmNode.open({ port, log, guard, encryption });
+  const node = await SwarmNode.open({ port, log, guard, dht: options.dht, encryption });
   const resolved = await readSource(source, { guard, signal }).catch(async (error: unknown) => {
     await node.stop();
     throw error;

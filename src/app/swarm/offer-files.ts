@@ -12,7 +12,7 @@ import type { InfoHashes } from '../../codec/metainfo.ts';
 import { contentBytesOf } from '../../codec/torrent-info.ts';
 import { hashPath } from '../../kit/node/hash-path.ts';
 import { type HashedFile, hashFile, seedFile, type SeededFile } from '../../kit/node/seed-files.ts';
-import { SwarmNode } from '../../kit/node/swarm-node.ts';
+import { SwarmNode, type SwarmNodeOptions } from '../../kit/node/swarm-node.ts';
 import type { EncryptionPolicy } from '../../torrent/index.ts';
 
 export interface OfferOptions {
@@ -28,6 +28,8 @@ export interface OfferOptions {
   readonly port: number;
   /** Default `prefer`. */
   readonly encryption?: EncryptionPolicy;
+  /** Undefined: the DHT stays off. */
+  readonly dht?: SwarmNodeOptions['dht'];
   readonly signal: AbortSignal;
   readonly log?: Log;
 }
@@ -61,7 +63,14 @@ export async function offerFiles(
     ready.push(await hash(file, options.format, signal, progress));
   }
   const guard = new Guard({ policy: new AddressPolicy(), log });
-  const node = await SwarmNode.open({ port, log, guard, encryption, ...(host === undefined ? {} : { host }) });
+  const node = await SwarmNode.open({
+    port,
+    log,
+    guard,
+    dht: options.dht,
+    encryption,
+    ...(host === undefined ? {} : { host }),
+  });
   try {
     const seeded: SeededFile[] = [];
     for (const file of ready) seeded.push(await seedFile(node, file, trackers, log));

@@ -1,5 +1,5 @@
 /**
- * Finds peers for torrents: HTTP, UDP and WebSocket trackers, each shared by all torrents. Every address comes judged:
+ * Finds peers for torrents: HTTP, UDP and WebSocket trackers and the DHT, each shared by all torrents. Every address comes judged:
  * what a tracker may name depends on where it was reached. After `stop` nothing is left.
  */
 import type { Guard } from '../../adapters/guard/guard.ts';
@@ -16,6 +16,7 @@ import { AppError } from '../../base/errors.ts';
 import type { SwarmKey } from '../../base/ids.ts';
 import type { Log } from '../../base/log.ts';
 import type { Torrent } from '../../torrent/index.ts';
+import type { Dht } from './dht.ts';
 
 /** From so many on, no WebRTC offers are made. */
 const ENOUGH_PEERS = 10;
@@ -28,6 +29,8 @@ export interface PeerFinderOptions {
   readonly guard: Guard;
   /** Undefined where this system has no WebRTC: WebSocket trackers are left out. */
   readonly rtc: { readonly answerer: RtcAnswerer; readonly offerer: RtcOfferer } | undefined;
+  /** Undefined where it is switched off. */
+  readonly dht: Dht | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -64,9 +67,11 @@ export class PeerFinder {
       for (const announcing of announcings) announcing.completed();
       for (const tracker of trackers) for (const key of torrent.keys) tracker.completed(key);
     });
+    const leaveDht = this.#options.dht?.find(torrent, this.#options.listenPort);
     return {
       stop: async () => {
         offDone();
+        leaveDht?.();
         for (const tracker of trackers) for (const key of torrent.keys) tracker.leave(key);
         await Promise.all(announcings.map((announcing) => announcing.stop()));
       },

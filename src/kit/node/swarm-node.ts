@@ -2,6 +2,7 @@
  * A BitTorrent peer in a Node process: engine, TCP and uTP both ways, WebRTC through WebSocket trackers, announces. Started and
  * stopped as one; nothing of it is left after `stop`. Where WebRTC's native library is missing, all else works.
  */
+import { networkInterfaces } from 'node:os';
 import { nodeHasher } from '../../adapters/node-crypto/hasher.ts';
 import { Guard } from '../../adapters/guard/guard.ts';
 import { NodeMseCrypto } from '../../adapters/node-crypto/mse-crypto.ts';
@@ -14,10 +15,12 @@ import type { RtcAnswerer } from '../../adapters/webrtc/answerer.ts';
 import { loadWebRtc, type WebRtc } from '../../adapters/webrtc/load.ts';
 import type { RtcOfferer } from '../../adapters/webrtc/offerer.ts';
 import { AddressPolicy, type AddressSource } from '../../base/address-policy.ts';
+import { scopeOf } from '../../base/address-scope.ts';
 import { systemClock } from '../../base/clock.ts';
 import { type Log, silentLog } from '../../base/log.ts';
 import { openUtp } from './open-utp.ts';
 import { Engine, type EncryptionPolicy, type PeerAddress, type PeerSocket, type Torrent } from '../../torrent/index.ts';
+import { Dht, type DhtOptions } from './dht.ts';
 import { type Finding, PeerFinder } from './peer-finder.ts';
 
 export interface SwarmNodeOptions {
@@ -29,6 +32,8 @@ export interface SwarmNodeOptions {
   readonly allowPrivate?: boolean;
   /** The way out, in place of one of its own; closed with the node. */
   readonly guard?: Guard;
+  /** The DHT (BEP 5): UDP port, 0 = any, and `host:port` of nodes to begin with. Default: off. */
+  readonly dht?: Pick<DhtOptions, 'port' | 'bootstrap'> | undefined;
   /** Default: nothing is logged. */
   readonly log?: Log;
   /** Of handshakes over TCP and uTP; default `prefer`. */
@@ -57,15 +62,25 @@ async function openDoors(
 /** TCP connections; a single download needs few, and all may sit behind one address. */
 const LIMITS = { maxConnections: 200, maxPerAddress: 50 };
 
+interface SwarmNodeParts {
+  readonly engine: Engine;
+  readonly doors: Doors;
+  readonly webRtc: WebRtc | undefined;
+  readonly guard: Guard;
+  readonly dht: Dht | undefined;
+  readonly log: Log;
+}
+
 export class SwarmNode implements AsyncDisposable {
   readonly engine: Engine;
   readonly guard: Guard;
   readonly #finder: PeerFinder;
+  readonly #dht: Dht | undefined;
   /** Undefined where this system has no WebRTC. */
   readonly #rtc: { readonly answerer: RtcAnswerer; readonly offerer: RtcOfferer } | undefined;
   readonly #doors: Doors;
 
-  private constructor(engine: Engine, doors: Doors, webRtc: WebRtc | undefined, guard: Guard, log: Log) {
+  private constructor({ engine, doors, webRtc, guard, dht, log }: SwarmNodeParts) {
     this.engine = engine;
     this.guard = guard;
     this.#doors = doors;
@@ -76,7 +91,8 @@ export class SwarmNode implements AsyncDisposable {
     };
     const { peerId } = engine;
     const { port: listenPort } = doors.listener.address;
-    this.#finder = new PeerFinder({ peerId, listenPort, guard, rtc: this.#rtc, clock: systemClock, log });
+    this.#dht = dht;
+    this.#finder = new PeerFinder({ peerId, listenPort, guard, rtc: this.#rtc, dht, clock: systemClock, log });
   }
 
   /** @throws Unavailable when the port is taken. */
@@ -85,6 +101,7 @@ export class SwarmNode implements AsyncDisposable {
     port = 0,
     allowPrivate = false,
     guard,
+    dht: dhtOptions,
     log = silentLog,
     encryption = 'prefer',
     utp = true,
@@ -97,8 +114,13 @@ export class SwarmNode implements AsyncDisposable {
       early.engine === undefined ? socket.close() : early.engine.accept(socket);
     const doors = await openDoors({ host, port, utp }, { limits, log, accept });
     const { listener, utpPort } = doors;
+    const dht = await openDht(dhtOptions, { host, guard: wayOut, log }).catch(async (error: unknown) => {
+      await Promise.all([listener.close(), utpPort?.close()]);
+      throw error;
+    });
     const engine = new Engine({
       listenPort: listener.address.port,
+      ...(dht !== undefined && { dht }),
       allowAddress: (address, source) => wayOut.policy.allowsPeer(address, source),
       ports: {
         clock: systemClock,
@@ -111,7 +133,12 @@ export class SwarmNode implements AsyncDisposable {
       encryption,
     });
     early.engine = engine;
-    return new SwarmNode(engine, doors, webRtc, wayOut, log);
+    return new SwarmNode({ engine, doors, webRtc, guard: wayOut, dht, log });
+  }
+
+  /** The DHT node, where it is switched on. */
+  get dht(): Pick<Dht, 'port' | 'size'> | undefined {
+    return this.#dht;
   }
 
   /** Where peers reach us. */
@@ -130,6 +157,7 @@ export class SwarmNode implements AsyncDisposable {
   /** Says goodbye to trackers, then closes everything. */
   async stop(): Promise<void> {
     await this.#finder.stop();
+    await this.#dht?.stop();
     await this.engine.stop();
     const { listener, utpPort } = this.#doors;
     await Promise.all([listener.close(), utpPort?.close(), this.#rtc?.answerer.stop(), this.#rtc?.offerer.stop()]);
@@ -139,4 +167,16 @@ export class SwarmNode implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
+}
+
+/** On all interfaces, IPv6 where the machine has an address of it. */
+async function openDht(
+  options: SwarmNodeOptions['dht'],
+  { host, guard, log }: { readonly host: string | undefined; readonly guard: Guard; readonly log: Log },
+): Promise<Dht | undefined> {
+  if (options === undefined) return undefined;
+  const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const hasV6 = own.some(({ family, address }) => family === 'IPv6' && scopeOf(address) === 'public');
+  const hosts = host === undefined ? ['0.0.0.0', ...(hasV6 ? ['::'] : [])] : [host];
+  return Dht.open({ ...options, hosts, guard, log });
 }

@@ -17,6 +17,8 @@ import type { Shared } from './shared.ts';
 
 /** Smaller pieces are here about as soon as their leaves. */
 const MIN_BLOCKS = 5;
+/** Pieces ahead of readers whose leaves are asked for. */
+const MAX_READ_PIECES = 16;
 /** Pieces that came out wrong and whose leaves are wanted; the oldest goes. */
 const MAX_DOUBTED = 64;
 
@@ -45,7 +47,7 @@ export class ContentHashes<Peer extends HashSource & BlockSource> {
   readonly #server: HashServer;
   readonly #fetch: HashFetch<Peer>;
   readonly #doubted = new Set<number>();
-  #window: readonly WantedSpan[] = [];
+  #readPieces: ReadonlySet<number> = new Set();
 
   constructor(parts: ContentHashesParts<Peer>) {
     const { shared, geometry } = parts;
@@ -77,6 +79,7 @@ export class ContentHashes<Peer extends HashSource & BlockSource> {
         for (const placed of this.trees.placed)
           if (placed.tree === tree)
             for (let piece = from; piece < to; piece++) parts.pieceKnown(placed.firstPiece + piece);
+        this.#wantLeaves();
       },
       leavesLearned: (piece, leaves) => {
         this.#doubted.delete(piece);
@@ -119,10 +122,20 @@ export class ContentHashes<Peer extends HashSource & BlockSource> {
     this.#fetch.rejected(peer, request);
   }
 
-  /** Readers moved: the leaves of what they wait for come first. */
-  windowMoved(window: readonly WantedSpan[]): void {
-    this.#window = window;
-    this.#wantLeaves();
+  /** Readers moved: the leaves of what they wait for come first. True when some were asked for. */
+  windowMoved(window: readonly WantedSpan[]): boolean {
+    const pieces = new Set<number>();
+    for (const { piece } of window) {
+      if (pieces.size === MAX_READ_PIECES) break;
+      pieces.add(piece);
+    }
+    this.#readPieces = pieces;
+    return this.#wantLeaves();
+  }
+
+  /** Blocks of the piece can be checked one by one, now or in a moment. */
+  expectsLeaves(piece: number): boolean {
+    return this.leaves.cached(piece) !== undefined || this.#fetch.isAsking(piece);
   }
 
   /** The piece came out wrong: with its leaves the liar is known at the next try. */
@@ -145,13 +158,12 @@ export class ContentHashes<Peer extends HashSource & BlockSource> {
     await this.leaves.stop();
   }
 
-  #wantLeaves(): void {
+  #wantLeaves(): boolean {
     const { geometry, have } = this.#parts;
-    const urgent = this.#window.filter(({ isUrgent }) => isUrgent).map(({ piece }) => piece);
-    const wanted = new Set([...urgent, ...this.#doubted]);
+    const wanted = new Set([...this.#readPieces, ...this.#doubted]);
     for (const piece of wanted)
       if (have.has(piece) || geometry.blockCount(piece) < MIN_BLOCKS || this.leaves.cached(piece) !== undefined)
         wanted.delete(piece);
-    this.#fetch.wantLeaves([...wanted]);
+    return this.#fetch.wantLeaves(wanted);
   }
 }

@@ -105,7 +105,11 @@ export class Content {
         hashes?.leaves.keep(piece, leaves),
       ),
       ...(hashes && {
-        leaves: { hasher: shared.ports.hasher, leavesOf: (piece: number) => hashes.leaves.cached(piece) },
+        leaves: {
+          hasher: shared.ports.hasher,
+          leavesOf: (piece: number) => hashes.leaves.cached(piece),
+          expects: (piece: number) => hashes.expectsLeaves(piece),
+        },
       }),
       storage: parts.storage,
       have,
@@ -395,11 +399,12 @@ export class Content {
 
   #moveWindow(isJump: boolean): void {
     const mayFetch = this.wishes.mode !== 'seed-only' && !this.wishes.isPaused;
-    const window = mayFetch
-      ? this.#readers.window((position) => this.downloader.leadMsAt(position))
-      : ReadingWindow.empty;
+    const find = (): ReadingWindow =>
+      mayFetch ? this.#readers.window((position) => this.downloader.leadMsAt(position)) : ReadingWindow.empty;
+    let window = find();
+    // Where leaves are asked for, single blocks of a piece are wanted instead of the whole.
+    if (this.#hashes?.windowMoved(window.spans) === true) window = find();
     this.downloader.setWindow(window, isJump || !mayFetch);
-    this.#hashes?.windowMoved(window.spans);
   }
 
   #backupArrivalMs(): number {

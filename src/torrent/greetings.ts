@@ -167,7 +167,7 @@ export class Greetings {
   /** A connection that was opened for one torrent, or handed to it. */
   #openFor(greeting: Greeting, torrent: Torrent, socket: PeerSocket, crypto: MseCrypto): void {
     const requiresEncryption = this.#options.encryption === 'require';
-    const swarmKey = torrent.encryptedKey;
+    const swarmKey = torrent.encryptedKey(!requiresEncryption);
     if (requiresEncryption && !greeting.isOutgoing) this.#openIncoming(greeting, socket, crypto);
     else if (swarmKey !== undefined && (requiresEncryption || this.#mayTryEncryption(greeting))) {
       greeting.isTryingEncryption = true;

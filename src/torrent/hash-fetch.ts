@@ -14,9 +14,12 @@ import { type HashWish, layerWishes, leafWishes, type LeafWish, wishKey } from '
 /** Requests one peer may have open; libtorrent grants itself two. */
 const MAX_PER_PEER = 4;
 const MAX_OPEN = 32;
-const TIMEOUT_MS = 4 * SECOND_MS;
-/** A peer that refused or was silent is not asked for the same again for so long; doubled each time. */
-const FIRST_PAUSE_MS = 2 * SECOND_MS;
+const TIMEOUT_MS = { layer: 4 * SECOND_MS, leaves: SECOND_MS };
+/**
+ * A peer that refused or was silent is not asked for the same again for so long; doubled each time. Leaves are soon
+ * there: libtorrent knows those of a piece it has read.
+ */
+const FIRST_PAUSE_MS = { layer: 2 * SECOND_MS, leaves: SECOND_MS / 4 };
 const MAX_PAUSE_MS = 60 * SECOND_MS;
 
 /** Whoever may be asked: a peer. */
@@ -86,11 +89,13 @@ export class HashFetch<Source extends HashSource> {
     this.pump();
   }
 
-  /** The leaves of these pieces are wanted, soonest first, and no others any more. What is known is the caller's to leave out. */
-  wantLeaves(pieces: readonly number[]): void {
-    this.#wantedPieces = new Set(pieces);
-    for (const piece of this.#partialLeaves.keys())
-      if (!this.#wantedPieces.has(piece)) this.#partialLeaves.delete(piece);
+  /**
+   * The leaves of these pieces are wanted, soonest first, and no others any more; those whose node is unknown have to wait.
+   * What is known is the caller's to leave out. True when somebody was asked.
+   */
+  wantLeaves(pieces: ReadonlySet<number>): boolean {
+    this.#wantedPieces = pieces;
+    for (const piece of this.#partialLeaves.keys()) if (!pieces.has(piece)) this.#partialLeaves.delete(piece);
     this.#forgetUnwanted();
     for (const piece of pieces) {
       const placed = this.#parts.trees.at(piece);
@@ -99,20 +104,28 @@ export class HashFetch<Source extends HashSource> {
       for (const wish of leafWishes(placed.tree, piece - placed.firstPiece, piece))
         if (received?.has(wish.firstLeaf) !== true) this.#add(this.#leafPursuits, wish);
     }
-    this.pump();
+    return this.pump();
   }
 
-  /** Asks whoever may be asked. */
-  pump(): void {
-    if (this.#isStopped || !this.isBusy) return;
+  /** Somebody was asked for leaves of the piece, and may still answer. */
+  isAsking(piece: number): boolean {
+    for (const { wish, asked } of this.#leafPursuits.values())
+      if (asked !== undefined && wish.kind === 'leaves' && wish.piece === piece) return true;
+    return false;
+  }
+
+  /** Asks whoever may be asked; true when somebody was. */
+  pump(): boolean {
+    if (this.#isStopped || !this.isBusy) return false;
     const nowMs = this.#parts.nowMs();
-    const sources = [...this.#parts.sources()];
-    if (sources.length === 0) return;
+    const sources = [...this.#parts.sources()].filter((source) => !source.isClosed);
+    let hasAsked = false;
     for (const pursuits of [this.#leafPursuits, this.#layerPursuits])
       for (const pursuit of pursuits.values()) {
-        if (this.#openCount() >= MAX_OPEN) return;
-        if (pursuit.asked === undefined) this.#ask(pursuit, sources, nowMs);
+        if (!this.#hasRoom(sources)) return hasAsked;
+        if (pursuit.asked === undefined && this.#ask(pursuit, sources, nowMs)) hasAsked = true;
       }
+    return hasAsked;
   }
 
   /** An answer. What nobody asked this source for is ignored: it may be late. */
@@ -154,7 +167,7 @@ export class HashFetch<Source extends HashSource> {
   tick(nowMs: number): void {
     for (const pursuits of [this.#leafPursuits, this.#layerPursuits])
       for (const pursuit of pursuits.values())
-        if (pursuit.asked !== undefined && nowMs - pursuit.asked.atMs > TIMEOUT_MS)
+        if (pursuit.asked !== undefined && nowMs - pursuit.asked.atMs > TIMEOUT_MS[pursuit.wish.kind])
           this.#failed(pursuit, pursuit.asked.source);
     this.#forgetUnwanted();
     this.pump();
@@ -180,26 +193,28 @@ export class HashFetch<Source extends HashSource> {
         this.#leafPursuits.delete(key);
   }
 
-  #openCount(): number {
+  /** Whether one more request fits the limits. */
+  #hasRoom(sources: readonly Source[]): boolean {
     let count = 0;
     for (const open of this.#openBySource.values()) count += open;
-    return count;
+    return count < MAX_OPEN && sources.some((source) => (this.#openBySource.get(source) ?? 0) < MAX_PER_PEER);
   }
 
   /** Asks the source with the fewest open requests. */
-  #ask(pursuit: Pursuit<Source>, sources: readonly Source[], nowMs: number): void {
+  #ask(pursuit: Pursuit<Source>, sources: readonly Source[], nowMs: number): boolean {
     let best: Source | undefined;
     let bestOpen = MAX_PER_PEER;
     for (const source of sources) {
       const open = this.#openBySource.get(source) ?? 0;
-      if (source.isClosed || open >= bestOpen || (pursuit.pausedUntilMs.get(source) ?? 0) > nowMs) continue;
+      if (open >= bestOpen || (pursuit.pausedUntilMs.get(source) ?? 0) > nowMs) continue;
       best = source;
       bestOpen = open;
     }
-    if (best === undefined) return;
+    if (best === undefined) return false;
     pursuit.asked = { source: best, atMs: nowMs };
     this.#openBySource.set(best, bestOpen + 1);
     best.send(encodeHashRequest('hashRequest', pursuit.wish.request));
+    return true;
   }
 
   #find(
@@ -216,7 +231,7 @@ export class HashFetch<Source extends HashSource> {
 
   #failed(pursuit: Pursuit<Source>, source: Source): void {
     this.#release(pursuit);
-    const pauseMs = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** pursuit.failures++);
+    const pauseMs = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS[pursuit.wish.kind] * 2 ** pursuit.failures++);
     pursuit.pausedUntilMs.set(source, this.#parts.nowMs() + pauseMs);
   }
 

@@ -11,6 +11,8 @@ export interface LeafCheckParts {
   readonly hasher: Hasher;
   /** Proven leaves of a piece that is about to be fetched; undefined while unknown. */
   leavesOf(piece: number): Uint8Array | undefined;
+  /** Its leaves are known, or somebody was asked for them just now. */
+  expects(piece: number): boolean;
 }
 
 export interface LeafCheckHost {

@@ -67,9 +67,9 @@ export class PieceStore {
     this.#leafChecks = parts.leaves && this.#createLeafChecks(parts.leaves);
   }
 
-  /** Blocks are verified and readable one by one, where their leaves are known. */
-  get isBlockwise(): boolean {
-    return this.#leafChecks !== undefined;
+  /** Blocks of the piece are verified and readable one by one: their leaves are known, or on their way. */
+  isBlockwise(piece: number): boolean {
+    return this.#active.get(piece)?.leaves !== undefined || (this.#parts.leaves?.expects(piece) ?? false);
   }
 
   /** Pieces whose blocks are coming in. */

@@ -4,7 +4,7 @@ import { Geometry } from './geometry.ts';
 import { leadTimeMs, readingWindow, ReadingWindow, type ReadingLayout, type ReadingState } from './reading-window.ts';
 
 const NOW_MS = 50_000;
-const whole: ReadingLayout = { geometry: new Geometry(1000 * MIB, MIB), isBlockwise: false };
+const whole: ReadingLayout = { geometry: new Geometry(1000 * MIB, MIB), isBlockwise: () => false };
 
 /** A reader of 1 MiB/s that waits for its first byte, from sources that need a 2 s lead. */
 const at = (state: Partial<ReadingState>): ReadingState => ({
@@ -78,11 +78,11 @@ test('a reader that needs its bytes later wants the same, later, and nothing of 
 });
 
 test('tiny pieces do not make the list endless', () => {
-  const tiny = { geometry: new Geometry(1000 * MIB, 16 * KIB), isBlockwise: false };
+  const tiny = { geometry: new Geometry(1000 * MIB, 16 * KIB), isBlockwise: () => false };
   expect(pieces({ bytesPerSecond: 100 * MIB, sequentialBytes: 500 * MIB }, tiny)).toHaveLength(512);
 });
 
-const large = { geometry: new Geometry(1000 * MIB, 16 * MIB), isBlockwise: true };
+const large = { geometry: new Geometry(1000 * MIB, 16 * MIB), isBlockwise: () => true };
 
 test('where blocks are verified one by one, only those from the position on are wanted, a MiB at a time', () => {
   const window = readingWindow(at({ position: 21.25 * MIB }), large);
@@ -101,7 +101,7 @@ test('where blocks are verified one by one, only those from the position on are 
 test('padding at the end of a v2 piece is never wanted', () => {
   const padded = {
     geometry: new Geometry(8 * MIB, 4 * MIB, { padded: new Map([[0, 100 * KIB]]), isPaddedBehind: true }),
-    isBlockwise: true,
+    isBlockwise: () => true,
   };
   const window = readingWindow(at({ endExclusive: 8 * MIB, leadMs: 25_000 }), padded);
   expect(window.filter(({ piece }) => piece === 0)).toMatchObject([{ fromBlock: 0, untilBlock: 7 }]);

@@ -26,7 +26,7 @@ export interface ReadingState {
 export interface ReadingLayout {
   readonly geometry: Geometry;
   /** Single blocks are verified and handed over (v2 with leaves): only those from the position on are needed. */
-  readonly isBlockwise: boolean;
+  isBlockwise(piece: number): boolean;
 }
 
 /** Blocks [fromBlock, untilBlock) of a piece that somebody waits for: a whole piece, or a MiB of one read blockwise. */
@@ -88,13 +88,14 @@ export function readingWindow(state: ReadingState, layout: ReadingLayout): Wante
 /** The span that holds the byte at `position`, and where the next begins. */
 function spanAt(
   position: number,
-  { geometry, isBlockwise }: ReadingLayout,
+  layout: ReadingLayout,
 ): { blocks: Pick<WantedSpan, 'piece' | 'fromBlock' | 'untilBlock'>; next: number } {
+  const { geometry } = layout;
   const piece = geometry.pieceAt(position);
   const pieceStart = geometry.pieceStart(piece);
   const blockCount = geometry.blockCount(piece);
   const pieceEnd = pieceStart + geometry.spanBytes(piece);
-  if (!isBlockwise) return { blocks: { piece, fromBlock: 0, untilBlock: blockCount }, next: pieceEnd };
+  if (!layout.isBlockwise(piece)) return { blocks: { piece, fromBlock: 0, untilBlock: blockCount }, next: pieceEnd };
   const fromBlock = Math.floor((position - pieceStart) / BLOCK_BYTES);
   // Borders are the same for all readers, so that their spans can be joined.
   const border = (Math.floor(fromBlock / BLOCKWISE_SPAN_BLOCKS) + 1) * BLOCKWISE_SPAN_BLOCKS;

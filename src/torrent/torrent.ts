@@ -284,12 +284,14 @@ export class Torrent {
 
   /**
    * Under which to dial with an encrypted handshake: libtorrent does not take such a connection over to the v2 half of a
-   * hybrid, so it has to begin there while v2 hashes are still to be fetched.
+   * hybrid, so it has to begin there while v2 hashes are to be fetched. A v1 peer refuses that: where a plain handshake
+   * would follow, it is worth the try for the leaves of what is being read, too.
    */
-  get encryptedKey(): SwarmKey | undefined {
+  encryptedKey(mayRetryPlainly: boolean): SwarmKey | undefined {
     const { v1, v2 } = this.#hashes;
     const lacksHashes = this.#content?.hashes?.lacksLayers ?? this.#content === undefined;
-    const hash = v2 !== undefined && lacksHashes ? v2 : (v1 ?? v2);
+    const isRead = mayRetryPlainly && (this.#content?.readerCount ?? 0) > 0;
+    const hash = v2 !== undefined && (lacksHashes || isRead) ? v2 : (v1 ?? v2);
     return hash && swarmKeyOf(hash);
   }
 

@@ -411,6 +411,25 @@ describe('reading within a large piece', () => {
     expect(torrent.peerCount).toBe(1);
   });
 
+  test('a reader of a hybrid among v1 peers, who have no leaves, gets whole pieces', async () => {
+    const swarm = new Swarm();
+    const source = await makeTorrentOf('hybrid', [2 * PIECE], PIECE);
+    const old = swarm.addMachine({ latencyMs: 5 });
+    let hashRequests = 0;
+    old.listen(PEER_PORT, (socket) => {
+      const peer = new ScriptedPeer(socket);
+      const swarmKey = swarmKeyOf(source.hashes.v1 ?? expect.fail());
+      peer.sayHello({ swarmKey }).signal('haveAll').signal('unchoke').serve(source.bytes, PIECE);
+      peer.onMessage = ({ type }) => (hashRequests += Number(type === 'hash-request'));
+    });
+    const { torrent } = addLeech(swarm, source, true, { mode: 'on-demand' });
+    torrent.addPeers([{ host: old.host, port: PEER_PORT }]);
+    const { bytes } = await readFirst(swarm, torrent, PIECE + 2 * MIB, 64 * KIB);
+    expect(equalBytes(bytes, source.bytes.subarray(PIECE + 2 * MIB, PIECE + 2 * MIB + 64 * KIB))).toBe(true);
+    expect(torrent.have.has(1)).toBe(true);
+    expect(hashRequests).toBe(0);
+  });
+
   test('a peer that refuses leaves costs nothing but the wait for the piece', async () => {
     const swarm = new Swarm();
     const source = await makeTorrentOf('v2', [2 * MIB], MIB);

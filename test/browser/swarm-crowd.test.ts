@@ -198,7 +198,7 @@ describeWith(['chromium'], 'a crowd of browsers', () => {
     expect(await playing).toBe(medium.sha256);
   });
 
-  test('a medium that does not fit into the quota plays from the server and is not kept', async () => {
+  test('a medium for which the quota has no room plays from memory, and is not kept', async () => {
     const medium = await mediumOf('too large', 'stored');
     await using bob = await newBrowser();
     const tab = await openTab(bob);
@@ -208,11 +208,38 @@ describeWith(['chromium'], 'a crowd of browsers', () => {
         const swarm = await client();
         await swarm.settings.set({ quotaBytes: 1_000_000 });
         const { src } = await swarm.open(wanted);
-        return { sha256: await sha256Of(src), held: await swarm.library.list(), usage: await swarm.library.usage() };
+        const sha256 = await sha256Of(src);
+        const held = (await swarm.library.list()).map(({ kept, haveBytes }) => ({ kept, haveBytes }));
+        return { sha256, held, usage: await swarm.library.usage() };
       },
       medium,
     );
-    expect(seen).toMatchObject({ sha256: medium.sha256, held: [], usage: { usedBytes: 0, quotaBytes: 1_000_000 } });
+    expect(seen).toMatchObject({
+      sha256: medium.sha256,
+      held: [{ kept: 'memory', haveBytes: medium.sizeBytes }],
+      usage: { usedBytes: 0, quotaBytes: 1_000_000 },
+    });
+    await tab.reload();
+    expect(await inPage(tab, async ({ client }: Modules) => (await client()).library.list(), undefined)).toEqual([]);
+  });
+
+  test('with a disk that is full, a medium plays on from memory, and the next visit claims only what was stored', async () => {
+    const medium = await mediumOf('full disk', 'stored');
+    await using bob = await newBrowser();
+    const tab = await openTab(bob);
+    const session = await bob.context.newCDPSession(tab);
+    await session.send('Storage.overrideQuotaForOrigin', { origin: site.origin, quotaSize: SIZE_BYTES / 2 });
+    expect((await play(tab, medium)).sha256).toBe(medium.sha256);
+    const heldBytes = (): Promise<number> =>
+      inPage(tab, async ({ client }: Modules) => (await (await client()).library.list())[0]?.haveBytes ?? 0, undefined);
+    expect(await heldBytes()).toBe(SIZE_BYTES);
+    await recordedPieces(tab, (pieces) => pieces > 0);
+    await tab.reload();
+    expect(await heldBytes()).toBeLessThan(SIZE_BYTES / 2);
+    expect(await heldBytes()).toBeGreaterThan(0);
+    // What was recorded is right: the rest comes anew, and the whole is what it should be.
+    await session.send('Storage.overrideQuotaForOrigin', { origin: site.origin });
+    expect((await play(tab, medium)).sha256).toBe(medium.sha256);
   });
 
   test('a torrent whose pieces are right but whose whole is not the medium it names is thrown away', async () => {
@@ -255,30 +282,43 @@ describeWith(['chromium'], 'a crowd of browsers', () => {
 });
 
 /** Resolves when the worker has recorded all pieces, and that the whole is right. */
-async function saved(page: Page): Promise<void> {
-  await eventually('the pieces are recorded', () =>
-    page.evaluate(
-      () =>
-        new Promise<boolean>((resolve) => {
-          const opening = indexedDB.open('seedbed-swarm');
-          opening.addEventListener('success', () => {
-            const all = opening.result.transaction('held').objectStore('held').getAll();
-            all.addEventListener('success', () => {
-              const [record] = all.result as {
-                have: Uint8Array;
-                sizeBytes: number;
-                pieceLengthBytes: number;
-                isProven: boolean;
-              }[];
-              opening.result.close();
-              const bits = [...(record?.have ?? [])].reduce(
-                (sum, byte) => sum + byte.toString(2).replaceAll('0', '').length,
-                0,
-              );
-              resolve(record?.isProven === true && bits === Math.ceil(record.sizeBytes / record.pieceLengthBytes));
-            });
-          });
-        }),
-    ),
-  );
+function saved(page: Page): Promise<void> {
+  return recordedPieces(page, (pieces, { pieceCount, isProven }) => isProven && pieces === pieceCount);
+}
+
+/** Resolves when the one record of the page's store is as wanted. */
+async function recordedPieces(
+  page: Page,
+  isIt: (pieces: number, record: { pieceCount: number; isProven: boolean }) => boolean,
+): Promise<void> {
+  await eventually('the pieces are recorded', async () => {
+    const record = await page.evaluate(readRecord);
+    if (record === undefined) return false;
+    const ones = (byte: number): number => byte.toString(2).replaceAll('0', '').length;
+    return isIt(
+      record.have.reduce((sum, byte) => sum + ones(byte), 0),
+      record,
+    );
+  });
+}
+
+function readRecord(): Promise<{ have: number[]; pieceCount: number; isProven: boolean } | undefined> {
+  return new Promise((resolve) => {
+    const opening = indexedDB.open('seedbed-swarm');
+    opening.addEventListener('success', () => {
+      const all = opening.result.transaction('held').objectStore('held').getAll();
+      all.addEventListener('success', () => {
+        const [record] = all.result as {
+          have: Uint8Array;
+          sizeBytes: number;
+          pieceLengthBytes: number;
+          isProven: boolean;
+        }[];
+        opening.result.close();
+        if (record === undefined) return resolve(undefined);
+        const { have, sizeBytes, pieceLengthBytes, isProven } = record;
+        resolve({ have: [...have], pieceCount: Math.ceil(sizeBytes / pieceLengthBytes), isProven });
+      });
+    });
+  });
 }

@@ -50,7 +50,7 @@ describeWith(['chromium'], 'media kept by the browser', () => {
       page,
       async ({ HeldStore, systemClock, Bitfield }: Modules, record) => {
         const store = await HeldStore.open(systemClock);
-        const { storage, have } = await store.create(record as never, 1e9);
+        const { storage, have } = await store.create(record as never, { kind: 'disk', evict: [] }, async () => false);
         for (const piece of [0, 2]) {
           await storage.write(new Uint8Array(65_536).fill(piece + 1), piece * 65_536);
           have.set(piece);
@@ -69,7 +69,7 @@ describeWith(['chromium'], 'media kept by the browser', () => {
       again,
       async ({ HeldStore, systemClock, toHex }: Modules, infoHash) => {
         const store = await HeldStore.open(systemClock);
-        const { storage, have } = await store.openStorage(infoHash as never);
+        const { storage, have } = await store.openStorage(infoHash as never, async () => false);
         const first3 = [new Uint8Array(1), new Uint8Array(1)];
         await storage.read(first3.slice(0, 1), 0);
         await storage.read(first3.slice(1), 2 * 65_536);
@@ -81,34 +81,56 @@ describeWith(['chromium'], 'media kept by the browser', () => {
     expect(seen).toEqual({ have: 'a0', bytes: [1, 3], uploaded: 7 });
   });
 
-  test('give way to new ones by last use, never while in use, and a medium too large is refused', async () => {
+  test('make way for new ones when they are told to, but never while they are open', async () => {
     await using browser = await newBrowser();
     const page = await browser.newPage();
     await page.goto(site.origin);
     const seen = await inWorker(
       page,
-      async ({ HeldStore, systemClock }: Modules, [a, b, c, huge]) => {
+      async ({ HeldStore, systemClock }: Modules, [a, b, c]) => {
         const store = await HeldStore.open(systemClock);
-        const quota = 10 * 65_536;
         const names = (): string =>
           store
             .list()
             .map(({ name }) => name)
             .sort()
             .join('');
-        await store.create(a as never, quota);
+        await store.create(a as never, { kind: 'disk', evict: [] }, async () => false);
         await store.close(a?.infoHash as never);
-        await store.create(b as never, quota);
+        await store.create(b as never, { kind: 'disk', evict: [] }, async () => false);
         const before = names();
-        await store.create(c as never, quota);
-        const after = names();
-        const refused = await store.create(huge as never, quota).catch((error: { code?: string }) => error.code);
-        const { usage = 0 } = await navigator.storage.estimate();
-        return { before, after, refused, used: store.usedBytes, charged: usage > 0 };
+        await store.create(c as never, { kind: 'disk', evict: [a?.infoHash as never] }, async () => false);
+        const refused = await store.evict([b?.infoHash as never]).catch((error: { code?: string }) => error.code);
+        return { before, after: names(), refused, used: store.usedBytes };
       },
-      [medium('a', 4 * 65_536, 1), medium('b', 4 * 65_536, 2), medium('c', 4 * 65_536, 3), medium('d', 65_536 * 9, 4)],
+      [medium('a', 4 * 65_536, 1), medium('b', 4 * 65_536, 2), medium('c', 4 * 65_536, 3)],
     );
-    expect(seen).toMatchObject({ before: 'ab', after: 'bc', refused: 'no_space', used: 8 * 65_536 });
+    expect(seen).toEqual({ before: 'ab', after: 'bc', refused: 'conflict', used: 8 * 65_536 });
+  });
+
+  test('in memory take nothing from the disk, and are gone with the tab', async () => {
+    await using browser = await newBrowser();
+    const page = await browser.newPage();
+    await page.goto(site.origin);
+    const seen = await inWorker(
+      page,
+      async ({ HeldStore, systemClock }: Modules, [a, b]) => {
+        const store = await HeldStore.open(systemClock);
+        await store.create(a as never, { kind: 'disk', evict: [] }, async () => false);
+        const { storage } = await store.create(b as never, { kind: 'memory', evict: [] }, async () => false);
+        await storage.write(new Uint8Array(65_536).fill(1), 0);
+        await store.save(b?.infoHash as never, Uint8Array.of(0x80), 0);
+        const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle('swarm');
+        const files: string[] = [];
+        for await (const name of folder.keys()) files.push(name[0] ?? '');
+        const places = [a, b].map((record) => store.placeOf(record?.infoHash as never));
+        await store.close(a?.infoHash as never);
+        const later = await HeldStore.open(systemClock);
+        return { files, places, used: store.usedBytes, later: later.list().map(({ name }) => name) };
+      },
+      [medium('a', 65_536, 1), medium('b', 65_536, 2)],
+    );
+    expect(seen).toEqual({ files: ['a'], places: ['disk', 'memory'], used: 65_536, later: ['a'] });
   });
 
   test('whose file or record is gone are forgotten, and their other half is removed', async () => {
@@ -120,7 +142,7 @@ describeWith(['chromium'], 'media kept by the browser', () => {
       async ({ HeldStore, systemClock }: Modules, [a, b]) => {
         const store = await HeldStore.open(systemClock);
         for (const record of [a, b]) {
-          await store.create(record as never, 1e9);
+          await store.create(record as never, { kind: 'disk', evict: [] }, async () => false);
           await store.close(record?.infoHash as never);
         }
         const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle('swarm');

@@ -72,6 +72,17 @@ export class OpfsFolder {
     }
   }
 
+  /** Size, and last change in ms since 1970, of a file; undefined when there is none. @throws StorageFailed */
+  async describe(name: string): Promise<{ readonly sizeBytes: number; readonly changedAtMs: number } | undefined> {
+    try {
+      const { size, lastModified } = await (await this.#folder.getFileHandle(name)).getFile();
+      return { sizeBytes: size, changedAtMs: lastModified };
+    } catch (error) {
+      if (isNamed(error, 'NotFoundError')) return undefined;
+      throw new StorageFailed('the browser cannot look at its file', { name }, { cause: error });
+    }
+  }
+
   /** Names of all files. */
   async list(): Promise<readonly string[]> {
     const names: string[] = [];
@@ -80,8 +91,17 @@ export class OpfsFolder {
   }
 }
 
+/** Uses a `SyncFile`. @throws NoSpace, StorageFailed */
+export function useFile<T>(access: () => T): T {
+  try {
+    return access();
+  } catch (error) {
+    throw storageError(error);
+  }
+}
+
 /** The error a failed read or write of a `SyncFile` stands for. */
-export function storageError(error: unknown): NoSpace | StorageFailed {
+function storageError(error: unknown): NoSpace | StorageFailed {
   if (error instanceof NoSpace || error instanceof StorageFailed) return error;
   if (isNamed(error, 'QuotaExceededError')) return new NoSpace('the browser has no room left', {}, { cause: error });
   return new StorageFailed('the browser store failed', {}, { cause: error });

@@ -5,7 +5,7 @@
 import { onArrayBuffer } from '../../base/bytes.ts';
 import { StorageFailed } from '../../base/errors.ts';
 import type { PieceStorage } from '../../torrent/ports.ts';
-import { storageError, type SyncFile } from './opfs-folder.ts';
+import { useFile, type SyncFile } from './opfs-folder.ts';
 
 export class OpfsStorage implements PieceStorage {
   readonly #file: SyncFile;
@@ -23,30 +23,22 @@ export class OpfsStorage implements PieceStorage {
     let at = position;
     for (const view of views) {
       const bytes = onArrayBuffer(view);
-      if (this.#attempt(() => this.#file.read(bytes, { at })) !== view.length)
+      if (useFile(() => this.#file.read(bytes, { at })) !== view.length)
         throw new StorageFailed('the browser store is shorter than it should be', { position: at });
       at += view.length;
     }
   }
 
   async write(bytes: Uint8Array, position: number): Promise<void> {
-    const written = this.#attempt(() => this.#file.write(onArrayBuffer(bytes), { at: position }));
+    const written = useFile(() => this.#file.write(onArrayBuffer(bytes), { at: position }));
     if (written !== bytes.length) throw new StorageFailed('the browser store took only a part', { position });
   }
 
   async sync(): Promise<void> {
-    this.#attempt(() => this.#file.flush());
+    useFile(() => this.#file.flush());
   }
 
   async close(): Promise<void> {
     this.#file.close();
-  }
-
-  #attempt<T>(access: () => T): T {
-    try {
-      return access();
-    } catch (error) {
-      throw storageError(error);
-    }
   }
 }

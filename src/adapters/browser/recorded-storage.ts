@@ -5,7 +5,7 @@
 import { Bitfield } from '../../codec/bitfield.ts';
 import type { TorrentInfo } from '../../codec/torrent-info.ts';
 import type { PieceStorage } from '../../torrent/ports.ts';
-import type { OpfsFolder, SyncFile } from './opfs-folder.ts';
+import { useFile, type OpfsFolder, type SyncFile } from './opfs-folder.ts';
 import { OpfsStorage } from './opfs-storage.ts';
 
 /** Written pieces between two records: a crash costs at most these. */
@@ -48,6 +48,8 @@ export class RecordedStorage implements PieceStorage {
       const record = await folder.openFile(`${name}.have`);
       const bytes = new Uint8Array(Math.ceil(info.pieceCount / 8));
       record.read(bytes, { at: 0 });
+      // At its full size from the start: a full disk must not keep it from being written later.
+      useFile(() => record.write(bytes, { at: 0 }));
       const have = Bitfield.fromBytes(bytes, info.pieceCount);
       dropMissing(have, pieces.storedBytes, info);
       return new RecordedStorage(pieces, record, have, info.pieceLengthBytes);
@@ -79,8 +81,10 @@ export class RecordedStorage implements PieceStorage {
     if (this.#unrecorded === 0) return;
     await this.#pieces.sync();
     this.#unrecorded = 0;
-    this.#record.write(new Uint8Array(this.#have.toBytes()), { at: 0 });
-    this.#record.flush();
+    useFile(() => {
+      this.#record.write(new Uint8Array(this.#have.toBytes()), { at: 0 });
+      this.#record.flush();
+    });
   }
 
   async close(): Promise<void> {

@@ -17,6 +17,12 @@
  */
 export { FetchSource } from '../../adapters/browser/fetch-source.ts';
 export { FileStorage } from '../../adapters/browser/file-storage.ts';
+export {
+  type KeptTorrent,
+  LeastRecentBudget,
+  type StorageBudget,
+  type StoragePlan,
+} from '../../adapters/browser/storage-budget.ts';
 export type { MeetingStatus } from '../../adapters/page/meeting.ts';
 export { PageSwarm, type PageSwarmOptions } from './page-swarm.ts';
 export { WorkerSwarm, type WorkerSwarmOptions } from './worker-swarm.ts';

@@ -3,9 +3,8 @@
  * are kept in the origin private file system, or in memory, bounded, where the browser has none to give.
  */
 import type { SwarmWish } from '../../adapters/browser/link-messages.ts';
-import { MemoryBudget, MemoryStorage } from '../../adapters/browser/memory-storage.ts';
-import { OpfsFolder } from '../../adapters/browser/opfs-folder.ts';
-import { RecordedStorage } from '../../adapters/browser/recorded-storage.ts';
+import { PieceVault } from '../../adapters/browser/piece-vault.ts';
+import type { StorageBudget } from '../../adapters/browser/storage-budget.ts';
 import { subtleHasher } from '../../adapters/browser/subtle-hasher.ts';
 import { WorkerLinks } from '../../adapters/browser/worker-links.ts';
 import { systemClock } from '../../base/clock.ts';
@@ -31,22 +30,23 @@ const LIMITS: Partial<EngineLimits> = {
 
 export interface WorkerSwarmOptions {
   readonly limits?: Partial<EngineLimits>;
-  /** For browsers without lasting storage; all torrents together. Default 256 MiB. */
+  /** Pieces in memory, where the disk has no room or the browser no disk; all torrents together. Default 256 MiB. */
   readonly memoryLimitBytes?: number;
+  /** Who may be stored, and who must go for it. Default: as much as the browser grants, the least recently used going first. */
+  readonly budget?: StorageBudget;
   readonly log?: Log;
 }
 
 export class WorkerSwarm implements AsyncDisposable {
   readonly engine: Engine;
-  readonly #memory: MemoryBudget;
-  readonly #folder = OpfsFolder.open(FOLDER, systemClock);
+  readonly #vault: Promise<PieceVault>;
   readonly #joined = new Map<SwarmKey, Torrent>();
   readonly #tasks: TaskGroup;
   readonly #listening = new AbortController();
 
   /** In the worker's first turn; the page's `PageSwarm` hears of it and brings peers. */
-  constructor({ limits = {}, memoryLimitBytes = 256 * MIB, log = silentLog }: WorkerSwarmOptions = {}) {
-    this.#memory = new MemoryBudget(memoryLimitBytes);
+  constructor({ limits = {}, memoryLimitBytes = 256 * MIB, budget, log = silentLog }: WorkerSwarmOptions = {}) {
+    this.#vault = PieceVault.open({ folder: FOLDER, memoryLimitBytes, budget, clock: systemClock });
     this.#tasks = new TaskGroup(log);
     const ports = { clock: systemClock, hasher: subtleHasher, log, random: Math.random, dialers: [] };
     this.engine = new Engine({ ports, limits: { ...LIMITS, ...limits } });
@@ -65,14 +65,11 @@ export class WorkerSwarm implements AsyncDisposable {
 
   /**
    * Where the pieces of a torrent go, with what earlier visits left: for `engine.add` and `openStorage`.
-   * @throws Conflict when another tab has it open, StorageFailed
+   * @throws NoSpace when there is no room for it, Conflict when another tab has it open, StorageFailed
    */
   async openPieces(info: TorrentInfo): Promise<OpenedStorage> {
-    const folder = await this.#folder;
-    if (folder === undefined) return { storage: new MemoryStorage(info.pieceLengthBytes, this.#memory), have: 'none' };
     const { v1, v2 } = await infoHashesOf(info);
-    const storage = await RecordedStorage.open(folder, v2 ?? v1 ?? info.name, info);
-    return { storage, have: storage.have };
+    return (await this.#vault).open(v2 ?? v1 ?? info.name, info);
   }
 
   /** Meets the torrent's peers from now on, until it is stopped. */

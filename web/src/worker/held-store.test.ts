@@ -20,24 +20,34 @@ const medium = (name: string, sizeBytes: number): HeldRecord => ({
   lastUsedMs: 0,
 });
 
+const nothingGives = (): Promise<boolean> => Promise.resolve(false);
+
 test('without lasting storage media are kept in memory, up to a cap, and end when they are closed', async () => {
   const store = await HeldStore.open(new FakeClock());
-  expect([store.isLasting, await store.quota(10_000 * MIB)]).toEqual([false, 256 * MIB]);
-  const { storage } = await store.create(medium('a', 2 * MIB), 256 * MIB);
-  await storage.write(new Uint8Array(MIB).fill(7), MIB);
+  expect(store.isLasting).toBe(false);
+  const { storage } = await store.create(medium('a', 300 * MIB), { kind: 'memory', evict: [] }, nothingGives);
+  const piece = new Uint8Array(MIB).fill(7);
+  for (let index = 0; index < 256; index++) await storage.write(piece, index * MIB);
   const view = new Uint8Array(1);
   await storage.read([view], MIB + 5);
   expect(view[0]).toBe(7);
-  await expect(store.create(medium('b', 300 * MIB), 256 * MIB)).rejects.toMatchObject({ code: 'no_space' });
+  await expect(storage.write(piece, 256 * MIB)).rejects.toMatchObject({ code: 'no_space' });
   await store.close(medium('a', 0).infoHash);
   expect([store.list(), store.usedBytes]).toEqual([[], 0]);
+});
+
+test('what there is no room for is refused with the limit, and nothing of it stays', async () => {
+  const store = await HeldStore.open(new FakeClock());
+  const refused = store.create(medium('b', 300 * MIB), { kind: 'refuse', limitBytes: 256 * MIB }, nothingGives);
+  await expect(refused).rejects.toMatchObject({ code: 'no_space', facts: { limitBytes: 256 * MIB } });
+  expect(store.list()).toEqual([]);
 });
 
 test('using a medium makes it the last to go', async () => {
   const clock = new FakeClock();
   const store = await HeldStore.open(clock);
   for (const name of ['a', 'b']) {
-    await store.create(medium(name, MIB), 10 * MIB);
+    await store.create(medium(name, MIB), { kind: 'memory', evict: [] }, nothingGives);
     clock.advance(1_000);
   }
   await store.touch(medium('a', 0).infoHash);

@@ -3,6 +3,7 @@
  * the metadata wait (bounded); held pieces are recorded only after they were flushed; nothing of it is left after `stop`.
  */
 import { FetchSource } from '../../../src/adapters/browser/fetch-source.ts';
+import type { StoragePlan } from '../../../src/adapters/browser/storage-budget.ts';
 import type { SwarmWish } from '../../../src/adapters/browser/link-messages.ts';
 import { AppError, HashMismatch, throwIfAborted, Unavailable } from '../../../src/base/errors.ts';
 import { type InfoHashV1, type Sha256, type SwarmKey, swarmKeyOf } from '../../../src/base/ids.ts';
@@ -43,8 +44,10 @@ export interface HostedPorts {
   readonly engine: Engine;
   readonly store: HeldStore;
   readonly log: Log;
-  /** Lets go of idle media so that so many bytes more fit; resolves with the quota. */
-  makeRoom(neededBytes: number): Promise<number>;
+  /** Where so many bytes more may go; idle media that must go for them have been let go of. */
+  makeRoom(neededBytes: number): Promise<StoragePlan<InfoHashV1>>;
+  /** The disk is full: gives up another medium; false when none may go. */
+  giveWay(infoHash: InfoHashV1): Promise<boolean>;
   /** 0 serves nobody. */
   uploadBytesPerSec(kept: HeldMedium['kept']): number;
   /** The wish or the figures changed. */
@@ -56,7 +59,6 @@ export interface HostedPorts {
 export class HostedTorrent {
   readonly facts: MediumFacts;
   readonly key: SwarmKey;
-  readonly kept: HeldMedium['kept'];
   /** Tabs that have it open. */
   readonly openers = new Set<string>();
   readonly #origin: Origin;
@@ -67,6 +69,7 @@ export class HostedTorrent {
   readonly #httpRate = new RateWindow();
   readonly #uploadRate = new RateWindow();
   readonly #waiters = new Set<() => void>();
+  readonly #giveWay = (): Promise<boolean> => this.#ports.giveWay(this.facts.infoHash);
   #torrent: Torrent | undefined;
   #error: AppError | undefined;
   #waitingSockets: PeerSocket[] = [];
@@ -79,8 +82,12 @@ export class HostedTorrent {
     this.key = swarmKeyOf(facts.infoHash);
     this.#origin = origin;
     this.#ports = ports;
-    this.kept = origin.kind === 'file' ? 'file' : ports.store.isLasting ? 'store' : 'memory';
     this.#tasks = new TaskGroup(ports.log);
+  }
+
+  get kept(): HeldMedium['kept'] {
+    if (this.#origin.kind === 'file') return 'file';
+    return this.#ports.store.placeOf(this.facts.infoHash) === 'disk' ? 'store' : 'memory';
   }
 
   get isComplete(): boolean {
@@ -257,7 +264,7 @@ export class HostedTorrent {
     const record = this.#ports.store.find(this.facts.infoHash);
     if (record === undefined) throw new Unavailable('the medium is not held any more');
     this.#uploadedBefore = record.uploadedBytes;
-    const opened = await this.#ports.store.openStorage(record.infoHash);
+    const opened = await this.#ports.store.openStorage(record.infoHash, this.#giveWay);
     this.#saved = `${opened.have.count} ${record.uploadedBytes}`;
     return this.#add(parseTorrentInfo(record.rawInfo), opened);
   }
@@ -272,7 +279,7 @@ export class HostedTorrent {
       uploadedBytes: 0,
       lastUsedMs: 0,
     };
-    return this.#ports.store.create(record, await this.#ports.makeRoom(record.sizeBytes));
+    return this.#ports.store.create(record, await this.#ports.makeRoom(record.sizeBytes), this.#giveWay);
   }
 
   #add(info: TorrentInfo, opened: OpenedStorage): Torrent {

@@ -3,9 +3,10 @@
  * fetched, obeys the settings. It knows neither tabs' channels nor peer connections; those come in through its methods.
  */
 import { FileStorage } from '../../../src/adapters/browser/file-storage.ts';
+import type { KeptTorrent, StorageBudget, StoragePlan } from '../../../src/adapters/browser/storage-budget.ts';
 import type { Clock } from '../../../src/base/clock.ts';
 import { Emitter } from '../../../src/base/emitter.ts';
-import { InvalidInput, NotFound } from '../../../src/base/errors.ts';
+import { InvalidInput, NoSpace, NotFound } from '../../../src/base/errors.ts';
 import type { InfoHashV1, SwarmKey } from '../../../src/base/ids.ts';
 import type { Log } from '../../../src/base/log.ts';
 import { TaskGroup } from '../../../src/base/tasks.ts';
@@ -14,8 +15,7 @@ import type { Engine } from '../../../src/torrent/index.ts';
 import type { PeerSocket } from '../../../src/torrent/ports.ts';
 import type { HashedFile, TabId } from '../swarm/tab-protocol.ts';
 import type { HeldMedium, SwarmMedium, SwarmSettings, SwarmUsage } from '../swarm/types.ts';
-import { chooseEvictions } from './evict.ts';
-import type { HeldStore } from './held-store.ts';
+import { type HeldStore, MEMORY_LIMIT_BYTES } from './held-store.ts';
 import { type HostedPorts, HostedTorrent, type MediumFacts, type Origin } from './hosted-torrent.ts';
 import { changedSettings, type SettingsStore } from './settings-store.ts';
 
@@ -25,6 +25,8 @@ const MAX_RUNNING = 50;
 export interface SwarmHostParts {
   readonly engine: Engine;
   readonly store: HeldStore;
+  /** Who may be kept; `wishedBytes` is the user's own limit as it is now. */
+  readonly createBudget: (wishedBytes: () => number) => StorageBudget;
   readonly settingsStore: SettingsStore;
   readonly settings: SwarmSettings;
   readonly clock: Clock;
@@ -46,17 +48,21 @@ export class SwarmHost {
   readonly #ports: HostedPorts;
   readonly #torrents = new Map<InfoHashV1, HostedTorrent>();
   readonly #tasks: TaskGroup;
+  readonly #budget: StorageBudget;
+  readonly #waitingForRoom = new Set<InfoHashV1>();
   #settings: SwarmSettings;
 
   constructor(parts: SwarmHostParts) {
     this.#parts = parts;
     this.#tasks = new TaskGroup(parts.log);
     this.#settings = parts.settings;
+    this.#budget = parts.createBudget(() => this.#settings.quotaBytes);
     this.#ports = {
       engine: parts.engine,
       store: parts.store,
       log: parts.log,
       makeRoom: (neededBytes) => this.#makeRoom(neededBytes),
+      giveWay: (infoHash) => this.#giveWay(infoHash),
       uploadBytesPerSec: (kept) => (kept === 'file' || this.#settings.seedWhileWatching ? Number.POSITIVE_INFINITY : 0),
       changed: (torrent) => {
         if (this.#torrents.get(torrent.facts.infoHash) === torrent) this.events.emit('changed', torrent);
@@ -161,11 +167,10 @@ export class SwarmHost {
 
   async usage(): Promise<SwarmUsage> {
     const { store } = this.#parts;
-    return {
-      usedBytes: store.usedBytes,
-      quotaBytes: await store.quota(this.#settings.quotaBytes),
-      lasting: store.isLasting,
-    };
+    const quotaBytes = store.isLasting
+      ? await this.#budget.diskLimitBytes()
+      : Math.min(this.#settings.quotaBytes, MEMORY_LIMIT_BYTES);
+    return { usedBytes: store.usedBytes, quotaBytes, lasting: store.isLasting };
   }
 
   /** @throws InvalidInput, and NoSpace when what is open alone exceeds the new quota */
@@ -179,7 +184,7 @@ export class SwarmHost {
       torrent.limit();
       this.events.emit('changed', torrent);
     }
-    if (change.quotaBytes !== undefined) await this.#parts.store.shrink(await this.#makeRoom(0));
+    if (change.quotaBytes !== undefined) await this.#shrink();
     return settings;
   }
 
@@ -220,8 +225,9 @@ export class SwarmHost {
     const { infoHash } = hosted.facts;
     if (this.#torrents.get(infoHash) === hosted) this.#torrents.delete(infoHash);
     this.events.emit('left', hosted.key);
+    const { kept } = hosted; // what only memory holds ends with `stop`
     await hosted.stop();
-    if (isForGood && hosted.kept === 'store') await this.#parts.store.remove(infoHash);
+    if (isForGood && kept === 'store') await this.#parts.store.remove(infoHash);
   }
 
   async #sleepSurplus(): Promise<void> {
@@ -232,20 +238,50 @@ export class SwarmHost {
   }
 
   /** What would be evicted stops running first: only then may the store take its file away. */
-  async #makeRoom(neededBytes: number): Promise<number> {
+  async #makeRoom(neededBytes: number): Promise<StoragePlan<InfoHashV1>> {
+    const plan = await this.#budget.plan(neededBytes, this.#kept());
+    for (const infoHash of plan.kind === 'refuse' ? [] : plan.evict) await this.#letGo(infoHash);
+    return plan;
+  }
+
+  /** For a write that waits. Those that wait are not given up for each other: each would wait for the other to end. */
+  async #giveWay(infoHash: InfoHashV1): Promise<boolean> {
+    this.#waitingForRoom.add(infoHash);
+    try {
+      const evicted = this.#budget.evictWhenFull(this.#kept());
+      if (evicted === undefined) return false;
+      await this.#letGo(evicted);
+      await this.#parts.store.remove(evicted);
+      return true;
+    } finally {
+      this.#waitingForRoom.delete(infoHash);
+    }
+  }
+
+  #kept(): KeptTorrent<InfoHashV1>[] {
     const { store } = this.#parts;
-    const quotaBytes = await store.quota(this.#settings.quotaBytes);
-    const held = store.list().map(({ infoHash, sizeBytes, lastUsedMs }) => ({
-      infoHash,
+    return store.list().map(({ infoHash, sizeBytes, lastUsedMs }) => ({
+      key: infoHash,
+      place: store.placeOf(infoHash),
       sizeBytes,
       lastUsedMs,
-      inUse: (this.#torrents.get(infoHash)?.openers.size ?? 0) > 0,
+      inUse: this.#waitingForRoom.has(infoHash) || (this.#torrents.get(infoHash)?.openers.size ?? 0) > 0,
     }));
-    for (const infoHash of chooseEvictions(held, neededBytes, quotaBytes) ?? []) {
-      const hosted = this.#torrents.get(infoHash);
-      if (hosted !== undefined) await this.#drop(hosted, false);
-    }
-    return quotaBytes;
+  }
+
+  async #letGo(infoHash: InfoHashV1): Promise<void> {
+    const hosted = this.#torrents.get(infoHash);
+    if (hosted !== undefined) await this.#drop(hosted, false);
+  }
+
+  /** The limit was changed. @throws NoSpace when what is open alone exceeds it */
+  async #shrink(): Promise<void> {
+    const { store } = this.#parts;
+    const plan = await this.#makeRoom(0);
+    if (plan.kind !== 'refuse') await store.evict(plan.evict);
+    const limitBytes = await this.#budget.diskLimitBytes();
+    if (store.isLasting && store.usedBytes > limitBytes)
+      throw new NoSpace('what is open now is larger than the limit', { usedBytes: store.usedBytes, limitBytes });
   }
 
   #applyUploadLimit(): void {

@@ -2,6 +2,7 @@
  * The swarm worker of the leading tab: engine, hashing and store. Connections come in from the page, calls from all tabs,
  * streams from the service worker; wishes for peers go out to the page.
  */
+import { LeastRecentBudget } from '../../../src/adapters/browser/storage-budget.ts';
 import { subtleHasher } from '../../../src/adapters/browser/subtle-hasher.ts';
 import { WorkerLinks } from '../../../src/adapters/browser/worker-links.ts';
 import { fromLatin1, randomBytes, toHex } from '../../../src/base/bytes.ts';
@@ -14,7 +15,7 @@ import { Engine } from '../../../src/torrent/index.ts';
 import type { PageMessage, WorkerReport } from '../swarm/page-protocol.ts';
 import type { StreamOffer } from '../swarm/stream-protocol.ts';
 import { CHANNEL_NAME } from '../swarm/tab-protocol.ts';
-import { HeldStore } from './held-store.ts';
+import { HeldStore, MEMORY_LIMIT_BYTES } from './held-store.ts';
 import type { HostedTorrent } from './hosted-torrent.ts';
 import { storedSettings } from './settings-store.ts';
 import { type Readable, StreamServer } from './stream-server.ts';
@@ -61,7 +62,18 @@ class SwarmWorker {
     const [store, settings] = await Promise.all([HeldStore.open(clock), settingsStore.load()]);
     const ports = { clock, hasher: subtleHasher, log, random: Math.random, dialers: [] };
     const engine = new Engine({ ports, peerId: fromLatin1(peerId), limits: LIMITS });
-    const host = new SwarmHost({ engine, store, settingsStore, settings, clock, log, origin: location.origin });
+    const createBudget = (wishedBytes: () => number): LeastRecentBudget =>
+      new LeastRecentBudget({ hasDisk: store.isLasting, wishedBytes, memoryLimitBytes: MEMORY_LIMIT_BYTES });
+    const host = new SwarmHost({
+      engine,
+      store,
+      createBudget,
+      settingsStore,
+      settings,
+      clock,
+      log,
+      origin: location.origin,
+    });
     const worker = new SwarmWorker(host);
     worker.#run();
     return worker;

@@ -2,6 +2,7 @@
 import { MINUTE_MS, SECOND_MS } from '../base/units.ts';
 import { chooseUnchoked, type ChokeCandidate } from './choker.ts';
 import type { Peer } from './peer.ts';
+import type { UploadSlots } from './upload-slots.ts';
 
 const ROUND_MS = 10 * SECOND_MS;
 const ROUNDS_PER_OPTIMIST = 3;
@@ -21,6 +22,8 @@ export function uploadSlots(seeding: boolean, uploadBytesPerSecond: number): num
 export interface ChokingParts {
   readonly peers: ReadonlySet<Peer>;
   readonly random: () => number;
+  /** Those of all torrents. */
+  readonly budget: UploadSlots;
   isSeeding(): boolean;
   uploadBytesPerSecond(): number;
 }
@@ -42,18 +45,35 @@ export class Choking {
   interestChanged(peer: Peer): void {
     const slots = this.slots;
     if (!peer.isInterested || slots === 0) return;
-    let taken = 0;
-    for (const other of this.#parts.peers) if (other !== peer && !other.amChoking && other.isInterested) taken++;
-    peer.setChoking(taken > slots);
+    let [taken, unchoked] = [0, 0];
+    for (const other of this.#parts.peers) {
+      if (other === peer || other.amChoking) continue;
+      unchoked++;
+      if (other.isInterested) taken++;
+    }
+    const hasPlace = taken <= slots && this.#parts.budget.allowance(this, unchoked + 1) > unchoked;
+    peer.setChoking(!hasPlace);
+    this.#parts.budget.hold(this, unchoked + Number(hasPlace));
+  }
+
+  /** A peer has left: its slot is free. */
+  left(): void {
+    const { budget, peers } = this.#parts;
+    let unchoked = 0;
+    for (const peer of peers) if (!peer.amChoking) unchoked++;
+    if (peers.size === 0) budget.leave(this);
+    else budget.hold(this, unchoked);
   }
 
   tick(nowMs: number): void {
     if (nowMs < this.#nextRoundAtMs) return;
     this.#nextRoundAtMs = nowMs + ROUND_MS;
-    const slots = this.slots;
-    const interested = slots === 0 ? [] : [...this.#parts.peers].filter((peer) => peer.isInterested);
+    const interested = this.slots === 0 ? [] : [...this.#parts.peers].filter((peer) => peer.isInterested);
+    // One of them is the optimistic one.
+    const allowed = this.#parts.budget.allowance(this, Math.min(interested.length, this.slots + 1));
+    const slots = Math.max(0, Math.min(this.slots, allowed - 1));
     const verdict = chooseUnchoked(
-      interested.map((peer) => describe(peer, nowMs)),
+      (allowed === 0 ? [] : interested).map((peer) => describe(peer, nowMs)),
       {
         slots,
         seeding: this.#parts.isSeeding(),
@@ -64,6 +84,7 @@ export class Choking {
       },
     );
     this.#optimistic = verdict.optimistic;
+    this.#parts.budget.hold(this, verdict.unchoked.size);
     for (const peer of this.#parts.peers) peer.setChoking(!verdict.unchoked.has(peer.sourceId));
   }
 

@@ -63,6 +63,7 @@ export class Crowd {
     this.#choking = new Choking({
       peers: this.#peers,
       random: host.shared.ports.random,
+      budget: host.shared.uploadSlots,
       isSeeding: () => host.content()?.isUploadOnly ?? false,
       uploadBytesPerSecond: () => host.traffic.uploadBytesPerSecond,
     });
@@ -281,6 +282,7 @@ export class Crowd {
 
   #onClosed(peer: Peer, cause: Error | undefined): void {
     this.#peers.delete(peer);
+    this.#choking.left();
     this.#host.connectionsChanged(-1);
     this.#host.content()?.peerLeft(peer);
     const { log } = this.#host.shared.ports;

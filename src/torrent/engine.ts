@@ -22,6 +22,7 @@ import type { EnginePorts, PeerAddress, PeerSocket } from './ports.ts';
 import { TokenBucket } from './rate.ts';
 import { DEFAULT_LIMITS, type AddressFilter, type DhtLink, type EngineLimits, type Shared } from './shared.ts';
 import type { RateLimits } from './traffic.ts';
+import { UploadSlots } from './upload-slots.ts';
 import { Torrent } from './torrent.ts';
 import type { OpenedStorage, TorrentHost, TorrentOptions } from './torrent-types.ts';
 
@@ -97,6 +98,7 @@ export class Engine {
       serveBuffers: new BufferPool(limits.serveBufferBytes),
       hashJobs: new JobLimit(limits.maxHashJobs),
       leafCache: new LeafCache(limits.leafCacheBytes),
+      uploadSlots: new UploadSlots(limits.maxUploadSlots),
       uploadBucket: new TokenBucket(limits.uploadBytesPerSecond, nowMs),
       downloadBucket: new TokenBucket(limits.downloadBytesPerSecond, nowMs),
       bans: new BanList(),

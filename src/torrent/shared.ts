@@ -11,6 +11,7 @@ import type { LeafCache } from './leaf-cache.ts';
 import type { JobLimit } from './job-limit.ts';
 import type { EnginePorts } from './ports.ts';
 import type { TokenBucket } from './rate.ts';
+import type { UploadSlots } from './upload-slots.ts';
 
 export interface EngineLimits {
   /** Bytes of pieces on their way in, all torrents together. */
@@ -25,6 +26,8 @@ export interface EngineLimits {
   readonly maxHalfOpen: number;
   /** Incoming connections before their handshake is answered; a crowd that wakes torrents at rest waits here. */
   readonly maxGreetings: number;
+  /** Peers unchoked at once, all torrents together. */
+  readonly maxUploadSlots: number;
   /** Pieces hashed at once. */
   readonly maxHashJobs: number;
   /** Bytes per second over all torrents; Infinity = no limit. */
@@ -40,6 +43,7 @@ export const DEFAULT_LIMITS: EngineLimits = {
   maxConnectionsPerTorrent: 60,
   maxHalfOpen: 64,
   maxGreetings: 500,
+  maxUploadSlots: 512,
   maxHashJobs: 4,
   uploadBytesPerSecond: Number.POSITIVE_INFINITY,
   downloadBytesPerSecond: Number.POSITIVE_INFINITY,
@@ -67,6 +71,7 @@ export interface Shared {
   readonly serveBuffers: BufferPool;
   readonly hashJobs: JobLimit;
   readonly leafCache: LeafCache;
+  readonly uploadSlots: UploadSlots;
   readonly uploadBucket: TokenBucket;
   readonly downloadBucket: TokenBucket;
   readonly bans: BanList;

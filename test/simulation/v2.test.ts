@@ -5,10 +5,11 @@ import { HashMismatch } from '../../src/base/errors.ts';
 import { swarmKeyOf, type SwarmKey } from '../../src/base/ids.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
 import type { InfoHashes } from '../../src/codec/metainfo.ts';
-import { isProven } from '../../src/codec/merkle.ts';
+import { fold, isProven, proofLayersFor } from '../../src/codec/merkle.ts';
 import { encodeHashes, encodeHashRequest } from '../../src/codec/wire-encode.ts';
 import type { HashRequest } from '../../src/codec/wire-hashes.ts';
 import type { Torrent, TorrentOptions } from '../../src/torrent/index.ts';
+import { seededRandom } from '../support/random-bytes.ts';
 import { ScriptedPeer } from '../support/scripted-peer.ts';
 import { makeTorrentOf, MemoryStorage, PEER_PORT, Swarm, type Node, type V2TestTorrent } from '../support/swarm.ts';
 
@@ -234,6 +235,45 @@ describe('hash requests', () => {
     expect((await ask({ baseLayer: 2, index: 0, length: 8, proofLayers: 2 })).type).toBe('hashes');
   });
 
+  test('for leaves of a piece that rotted in storage are refused: wrong ones would make a liar of us', async () => {
+    const { source, ask } = await asked();
+    source.bytes[70_000] = (source.bytes[70_000] ?? 0) ^ 1;
+    expect((await ask({ baseLayer: 0, index: 4, length: 4, proofLayers: 0 })).type).toBe('hash-reject');
+    expect((await ask({ baseLayer: 0, index: 0, length: 4, proofLayers: 0 })).type).toBe('hashes');
+  });
+
+  test('of any numbers get exactly one answer each, which proves itself', async () => {
+    const { swarm, peer, root } = await asked();
+    const random = seededRandom(52);
+    const number = (below: number): number => Math.floor(random() * below);
+    const requests = Array.from({ length: 400 }, (_, at) => {
+      const baseLayer = number(at % 2 === 0 ? 5 : 8);
+      const length = at % 3 === 0 ? 1 + number(40) : 2 ** number(Math.max(1, 6 - baseLayer));
+      const index = at % 5 === 0 ? number(40) : number(8) * length;
+      const proofLayers = at % 2 === 0 ? proofLayersFor(length, 5 - baseLayer) : number(8);
+      return { piecesRoot: root, baseLayer, index, length, proofLayers };
+    });
+    let answered = 0;
+    for (const request of requests) {
+      peer.send(encodeHashRequest('hashRequest', request));
+      await swarm.until(() => peer.messages.filter(isAnswer).length > answered, 5_000);
+      answered++;
+    }
+    await swarm.clock.advanceAsync(1_000);
+    const answers = peer.messages.filter(isAnswer);
+    expect(answers).toHaveLength(requests.length);
+    let proven = 0;
+    for (const answer of answers) {
+      if (answer.type !== 'hashes') continue;
+      const { baseLayer: height, index, length } = answer.request;
+      const uncles = answer.hashes.subarray(length * 32);
+      if (height + Math.log2(length) + uncles.length / 32 !== 5) continue;
+      expect(isProven({ row: answer.hashes.subarray(0, length * 32), height, index, uncles }, root)).toBe(true);
+      proven++;
+    }
+    expect(proven).toBeGreaterThan(10);
+  });
+
   test('beyond what a peer may make us read are refused until later, and a flood ends the connection', async () => {
     const swarm = new Swarm();
     const source = await makeTorrentOf('v2', [16 * MIB], MIB);
@@ -295,6 +335,31 @@ describe('peers that lie about hashes', () => {
     await swarm.until(() => torrent.isComplete, 60_000);
     expect(equalBytes(storage.bytes, source.bytes)).toBe(true);
     expect(liar.peers).toHaveLength(1);
+  });
+
+  test('with nodes of the row above, which lead to the same root, are banned', async () => {
+    const swarm = new Swarm();
+    // 1,024 pieces: half the layer is asked for, with one uncle.
+    const source = await makeTorrentOf('v2', [1_024 * BLOCK], BLOCK);
+    const [layer = new Uint8Array()] = source.pieceLayers?.values() ?? [];
+    const rowAbove = concatBytes(
+      Array.from({ length: 512 }, (_, at) => fold(layer.subarray(at * 64, (at + 1) * 64), 0, 1)),
+    );
+    const liar = lurk(swarm, source, (request) => encodeHashes(request, rowAbove));
+    const { torrent } = addLeech(swarm, source, false, { peers: [liar.address] });
+    await swarm.until(() => liar.peers[0]?.isClosed === true, 20_000);
+    expect(liar.peers[0]?.requests).toHaveLength(0);
+    torrent.addPeers([addSeed(swarm, source).address]);
+    await swarm.until(() => torrent.isComplete, 60_000);
+  });
+
+  test('are asked for few things at a time', async () => {
+    const swarm = new Swarm();
+    const source = await makeTorrentOf('v2', [6_000 * BLOCK], BLOCK);
+    const silent = lurk(swarm, source, () => undefined);
+    addLeech(swarm, source, false, { peers: [silent.address] });
+    await swarm.clock.advanceAsync(1_000);
+    expect(silent.peers[0]?.heard('hash-request')).toBe(4);
   });
 
   test.each([

@@ -133,6 +133,41 @@ describeWith(['chromium'], 'media kept by the browser', () => {
     expect(seen).toEqual({ files: ['a'], places: ['disk', 'memory'], used: 65_536, later: ['a'] });
   });
 
+  test('never claim a piece for which the disk was full for a moment, though the file grew past it later', async () => {
+    await using browser = await newBrowser();
+    const page = await browser.newPage();
+    await page.goto(site.origin);
+    const seen = await inWorker(
+      page,
+      async ({ HeldStore, systemClock, toHex }: Modules, record) => {
+        type Write = (from: Uint8Array, options: { at: number }) => number;
+        const handles = (globalThis as unknown as { FileSystemSyncAccessHandle: { prototype: { write: Write } } })
+          .FileSystemSyncAccessHandle.prototype;
+        const write = handles.write;
+        handles.write = function (this: unknown, from, options) {
+          if (options.at === 65_536) throw new DOMException('no room', 'QuotaExceededError');
+          return write.call(this, from, options);
+        };
+        const store = await HeldStore.open(systemClock);
+        const infoHash = record.infoHash as never;
+        const { storage, have } = await store.create(record as never, { kind: 'disk', evict: [] }, async () => false);
+        for (const piece of [0, 1, 3]) {
+          await storage.write(new Uint8Array(65_536).fill(piece + 1), piece * 65_536);
+          have.set(piece);
+        }
+        const view = new Uint8Array(1);
+        await storage.read([view], 65_536);
+        await store.save(infoHash, have.toBytes(), 0);
+        await store.close(infoHash);
+        const later = await HeldStore.open(systemClock);
+        const again = await later.openStorage(infoHash, async () => false);
+        return { readFromMemory: view[0], have: toHex(again.have.toBytes()) };
+      },
+      medium('a', 5 * 65_536, 1),
+    );
+    expect(seen).toEqual({ readFromMemory: 2, have: '90' });
+  });
+
   test('whose file or record is gone are forgotten, and their other half is removed', async () => {
     await using browser = await newBrowser();
     const page = await browser.newPage();

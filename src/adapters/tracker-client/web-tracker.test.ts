@@ -8,6 +8,7 @@ import { AddressPolicy } from '../../base/address-policy.ts';
 import { utf8 } from '../../base/bytes.ts';
 import { systemClock } from '../../base/clock.ts';
 import { parseSwarmKey } from '../../base/ids.ts';
+import { Unavailable } from '../../base/errors.ts';
 import { silentLog } from '../../base/log.ts';
 import { decodeWsClientMessage, encodeWsServerMessage, type WsClientMessage } from '../../codec/tracker-ws.ts';
 import type { PeerSocket } from '../../torrent/ports.ts';
@@ -56,6 +57,8 @@ describe('a WebSocket tracker', () => {
     readonly log: string[];
     /** The stream of the offer with that number opens. */
     readonly open: ((socket: PeerSocket) => void)[];
+    /** The offer with that number comes to nothing. */
+    readonly fail: ((error: Error) => void)[];
     readonly connected: PeerSocket[];
   }
 
@@ -66,6 +69,7 @@ describe('a WebSocket tracker', () => {
   ): Meeting {
     const log: string[] = [];
     const open: ((socket: PeerSocket) => void)[] = [];
+    const fail: ((error: Error) => void)[] = [];
     const connected: PeerSocket[] = [];
     const meeting = (name: string): { addCandidate: (candidate: { candidate: string }) => void } => ({
       addCandidate: ({ candidate }) => log.push(`${name} got candidate ${candidate}`),
@@ -81,7 +85,8 @@ describe('a WebSocket tracker', () => {
       random: () => 0,
       rtc: {
         offer: () => {
-          const { promise, resolve } = Promise.withResolvers<PeerSocket>();
+          const { promise, resolve, reject } = Promise.withResolvers<PeerSocket>();
+          fail.push(reject);
           const name = `offer ${open.push(resolve)}`;
           return Promise.resolve({
             ...meeting(name),
@@ -105,7 +110,7 @@ describe('a WebSocket tracker', () => {
       connected: (socket) => connected.push(socket),
     });
     cleanups.push(() => tracker.stop());
-    return { tracker, log, open, connected };
+    return { tracker, log, open, fail, connected };
   }
 
   async function firstAnnounce(server: FakeHub, clock: FakeClock): Promise<void> {
@@ -116,6 +121,31 @@ describe('a WebSocket tracker', () => {
   }
 
   const THEIRS = { swarmKey: KEY, peerId: '-WW0001-theirpeerid0' as never, offerId: 'their offer' as never };
+
+  test('offers again at once when an offer that was answered fails, thrice in a row and no more', async () => {
+    const server = await hub();
+    const { fail, log } = join(server.url, 'more');
+    const announced = (times: number): Promise<unknown> =>
+      eventually(`${times} announces`, () => server.heard.length === times);
+    const answerAndFail = async (announce: WsClientMessage | undefined): Promise<void> => {
+      const [offer] = announce?.type === 'announce' ? announce.offers : [];
+      const offerId = offer?.offerId ?? ('' as never);
+      server.send({ ...THEIRS, offerId, type: 'answer', sdp: 'hello', trickle: false });
+      await eventually('the answer', () => log.includes(`${offer?.sdp} got answer hello`));
+      fail[Number(offer?.sdp.slice('offer '.length)) - 1]?.(new Unavailable('failed'));
+    };
+    await announced(1);
+    fail[4]?.(new Unavailable('nobody took it'));
+    for (const times of [1, 2, 3]) {
+      await answerAndFail(server.heard[times - 1]);
+      await announced(times + 1);
+    }
+    await answerAndFail(server.heard[3]);
+    // What is said after it would come after a further announce.
+    server.send({ ...THEIRS, type: 'offer', sdp: 'theirs', trickle: false });
+    await eventually('our answer', () => server.heard.some(({ type }) => type === 'answer'));
+    expect(server.heard.filter(({ type }) => type === 'announce')).toHaveLength(4);
+  });
 
   test('gets offers while peers are wanted, and the answer opens the stream', async () => {
     const server = await hub();

@@ -8,7 +8,7 @@ import type { AddressSource } from '../../base/address-policy.ts';
 import type { Clock } from '../../base/clock.ts';
 import { randomBytes } from '../../base/bytes.ts';
 import { DueQueue } from '../../base/due-queue.ts';
-import { AppError } from '../../base/errors.ts';
+import { AppError, Unavailable } from '../../base/errors.ts';
 import type { SwarmKey } from '../../base/ids.ts';
 import type { Log } from '../../base/log.ts';
 import { sleep, TaskGroup } from '../../base/tasks.ts';
@@ -37,6 +37,9 @@ const MAX_INTERVAL_MS = 10 * MINUTE_MS;
 const DEFAULT_INTERVAL_MS = MINUTE_MS;
 /** Crossing offers may cancel each other out at both ends; who is left alone tries again after so long, then twice as long. */
 const ALONE_INTERVAL_MS = 5 * SECOND_MS;
+
+/** Answered offers that came to nothing are made again at once, so many times in a row. */
+const MAX_SECOND_TRIES = 3;
 
 /** Between the first announces of two torrents over a fresh connection. */
 const SPACING_MS = 20;
@@ -103,6 +106,8 @@ interface Member {
   isComplete: boolean;
   /** Announces in a row while alone. */
   lonely: number;
+  /** Answered offers in a row that came to nothing. */
+  failures: number;
 }
 
 export class WebTracker {
@@ -250,12 +255,25 @@ export class WebTracker {
       const offerId = latinIdOf(randomBytes(20));
       member.offers.set(offerId, result.value);
       result.value.socket.then(
-        (socket) => member.swarm.connected(socket),
-        (error: unknown) => this.#options.log.debug('web_tracker.offer_ended', { error }),
+        (socket) => {
+          member.failures = 0;
+          member.swarm.connected(socket);
+        },
+        (error: unknown) => this.#offerEnded(member, offerId, error),
       );
       offers.push({ offerId, sdp: result.value.sdp });
     }
     return offers;
+  }
+
+  /** A peer that answered is there: some 1 in 20 offers fail for no reason of theirs (see `webrtc/offerer.ts`). */
+  #offerEnded(member: Member, offerId: LatinId, error: unknown): void {
+    this.#options.log.debug('web_tracker.offer_ended', { error });
+    const wasAnswered = member.meetings.has(offerId);
+    const isCurrent = this.#members.get(member.swarm.key) === member && this.#socket !== undefined;
+    if (!wasAnswered || !isCurrent || !(error instanceof Unavailable)) return;
+    if (++member.failures <= MAX_SECOND_TRIES && member.swarm.wantedPeers() !== 'none')
+      this.#due.set(member, this.#nowMs());
   }
 
   #announce(member: Member, event: AnnounceEvent, offers: readonly { offerId: LatinId; sdp: string }[]): void {
@@ -339,6 +357,7 @@ function newMember(swarm: WebSwarm): Member {
     hasStarted: false,
     isComplete,
     lonely: 0,
+    failures: 0,
   };
 }
 

@@ -10,6 +10,7 @@ import type { TaskGroup } from '../base/tasks.ts';
 import { SECOND_MS } from '../base/units.ts';
 import { encodeHandshake, type Handshake } from '../codec/handshake.ts';
 import { obfuscatedKey, type MseCrypto } from '../codec/mse.ts';
+import { encodeKeepAlive } from '../codec/wire-encode.ts';
 import { Connection } from './connection.ts';
 import type { EngineOptions } from './engine.ts';
 import {
@@ -27,6 +28,12 @@ import type { Torrent } from './torrent.ts';
 const HANDSHAKE_TIMEOUT_MS = 10 * SECOND_MS;
 /** Addresses remembered to want a plain handshake; the oldest goes when there are more. */
 const MAX_PLAIN_ADDRESSES = 2_000;
+
+/**
+ * Over uTP, Transmission 3.00 overlooks what came in one packet with the last handshake until another packet comes. So a
+ * peer that dialled us by uTP gets a keep-alive when its handshake has certainly been read.
+ */
+const NUDGE_AFTER_MS = 2 * SECOND_MS;
 
 /** Where a connection comes from. */
 export interface Origin {
@@ -73,6 +80,8 @@ export class Greetings {
   readonly #greetings = new Set<Greeting>();
   /** H('req2'‖key) of every running swarm, in hex → its key. */
   readonly #runningKeys = new Map<string, SwarmKey>();
+  /** Connections to be nudged, the next one first. */
+  readonly #nudges: { readonly connection: Connection; readonly dueAtMs: number }[] = [];
   /** Addresses where only a plain handshake worked. */
   readonly #plainAddresses = new Set<string>();
 
@@ -118,13 +127,16 @@ export class Greetings {
     this.#options.began();
   }
 
-  /** Closes what has waited too long. */
+  /** Closes what has waited too long, nudges who may be waiting for us. */
   tick(nowMs: number): void {
+    while (this.#nudges[0] !== undefined && this.#nudges[0].dueAtMs <= nowMs)
+      this.#nudges.shift()?.connection.send(encodeKeepAlive());
     for (const greeting of this.#greetings)
       if (nowMs - greeting.startedAtMs > HANDSHAKE_TIMEOUT_MS) greeting.stage.close(new TimedOut('no handshake'));
   }
 
   close(): void {
+    this.#nudges.length = 0;
     for (const greeting of this.#greetings) greeting.stage.close();
   }
 
@@ -267,6 +279,9 @@ export class Greetings {
   #answer(greeting: Greeting, connection: Connection, torrent: Torrent, handshake: Handshake): void {
     connection.send(this.#handshakeFor(torrent.answerKey(handshake), torrent.isHybrid));
     this.#handOver(greeting, connection, torrent, handshake);
+    if (connection.transport !== 'utp' || connection.isClosed) return;
+    const dueAtMs = this.#options.shared.ports.clock.monotonicMs() + NUDGE_AFTER_MS;
+    this.#nudges.push({ connection, dueAtMs });
   }
 
   #handOver(greeting: Greeting, connection: Connection, torrent: Torrent, handshake: Handshake): void {

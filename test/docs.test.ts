@@ -2,6 +2,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { capsOf } from '../src/app/caps.ts';
 import { describeConfig, readConfig } from '../src/app/config.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -51,6 +52,22 @@ describe('docs/protocols.md', () => {
     ],
   ])('a row such as %s is refused', (line, message) => {
     expect(protocolRows(line).flatMap(complaints)).toEqual([expect.stringContaining(message)]);
+  });
+});
+
+describe('docs/limits.md', () => {
+  const lines = read('docs/limits.md')
+    .split('\n')
+    .filter((line) => line.startsWith('| `'));
+
+  test('lists every global cap with its default, and no other', () => {
+    const listed = lines.map((line) => /^\| `(\w+)` \| (\d+) \|/.exec(line)?.slice(1).join(' '));
+    const caps = Object.entries(capsOf(readConfig({}))).map(([name, value]) => `${name} ${value}`);
+    expect(new Set(listed)).toEqual(new Set(caps));
+  });
+
+  test('every cap names a test that exists', () => {
+    expect(protocolRows(lines.join('\n')).flatMap(complaints)).toEqual([]);
   });
 });
 

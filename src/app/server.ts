@@ -18,6 +18,7 @@ import { createAdmin } from '../http/admin.ts';
 import { createHttp } from '../http/server.ts';
 import { loadAssets } from '../http/web/assets.ts';
 import { Media } from '../media/media.ts';
+import { capsOf } from './caps.ts';
 import type { Config } from './config.ts';
 import { readinessOf } from './readiness.ts';
 import { dropSetupToken, loadSetupToken } from './setup-token.ts';
@@ -27,7 +28,6 @@ import { VERSION } from './version.ts';
 
 /** Removed files stay on the disk this long, so that a mistake can be taken back by an operator. */
 const UNLINK_GRACE_MS = HOUR_MS;
-const MAX_IDLE_READERS = 256;
 const HOUSEKEEPING_MS = 10 * MINUTE_MS;
 const WEB_FOLDER = path.resolve(import.meta.dirname, '../../dist/web');
 
@@ -62,7 +62,7 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
       uploadExpiryMs: config.uploadExpiryHours * HOUR_MS,
       unlinkGraceMs: UNLINK_GRACE_MS,
       acceptedTypes: [],
-      maxIdleReaders: MAX_IDLE_READERS,
+      maxIdleReaders: capsOf(config).idleFiles,
     },
   );
   started.defer(() => media.stop());

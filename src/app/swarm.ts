@@ -25,12 +25,13 @@ import { SECOND_MS } from '../base/units.ts';
 import { latinIdOf } from '../codec/tracker-ws.ts';
 import { Dht } from '../kit/node/dht.ts';
 import type { Media } from '../media/media.ts';
-import { MAX_AWAKE, Seeding, type TorrentFinder } from '../media/seeding.ts';
+import { Seeding, type TorrentFinder } from '../media/seeding.ts';
 import { Engine, type PeerSocket } from '../torrent/index.ts';
 import { HttpTracker } from '../tracker/http.ts';
 import { SwarmRegistry } from '../tracker/registry.ts';
 import { SignalHub } from '../tracker/signal-hub.ts';
 import { UdpTracker } from '../tracker/udp.ts';
+import { capsOf } from './caps.ts';
 import type { Config } from './config.ts';
 import { DhtSeeding } from './swarm/dht-seeding.ts';
 import { addressReachableFrom, isAnyHost, isLoopback, type OwnNetwork } from './reachable.ts';
@@ -97,8 +98,7 @@ export async function startSwarm(
     random: Math.random,
     createEngine: (finder) => createEngine(config, { clock, log, limits, utp, policy, dht }, finder),
     ...(answerer && { answerer }),
-    // So that each of our connections may be for another torrent.
-    maxAwake: Math.max(MAX_AWAKE, config.maxPeers),
+    maxAwake: capsOf(config).awakeTorrents,
     peerAddressFor: (remoteHost) => {
       const host = addressReachableFrom(remoteHost, network());
       return host === undefined ? undefined : { host, port: config.peerPort };
@@ -195,8 +195,7 @@ function createEngine(
     listenPort: config.peerPort,
     limits: {
       maxConnections: config.maxPeers,
-      // The rest is for those who have said what they want: slow strangers cannot keep them out.
-      maxGreetings: Math.ceil(config.maxPeers / 2),
+      maxGreetings: capsOf(config).greetings,
       uploadBytesPerSecond: seedLimitBytesPerSec === 0 ? Number.POSITIVE_INFINITY : seedLimitBytesPerSec,
     },
     ...finder,

@@ -26,7 +26,14 @@ import { parseTorrentInfo } from '../codec/torrent-info.ts';
 import { Engine, type EngineOptions, type EnginePorts, type Torrent, type TorrentMode } from '../torrent/index.ts';
 import type { MediaEvents, TorrentRow } from './medium.ts';
 import { obfuscatedKeyOf } from './obfuscated-keys.ts';
-import { type OfferAnswerer, type SeedCatalogue, Seeding, type SeedingOptions, type TorrentFinder } from './seeding.ts';
+import {
+  type OfferAnswerer,
+  type SeedCatalogue,
+  Seeding,
+  SEEDING_CAPS,
+  type SeedingOptions,
+  type TorrentFinder,
+} from './seeding.ts';
 
 const OURS = { host: '127.0.0.1', port: 24244 };
 const UNKNOWN = parseSwarmKey('00'.repeat(20));
@@ -485,6 +492,15 @@ describe('a leecher that told our tracker where it listens', () => {
     await clock.advanceAsync(1);
     await eventually('it is dialled', () => calls.length > 0);
     expect(calls).toEqual([4_000]);
+  });
+
+  test('only so many leechers are waited for', async () => {
+    const { seeding, clock, key } = await listening();
+    const before = clock.pending;
+    for (let index = 0; index < 600; index++)
+      seeding.wanted(key, { host: `192.0.${index >> 8}.${index & 255}`, port: 1 });
+    await clock.advanceAsync(0);
+    expect(clock.pending - before).toBe(SEEDING_CAPS.callBacks);
   });
 
   test('finds the torrent awake when it comes', async () => {

@@ -29,19 +29,22 @@ import { samplePieces } from './sampling.ts';
 
 const IDLE_MS = 5 * MINUTE_MS;
 const SWEEP_MS = 30 * SECOND_MS;
-/** Torrents awake at once, unless told otherwise: idle ones are cheap, and most wakes find theirs still awake. */
-export const MAX_AWAKE = 2_000;
 /** How long a leecher gets to come by itself. */
 const CALL_BACK_MS = 4 * SECOND_MS;
-const MAX_CALL_BACKS = 500;
-/** Unknown torrents one IPv4 address or IPv6 /48 may ask our peer port for in a second; more are not looked up. */
-const UNKNOWN_PER_SECOND = 20;
+/** What all torrents share here; `docs/limits.md` has the reasons. */
+export const SEEDING_CAPS = {
+  /** Torrents, unless told otherwise. */
+  awake: 2_000,
+  wakes: { atOnce: 16, maxWaiting: 4_096 },
+  /** Each connection reads one batch at a time, so there are never more than connections. */
+  reads: { atOnce: 64, maxWaiting: 32_768 },
+  /** Leechers we wait for. */
+  callBacks: 500,
+  /** Unknown torrents one IPv4 address or IPv6 /48 may ask our peer port for in a second; more are not looked up. */
+  unknownPerSecond: 20,
+} as const;
 /** Peers whose address is hidden (WebRTC) share one budget. */
 const HIDDEN = new Uint8Array(4);
-/** Waking is a few reads of the disk: more at once would not be sooner, and would hold up the event loop together. */
-const WAKES = { atOnce: 16, maxWaiting: 4_096 };
-/** The thread pool runs four; the rest of a crowd waits without holding files. Each connection reads one batch at a time. */
-const READS = { atOnce: 64, maxWaiting: 32_768 };
 
 /** What the seeder reads of `Media`. */
 export interface SeedCatalogue {
@@ -110,8 +113,8 @@ export class Seeding implements OwnSeed, OwnAnswerer {
   readonly #fallingAsleep = new Map<SwarmKey, Promise<void>>();
   /** `key peerId` of browsers we are connected to or about to be. */
   readonly #browsers = new Set<string>();
-  readonly #wakes = new Lane(WAKES);
-  readonly #reads = new Lane(READS);
+  readonly #wakes = new Lane(SEEDING_CAPS.wakes);
+  readonly #reads = new Lane(SEEDING_CAPS.reads);
   readonly #sampler: Sampler;
   /** Look-ups of torrents that are not here, by who asks. */
   readonly #strangers: AddressBudget;
@@ -130,7 +133,7 @@ export class Seeding implements OwnSeed, OwnAnswerer {
       sample: (key, signal) => this.#sample(key, signal),
       failed: (key, error) => options.log.warn('seeding.sample_failed', { key, error }),
     });
-    this.#strangers = new AddressBudget(UNKNOWN_PER_SECOND, options.clock);
+    this.#strangers = new AddressBudget(SEEDING_CAPS.unknownPerSecond, options.clock);
     this.engine = options.createEngine({
       wake: (key, remote) => this.#wakeFor(remote, key),
       resolveObfuscated: (obfuscatedKey, remote) => this.#resolveFor(remote, obfuscatedKey),
@@ -212,7 +215,7 @@ export class Seeding implements OwnSeed, OwnAnswerer {
    */
   #callBack(key: SwarmKey, address: PeerAddress): void {
     const caller = `${key} ${address.host}`;
-    if (this.#callers.size >= MAX_CALL_BACKS || this.#callers.has(caller) || !this.#seeds(key)) return;
+    if (this.#callers.size >= SEEDING_CAPS.callBacks || this.#callers.has(caller) || !this.#seeds(key)) return;
     this.#callers.add(caller);
     this.#tasks.run('seeding.call_back', async (signal) => {
       await sleep(this.#options.clock, CALL_BACK_MS, signal).finally(() => this.#callers.delete(caller));
@@ -257,7 +260,7 @@ export class Seeding implements OwnSeed, OwnAnswerer {
   }
 
   get #maxAwake(): number {
-    return this.#options.maxAwake ?? MAX_AWAKE;
+    return this.#options.maxAwake ?? SEEDING_CAPS.awake;
   }
 
   async #wake(key: SwarmKey): Promise<Torrent | undefined> {

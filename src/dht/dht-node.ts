@@ -4,7 +4,7 @@
  * can throw; after `stop` nothing is left.
  */
 import { formatIp, parseIp, type PeerAddress } from '../base/address.ts';
-import { fromHex, randomBytes } from '../base/bytes.ts';
+import { equalBytes, fromHex, randomBytes } from '../base/bytes.ts';
 import { AppError } from '../base/errors.ts';
 import type { SwarmKey } from '../base/ids.ts';
 import { TaskGroup } from '../base/tasks.ts';
@@ -92,6 +92,8 @@ export class DhtNode {
     { announcePort, signal }: { readonly announcePort?: number; readonly signal: AbortSignal },
     found: (peers: readonly PeerAddress[]) => void,
   ): Promise<number> {
+    const own = this.#store.peers(key, MAX_TOLD_PEERS, this.#nowMs());
+    if (own.length > 0) found(own);
     const question = { method: 'get_peers', swarmKey: key } as const;
     const reached = await this.#walk(fromHex(key), question, signal, (answer) => {
       const peers = answer.peers.filter((peer) => this.#ports.allowAddress(peer, 'told'));
@@ -126,7 +128,8 @@ export class DhtNode {
     return walk({
       target,
       start: this.#table.closest(target),
-      allows: ({ address }) => this.#ports.allowAddress(address, 'told') && this.#isOurFamily(address),
+      allows: ({ id, address }) =>
+        !equalBytes(id, this.id) && this.#ports.allowAddress(address, 'told') && this.#isOurFamily(address),
       ask: async (contact) => {
         const answer = await this.#ask(contact, question);
         if (answer !== undefined) answered(answer);
@@ -155,7 +158,7 @@ export class DhtNode {
 
   /** Pings in the background, a few at a time. */
   #check(address: PeerAddress, contact?: DhtContact): void {
-    if (this.#checks >= MAX_CHECKS || !this.#isOurFamily(address)) return;
+    if (this.#checks >= MAX_CHECKS || !this.#isOurFamily(address) || this.#queries.isAsking(address)) return;
     this.#checks++;
     this.#tasks.run('dht.check', async () => {
       const answer = await this.#askAt(address, { method: 'ping' }).finally(() => this.#checks--);
@@ -198,6 +201,7 @@ export class DhtNode {
   }
 
   #answer(query: KrpcQuery, from: PeerAddress): void {
+    if (equalBytes(query.senderId, this.id)) return; // ourselves, by a roundabout way
     const { question } = query;
     if (!query.isReadOnly && this.#table.wants(query.senderId)) this.#check(from);
     switch (question.method) {

@@ -43,6 +43,12 @@ export class Queries {
     });
   }
 
+  /** Whether an answer from there is under way: its sender will be known to live without another question. */
+  isAsking({ host, port }: PeerAddress): boolean {
+    for (const { to } of this.#pending.values()) if (to.host === host && to.port === port) return true;
+    return false;
+  }
+
   /** Takes what came; what nobody asked for is ignored. */
   received(message: KrpcAnswer | KrpcError, from: PeerAddress): void {
     const pending = this.#pending.get(transactionKey(message.transactionId));

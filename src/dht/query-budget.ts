@@ -2,7 +2,7 @@
 import type { Clock } from '../base/clock.ts';
 import { SECOND_MS } from '../base/units.ts';
 
-const MAX_PER_HOST = 20;
+const MAX_PER_HOST = 50;
 const MAX_ALL = 500;
 
 export class QueryBudget {

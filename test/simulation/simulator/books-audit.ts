@@ -68,6 +68,24 @@ export function auditBudgets(name: string, engine: EngineInspection, pieceBytes:
   referee.check(holds, 'limits hold', () => `${name}: ${pieceBufferBytes} and ${serveBufferBytes} bytes lent`);
 }
 
+/** What each peer owes by the engine's books, against what was said on the wire (`owed`, by `swarm@host:port`). */
+export function auditWire(
+  name: string,
+  engine: EngineInspection,
+  owed: ReadonlyMap<string, number | undefined>,
+  referee: Referee,
+): void {
+  for (const { keys, peers } of engine.torrents)
+    for (const { address, asked } of peers) {
+      const said = owed.get(`${keys[0]}@${address?.host}:${address?.port}`) ?? asked.length;
+      referee.check(
+        said === asked.length,
+        'books and wire agree',
+        () => `${name}: ${address?.host} owes ${asked.length} blocks by the books, ${said} by what was said`,
+      );
+    }
+}
+
 function auditPieceStates(name: string, content: ContentInspection, referee: Referee): void {
   const states = new Map<number, string>();
   const enter = (piece: number, state: string): void => {

@@ -10,7 +10,7 @@ import { HOUR_MS, SECOND_MS } from '../../../src/base/units.ts';
 import { Engine, type Dialer, type PeerSocket, type Torrent } from '../../../src/torrent/index.ts';
 import type { MemoryHost } from '../../support/memory-network.ts';
 import { PEER_PORT } from '../../support/swarm.ts';
-import { auditBooks, auditBudgets } from './books-audit.ts';
+import { auditBooks, auditBudgets, auditWire } from './books-audit.ts';
 import type { Dice } from './dice.ts';
 import { DiskSession } from './disk.ts';
 import { delayedHasher } from './hashing.ts';
@@ -76,6 +76,10 @@ export class NodeLife {
     const books = this.engine.inspect();
     const pieceBytes = Math.max(...holdings.map(({ torrent }) => torrent.info.pieceLengthBytes));
     auditBudgets(name, books, pieceBytes, world.referee);
+    const owed = new Map(
+      this.audits.filter(({ owed }) => owed !== undefined).map((audit) => [audit.address, audit.owed]),
+    );
+    auditWire(name, books, owed, world.referee);
     auditBooks(
       name,
       books,
@@ -168,6 +172,7 @@ export class NodeLife {
     const { world, name } = this.#parts;
     const audit = new WireAudit({
       name: `${name}>${socket.remote?.host}#${this.#connections++}`,
+      address: `${socket.remote?.host}:${socket.remote?.port}`,
       isHonest: world.honestHosts.has(socket.remote?.host ?? ''),
       referee: world.referee,
       nowMs: () => world.clock.monotonicMs(),

@@ -16,6 +16,7 @@ export type Invariant =
   | 'no more is asked than a peer takes'
   | 'a piece is in exactly one state'
   | 'every asked block is in its books'
+  | 'books and wire agree'
   | 'what is asked is answered or given up'
   | 'lent buffers are accounted for'
   | 'limits hold'

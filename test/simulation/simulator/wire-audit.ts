@@ -17,6 +17,8 @@ const DEFAULT_REQUEST_QUEUE = 250;
 export interface AuditedConnection {
   /** For reports: `3>7#12`. */
   readonly name: string;
+  /** The other end, `host:port`. */
+  readonly address: string;
   /** The other end keeps to the rules, so what it is owed can be counted. */
   readonly isHonest: boolean;
   readonly referee: Referee;
@@ -62,10 +64,15 @@ export class WireAudit implements Tap {
   // What we asked of them.
   readonly #ours: Asked = new Map();
   #oursCount = 0;
+  /** Taken back; with the fast extension an answer is still owed. */
+  readonly #takenBack: Asked = new Map();
+  /** An answer came that may belong to either of two requests, or the other end is not to be trusted. */
+  #isBlurred = false;
   #chokedSinceMs: number | undefined = 0;
   readonly #allowedFast = new Set<number>();
   #theyHave: Set<number> | 'all' = new Set();
   #reqq = DEFAULT_REQUEST_QUEUE;
+  #incoming = '';
   #block: { readonly ref: BlockRef; at: number; isRight: boolean } | undefined;
 
   constructor(parts: AuditedConnection) {
@@ -90,8 +97,12 @@ export class WireAudit implements Tap {
       },
       message: (message) => this.#hears(message),
       request: (piece, offsetBytes, lengthBytes) => add(this.#theirs, keyOf({ piece, offsetBytes, lengthBytes })),
-      blockStart: (piece, offsetBytes, lengthBytes) => this.#answered({ piece, offsetBytes, lengthBytes }),
-      blockBytes: () => undefined,
+      blockStart: (piece, offsetBytes, lengthBytes) => {
+        this.#incoming = keyOf({ piece, offsetBytes, lengthBytes });
+      },
+      blockBytes: (_bytes, isLast) => {
+        if (isLast) this.#delivered(this.#incoming);
+      },
     });
   }
 
@@ -127,6 +138,16 @@ export class WireAudit implements Tap {
     return this.#isClosed || this.#isInDead || !this.#areFast ? [] : [...this.#theirs.keys()];
   }
 
+  /** Blocks asked of an honest peer that it has not brought, by what was said; undefined where that cannot be told. */
+  get owed(): number | undefined {
+    return this.#isClosed || this.#isBlurred || !this.#parts.isHonest ? undefined : this.#oursCount;
+  }
+
+  /** Names the connection among those of its node: `swarm@host:port`. */
+  get address(): string {
+    return `${this.#swarmKey}@${this.#parts.address}`;
+  }
+
   get name(): string {
     return this.#parts.name;
   }
@@ -159,7 +180,9 @@ export class WireAudit implements Tap {
         if (!this.#areFast) this.#forgive();
         return;
       case 'cancel':
-        if (take(this.#ours, keyOf(message.block))) this.#oursCount--;
+        if (!take(this.#ours, keyOf(message.block))) return;
+        this.#oursCount--;
+        add(this.#takenBack, keyOf(message.block));
         return;
       case 'reject': {
         const wasAsked = take(this.#theirs, keyOf(message.block));
@@ -240,7 +263,7 @@ export class WireAudit implements Tap {
     switch (message.type) {
       case 'choke':
         this.#chokedSinceMs ??= this.#parts.nowMs();
-        return;
+        return this.#choked();
       case 'unchoke':
         this.#chokedSinceMs = undefined;
         return;
@@ -258,7 +281,7 @@ export class WireAudit implements Tap {
         this.#allowedFast.add(message.piece);
         return;
       case 'reject':
-        return this.#answered(message.block);
+        return this.#rejected(keyOf(message.block));
       case 'cancel':
         if (!this.#areFast && take(this.#theirs, keyOf(message.block))) add(this.#maybe, keyOf(message.block));
         return;
@@ -278,8 +301,27 @@ export class WireAudit implements Tap {
     }
   }
 
-  #answered(ref: BlockRef): void {
-    if (take(this.#ours, keyOf(ref))) this.#oursCount--;
+  /** What was asked will not come, but for pieces that are given to the choked. */
+  #choked(): void {
+    for (const [key, count] of this.#ours) {
+      if (this.#allowedFast.has(Number.parseInt(key, 10))) continue;
+      this.#ours.delete(key);
+      this.#oursCount -= count;
+      this.#takenBack.set(key, (this.#takenBack.get(key) ?? 0) + count);
+    }
+  }
+
+  #delivered(key: string): void {
+    if (this.#takenBack.has(key)) {
+      this.#isBlurred ||= this.#ours.has(key);
+      if (!this.#ours.has(key)) take(this.#takenBack, key);
+    }
+    if (take(this.#ours, key)) this.#oursCount--;
+  }
+
+  /** Cancels are answered first, in the order they were sent. */
+  #rejected(key: string): void {
+    if (!take(this.#takenBack, key) && take(this.#ours, key)) this.#oursCount--;
   }
 }
 

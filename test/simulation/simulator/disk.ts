@@ -3,12 +3,12 @@
  * Invariant: it never takes wrong bytes silently; whoever writes or serves them is reported.
  */
 import type { Clock } from '../../../src/base/clock.ts';
-import { equalBytes } from '../../../src/base/bytes.ts';
 import { NoSpace, StorageFailed } from '../../../src/base/errors.ts';
 import { sleep } from '../../../src/base/tasks.ts';
 import { Bitfield } from '../../../src/codec/bitfield.ts';
 import type { PieceStorage } from '../../../src/torrent/ports.ts';
 import type { TestTorrent } from '../../support/swarm.ts';
+import { areEqual } from './compare.ts';
 import type { Dice } from './dice.ts';
 import type { Referee } from './referee.ts';
 
@@ -45,11 +45,11 @@ export class Disk {
   /** Whether the piece lies here, byte for byte. */
   holds(piece: number): boolean {
     const [start, end] = this.#span(piece);
-    return equalBytes(this.bytes.subarray(start, end), this.torrent.bytes.subarray(start, end));
+    return areEqual(this.bytes.subarray(start, end), this.torrent.bytes.subarray(start, end));
   }
 
   get isWhole(): boolean {
-    return equalBytes(this.bytes, this.torrent.bytes);
+    return areEqual(this.bytes, this.torrent.bytes);
   }
 
   #span(piece: number): [number, number] {
@@ -89,13 +89,13 @@ export class DiskSession implements PieceStorage {
   write(bytes: Uint8Array, position: number): Promise<void> {
     const truth = this.#disk.torrent.bytes.subarray(position, position + bytes.length);
     const referee = this.#referee;
-    referee.check(equalBytes(bytes, truth), 'only verified bytes are stored', () => `${bytes.length} at ${position}`);
+    referee.check(areEqual(bytes, truth), 'only verified bytes are stored', () => `${bytes.length} at ${position}`);
     // A crash may come while it is under way: some of it is on the platter then.
     this.#disk.bytes.set(bytes.subarray(0, this.#dice.int(0, bytes.length)), position);
     return this.#access(() => {
       const room = this.#disk.plan.roomBytes ?? Number.POSITIVE_INFINITY;
       if (this.#disk.writtenBytes + bytes.length > room) throw new NoSpace('the disk is full');
-      referee.check(equalBytes(bytes, truth), 'a buffer is left alone while it is in use', () => `write ${position}`);
+      referee.check(areEqual(bytes, truth), 'a buffer is left alone while it is in use', () => `write ${position}`);
       this.#disk.bytes.set(bytes, position);
       this.#disk.writtenBytes += bytes.length;
     });

@@ -1,8 +1,8 @@
 /** A torrent on a simulated machine: its disk and its readers, across all runs of its engine. */
-import { equalBytes } from '../../../src/base/bytes.ts';
 import { sleep } from '../../../src/base/tasks.ts';
 import type { Torrent } from '../../../src/torrent/index.ts';
 import type { TestTorrent } from '../../support/swarm.ts';
+import { areEqual } from './compare.ts';
 import { Disk } from './disk.ts';
 import type { HoldingPlan, ReadPlan } from './scenario.ts';
 import type { World } from './world.ts';
@@ -97,7 +97,7 @@ export class Holding {
     let position = start;
     for await (const chunk of torrent.read({ start, endExclusive, bytesPerSecond: plan.bytesPerSecond })) {
       const truth = this.torrent.bytes.subarray(position, position + chunk.length);
-      referee.check(equalBytes(chunk, truth), 'a reader gets the right bytes', () => `${run.name} at ${position}`);
+      referee.check(areEqual(chunk, truth), 'a reader gets the right bytes', () => `${run.name} at ${position}`);
       position += chunk.length;
       if (position >= leavesAt) break;
       await sleep(clock, Math.ceil((chunk.length / plan.bytesPerSecond) * 1000));

@@ -77,7 +77,7 @@ export class NodeLife {
     const pieceBytes = Math.max(...holdings.map(({ torrent }) => torrent.info.pieceLengthBytes));
     auditBudgets(name, books, pieceBytes, world.referee);
     const owed = new Map(
-      this.audits.filter(({ owed }) => owed !== undefined).map((audit) => [audit.address, audit.owed]),
+      this.audits.filter((audit) => audit.owed !== undefined).map((audit) => [audit.address, audit.owed]),
     );
     auditWire(name, books, owed, world.referee);
     auditBooks(

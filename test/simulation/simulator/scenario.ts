@@ -110,7 +110,7 @@ class Draw {
       weather: this.#weather(),
       nodes: [...anchors, ...guests],
       hostile: this.#hostile(torrents.length),
-      patienceMs: 30 * MINUTE_MS,
+      patienceMs: 15 * MINUTE_MS,
     };
   }
 

@@ -2,11 +2,11 @@
  * Watches one connection of one honest engine from outside, as a very pedantic peer would: what it says must be true,
  * what it answers must have been asked, what it asks the other must have and be willing to give (BEP 3, 6).
  */
-import { equalBytes } from '../../../src/base/bytes.ts';
 import { AppError } from '../../../src/base/errors.ts';
 import type { SwarmKey } from '../../../src/base/ids.ts';
 import { decodeExtendedHandshake } from '../../../src/codec/extension.ts';
 import { WireReader, type BlockRef, type PeerMessage } from '../../../src/codec/wire.ts';
+import { areEqual } from './compare.ts';
 import type { Disk } from './disk.ts';
 import type { Referee } from './referee.ts';
 import type { Tap } from './tapped-socket.ts';
@@ -138,9 +138,15 @@ export class WireAudit implements Tap {
     return this.#isClosed || this.#isInDead || !this.#areFast ? [] : [...this.#theirs.keys()];
   }
 
-  /** Blocks asked of an honest peer that it has not brought, by what was said; undefined where that cannot be told. */
+  /**
+   * Blocks that were asked and not brought, by what was said; undefined where that cannot be told. Of a peer that does
+   * not keep to the rules only this is sure: while it chokes, nothing is to be expected of it.
+   */
   get owed(): number | undefined {
-    return this.#isClosed || this.#isBlurred || !this.#parts.isHonest ? undefined : this.#oursCount;
+    if (this.#isClosed || this.#isBlurred) return undefined;
+    if (this.#parts.isHonest) return this.#oursCount;
+    const owesNothing = this.#chokedSinceMs !== undefined && this.#allowedFast.size === 0;
+    return owesNothing ? 0 : undefined;
   }
 
   /** Names the connection among those of its node: `swarm@host:port`. */
@@ -239,7 +245,7 @@ export class WireAudit implements Tap {
     const { ref } = block;
     const torrent = this.#disk?.torrent;
     const start = ref.piece * (torrent?.info.pieceLengthBytes ?? 0) + ref.offsetBytes + block.at;
-    block.isRight &&= torrent !== undefined && equalBytes(bytes, torrent.bytes.subarray(start, start + bytes.length));
+    block.isRight &&= torrent !== undefined && areEqual(bytes, torrent.bytes.subarray(start, start + bytes.length));
     block.at += bytes.length;
     if (!isLast) return;
     const { referee, name } = this.#parts;

@@ -1,0 +1,219 @@
+/**
+ * Would the simulator notice? Each of these faults is planted into the engine from outside, and must be found by some
+ * seed, under the name of the promise it breaks. Without the fault the same seeds are clean (`seeds.test.ts`).
+ */
+import { afterEach, expect, test } from 'vitest';
+import { ActivePiece } from '../../src/torrent/active-piece.ts';
+import { BufferPool } from '../../src/torrent/buffers.ts';
+import { Connection } from '../../src/torrent/connection.ts';
+import { Downloader } from '../../src/torrent/downloader.ts';
+import { Peer } from '../../src/torrent/peer.ts';
+import { PeerPieces } from '../../src/torrent/peer-pieces.ts';
+import { PieceStore } from '../../src/torrent/piece-store.ts';
+import { TokenBucket } from '../../src/torrent/rate.ts';
+import { Reader } from '../../src/torrent/reader.ts';
+import { RequestLedger } from '../../src/torrent/request-ledger.ts';
+import { Suspicions } from '../../src/torrent/suspicion.ts';
+import { UploadQueue } from '../../src/torrent/upload-queue.ts';
+import { Sha1Verifier } from '../../src/torrent/verify.ts';
+import { MESSAGE } from '../../src/codec/wire.ts';
+import type { Invariant } from './simulator/referee.ts';
+import { drawScenario, type Profile } from './simulator/scenario.ts';
+import { simulate } from './simulator/simulation.ts';
+
+/** Seeds tried before a fault counts as not found. */
+const MAX_SEEDS = 20;
+
+interface Fault {
+  readonly fault: string;
+  /** Where it shows soonest; by default anywhere. */
+  readonly among?: Profile;
+  /** Promises it may break, whichever is broken first. */
+  readonly breaks: readonly Invariant[];
+  readonly plant: () => void;
+}
+
+const restores: (() => void)[] = [];
+
+/** Replaces a method until the test ends. `make` gets the whole method, bound to its object, and that object. */
+function replace<Target extends object, Name extends keyof Target & string>(
+  target: Target,
+  name: Name,
+  make: (whole: Target[Name], self: Target) => Target[Name],
+): void {
+  const descriptor = Object.getOwnPropertyDescriptor(target, name);
+  const whole: unknown = descriptor?.value;
+  if (descriptor === undefined || typeof whole !== 'function') throw new TypeError(`${name} is no method`);
+  Object.defineProperty(target, name, {
+    ...descriptor,
+    value(this: Target, ...given: unknown[]): unknown {
+      const bound = (...again: unknown[]): unknown => Reflect.apply(whole, this, again);
+      const made: unknown = make(bound as unknown as Target[Name], this);
+      return typeof made === 'function' ? Reflect.apply(made, this, given) : undefined;
+    },
+  });
+  restores.push(() => void Object.defineProperty(target, name, descriptor));
+}
+
+/** True on every nth call. */
+function every(nth: number): () => boolean {
+  let calls = 0;
+  return () => ++calls % nth === 0;
+}
+
+const FAULTS: readonly Fault[] = [
+  {
+    fault: 'a cancel that is written down and not sent',
+    breaks: ['books and wire agree'],
+    plant: () =>
+      replace(Connection.prototype, 'send', (send) => (bytes) => {
+        if (bytes[4] !== MESSAGE.cancel) send(bytes);
+      }),
+  },
+  {
+    fault: 'a cancelled block that is not free for others',
+    breaks: ['every asked block is in its books'],
+    plant: () => replace(ActivePiece.prototype, 'unask', () => () => undefined),
+  },
+  {
+    fault: 'a piece counted as missing while it is being checked',
+    breaks: ['a piece is in exactly one state'],
+    plant: () => replace(PieceStore.prototype, 'isMissing', (_, store) => (piece) => !store.have.has(piece)),
+  },
+  {
+    fault: 'a block counted twice',
+    breaks: ['every asked block is in its books', 'only verified bytes are stored', 'lent buffers are accounted for'],
+    plant() {
+      const isDue = every(20);
+      replace(ActivePiece.prototype, 'receive', (receive, piece) => (block, source, nowMs) => {
+        const another = (block + 1) % piece.blockCount;
+        if (isDue() && !piece.isReceived(another)) receive(another, source, nowMs);
+        return receive(block, source, nowMs);
+      });
+    },
+  },
+  {
+    fault: 'a buffer that is not given back',
+    breaks: ['lent buffers are accounted for', 'after stop nothing is left'],
+    plant() {
+      const isDue = every(9);
+      replace(BufferPool.prototype, 'release', (release) => (buffer) => {
+        if (!isDue()) release(buffer);
+      });
+    },
+  },
+  {
+    fault: 'a piece kept without a look at its hash',
+    among: 'hostile',
+    breaks: ['only verified bytes are stored'],
+    plant: () => replace(Sha1Verifier.prototype, 'isValid', () => async () => true),
+  },
+  {
+    fault: 'a block served from the wrong place',
+    breaks: ['only verified bytes leave'],
+    plant: () =>
+      replace(PieceStore.prototype, 'serve', (serve) => (views, position) => serve(views, Math.max(0, position - 1))),
+  },
+  {
+    fault: 'a buffer reused while it is being written to disk',
+    breaks: ['a buffer is left alone while it is in use'],
+    plant: () =>
+      replace(Sha1Verifier.prototype, 'isValid', (isValid) => async (piece, bytes) => {
+        const verdict = await isValid(piece, bytes);
+        if (verdict) soon(() => bytes.fill(0));
+        return verdict;
+      }),
+  },
+  {
+    fault: 'requests that stay in the ledger when the peer chokes',
+    among: 'hostile',
+    breaks: ['books and wire agree'],
+    plant: () =>
+      replace(Peer.prototype, 'message', (message, peer) => (said) => {
+        if (said.type === 'choke') peer.isChoking = true;
+        else message(said);
+      }),
+  },
+  {
+    fault: 'a dead connection whose requests are forgotten',
+    breaks: ['every asked block is in its books'],
+    plant: () => replace(RequestLedger.prototype, 'cancelAll', () => () => []),
+  },
+  {
+    fault: 'a peer that is asked although it chokes',
+    breaks: ['nothing is asked of a peer that chokes'],
+    plant() {
+      replace(PeerPieces.prototype, 'serves', (_, pieces) => (piece) => pieces.has(piece));
+      replace(Downloader.prototype, 'fill', (fill) => (peer) => {
+        peer.isChoking = false;
+        fill(peer);
+      });
+    },
+  },
+  {
+    fault: 'silence that nobody minds',
+    among: 'hostile',
+    breaks: ['what is asked is answered or given up'],
+    plant: () => replace(Downloader.prototype, 'checkStalls', () => () => undefined),
+  },
+  {
+    fault: 'a request that is lost on its way to the queue',
+    breaks: ['every request is answered', 'what can complete completes'],
+    plant() {
+      const isDue = every(12);
+      replace(UploadQueue.prototype, 'add', (add) => (block) => {
+        if (!isDue()) add(block);
+      });
+    },
+  },
+  {
+    fault: 'a rate limit that is not looked at',
+    among: 'scarce',
+    breaks: ['an upload limit holds'],
+    plant: () => replace(TokenBucket.prototype, 'available', () => () => Number.POSITIVE_INFINITY),
+  },
+  {
+    fault: 'a slip in the search for who sent bad bytes',
+    among: 'hostile',
+    breaks: ['honest peers are never banned'],
+    plant: () => replace(Suspicions.prototype, 'accuse', () => async (piece) => [...piece.contributors()].at(-1)),
+  },
+  {
+    fault: 'storage that is closed under a running read',
+    breaks: ['after stop nothing is left', 'storage is not used after it was closed'],
+    plant: () => replace(PieceStore.prototype, 'readsSettled', () => async () => undefined),
+  },
+  {
+    fault: 'a reader that nobody wakes',
+    breaks: ['what can complete completes'],
+    plant: () => replace(Reader.prototype, 'pieceReadable', () => () => undefined),
+  },
+];
+
+/** Runs the task some promises later, before any virtual time passes. */
+function soon(task: () => void, turns = 30): void {
+  queueMicrotask(() => (turns === 0 ? task() : soon(task, turns - 1)));
+}
+
+/** The first seeds of that kind. */
+function seedsOf(profile: Profile | undefined): number[] {
+  const seeds: number[] = [];
+  for (let seed = 0; seeds.length < MAX_SEEDS; seed++)
+    if (profile === undefined || drawScenario(seed).profile === profile) seeds.push(seed);
+  return seeds;
+}
+
+afterEach(() => {
+  for (const restore of restores.splice(0)) restore();
+});
+
+test.each(FAULTS)('$fault is found', { timeout: 120_000 }, async ({ among, breaks, plant }) => {
+  plant();
+  for (const seed of seedsOf(among)) {
+    const { breach } = await simulate(seed);
+    if (breach === undefined) continue;
+    expect(breaks, breach.message).toContain(breach.invariant);
+    return;
+  }
+  expect.fail(`none of ${MAX_SEEDS} seeds found it`);
+});

@@ -67,7 +67,7 @@ export class BanList {
 }
 
 /** Loopback stands for proxies and many local programs: banning it would ban them all. */
-function isShared(host: string): boolean {
+export function isShared(host: string): boolean {
   return host === '::1' || host.startsWith('127.');
 }
 

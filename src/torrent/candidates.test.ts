@@ -6,7 +6,7 @@ const useful = { wasUseful: true, isSeed: false };
 const address = { host: '192.0.2.1', port: 1 };
 
 test('an address is dialled once, again after 1, 10, 60 and 300 s, then forgotten', () => {
-  const candidates = new Candidates();
+  const candidates = new Candidates(() => 0.5);
   candidates.add(address, 0);
   let nowMs = 0;
   for (const pauseSec of [1, 10, 60, 300]) {
@@ -22,7 +22,7 @@ test('an address is dialled once, again after 1, 10, 60 and 300 s, then forgotte
 });
 
 test('a peer that was useful is tried again after ten seconds, with all its chances', () => {
-  const candidates = new Candidates();
+  const candidates = new Candidates(() => 0.5);
   candidates.add(address, 0);
   for (const nowMs of [0, 1_000, 11_000]) {
     candidates.next(nowMs);
@@ -35,7 +35,7 @@ test('a peer that was useful is tried again after ten seconds, with all its chan
 });
 
 test('a peer that says it is there is tried at once, with all its chances, unless it is being dialled', () => {
-  const candidates = new Candidates();
+  const candidates = new Candidates(() => 0.5);
   candidates.add(address, 0);
   candidates.next(0);
   candidates.renew(address, 100);
@@ -48,15 +48,41 @@ test('a peer that says it is there is tried at once, with all its chances, unles
 });
 
 test('the same address is taken once, and no more than 500 are', () => {
-  const candidates = new Candidates();
+  const candidates = new Candidates(() => 0.5);
   expect(candidates.add(address, 0)).toBe(true);
   expect(candidates.add({ ...address }, 0)).toBe(false);
   for (let port = 2; port < 1_000; port++) candidates.add({ host: '::1', port }, 0);
   expect(candidates.size).toBe(500);
 });
 
+test.each([
+  { random: 0, pauseMs: 750 },
+  { random: 0.999_999, pauseMs: 1_250 },
+])('pauses vary by a quarter, so that peers do not knock in step ($random)', ({ random, pauseMs }) => {
+  const candidates = new Candidates(() => random);
+  candidates.add(address, 0);
+  candidates.next(0);
+  candidates.ended(address, failed, 0);
+  expect([candidates.next(pauseMs - 1), candidates.next(pauseMs)]).toEqual([undefined, address]);
+});
+
+test('when the table is full a new address takes the place of the one that failed most often', () => {
+  const candidates = new Candidates(() => 0.5);
+  for (let port = 1; port <= 500; port++) candidates.add({ host: '192.0.2.1', port }, 0);
+  expect(candidates.add({ host: '192.0.2.2', port: 1 }, 0)).toBe(false);
+  for (const [times, port] of [
+    [1, 1],
+    [2, 2],
+  ] as const)
+    for (let time = 0; time < times; time++) candidates.ended({ host: '192.0.2.1', port }, failed, 0);
+  expect(candidates.add({ host: '192.0.2.2', port: 1 }, 0)).toBe(true);
+  expect(candidates.add({ host: '192.0.2.1', port: 2 }, 0)).toBe(true); // forgotten before, it is new, and 1 goes
+  expect(candidates.add({ host: '192.0.2.1', port: 1 }, 0)).toBe(false); // no other has failed
+  expect(candidates.size).toBe(500);
+});
+
 test('one that could not be dialled just now stays in line; one forgotten does not come back', () => {
-  const candidates = new Candidates();
+  const candidates = new Candidates(() => 0.5);
   candidates.add(address, 0);
   candidates.next(0);
   candidates.postpone(address);
@@ -67,7 +93,7 @@ test('one that could not be dialled just now stays in line; one forgotten does n
 });
 
 test('one that turned out to be a seed waits until seeds are wanted again', () => {
-  const candidates = new Candidates();
+  const candidates = new Candidates(() => 0.5);
   candidates.add(address, 0);
   candidates.next(0);
   candidates.ended(address, { wasUseful: true, isSeed: true }, 0);

@@ -1,5 +1,5 @@
 /**
- * Addresses one torrent may dial: bounded, each tried with growing pauses and forgotten after a few failures.
+ * Addresses one torrent may dial: bounded, each tried with growing pauses and forgotten after a few failures, or for a newer one.
  * Invariant: an address is in at most one state: waiting, being dialled, or connected.
  */
 import { SECOND_MS } from '../base/units.ts';
@@ -10,6 +10,8 @@ const MAX_CANDIDATES = 500;
 /** Pauses after the first, second … failure; one more failure and the address is forgotten. The first is short because
  * some clients refuse a torrent's very first connection while they get it ready. */
 const RETRY_MS = [SECOND_MS, 10 * SECOND_MS, 60 * SECOND_MS, 300 * SECOND_MS];
+
+const JITTER = 0.25;
 
 interface Candidate {
   readonly address: PeerAddress;
@@ -30,6 +32,12 @@ export interface Ending {
 
 export class Candidates {
   readonly #candidates = new Map<string, Candidate>();
+  readonly #random: () => number;
+
+  /** `random` is uniform in [0, 1): pauses vary by a quarter, so that peers do not knock in step. */
+  constructor(random: () => number) {
+    this.#random = random;
+  }
 
   get size(): number {
     return this.#candidates.size;
@@ -38,7 +46,8 @@ export class Candidates {
   /** True when the address is new. */
   add(address: PeerAddress, nowMs: number): boolean {
     const key = addressKey(address);
-    if (this.#candidates.has(key) || this.#candidates.size >= MAX_CANDIDATES) return false;
+    if (this.#candidates.has(key)) return false;
+    if (this.#candidates.size >= MAX_CANDIDATES && !this.#forgetWorst()) return false;
     this.#candidates.set(key, { address, failures: 0, nextAtMs: nowMs, state: 'waiting', isSeed: false });
     return true;
   }
@@ -84,7 +93,7 @@ export class Candidates {
     if (pauseMs === undefined) this.#candidates.delete(key);
     else {
       candidate.state = 'waiting';
-      candidate.nextAtMs = nowMs + pauseMs;
+      candidate.nextAtMs = nowMs + pauseMs * (1 - JITTER + 2 * JITTER * this.#random());
     }
   }
 
@@ -92,6 +101,14 @@ export class Candidates {
   postpone(address: PeerAddress): void {
     const candidate = this.#candidates.get(addressKey(address));
     if (candidate !== undefined) candidate.state = 'waiting';
+  }
+
+  /** Of those that wait, the one that failed most often makes room; false when none failed yet. */
+  #forgetWorst(): boolean {
+    let worst: [key: string, failures: number] | undefined;
+    for (const [key, { state, failures }] of this.#candidates)
+      if (state === 'waiting' && failures > (worst?.[1] ?? 0)) worst = [key, failures];
+    return worst !== undefined && this.#candidates.delete(worst[0]);
   }
 
   forget(address: PeerAddress): void {

@@ -11,10 +11,13 @@ import { encodeHashRequest } from '../codec/wire-encode.ts';
 import type { Handshake } from '../codec/handshake.ts';
 import { FastPromises } from './allowed-fast.ts';
 import { Candidates, type Ending } from './candidates.ts';
+import { isShared } from './bans.ts';
 import { Choking } from './choking.ts';
 import type { Connection } from './connection.ts';
 import type { Content } from './content.ts';
+import { chooseToPartFrom, type PeerWorth } from './eviction.ts';
 import { Peer } from './peer.ts';
+import { canonicalPriority } from './peer-priority.ts';
 import type { PeerHost } from './peer-host.ts';
 import { PeerExchange } from './peer-exchange.ts';
 import type { PeerAddress } from './ports.ts';
@@ -35,6 +38,8 @@ export interface CrowdHost {
   dial(address: PeerAddress): boolean;
   /** Whether one more connection fits the global cap. */
   hasRoom(): boolean;
+  /** Makes some torrent part from a peer of no use; false when there is none. */
+  makeRoom(): boolean;
   connectionsChanged(by: 1 | -1): void;
   extended(peer: Peer, extensionId: number, payload: Uint8Array): void;
   /** Says what follows our handshake. */
@@ -49,16 +54,19 @@ export interface CrowdHost {
 export class Crowd {
   readonly #host: CrowdHost;
   readonly #peers = new Set<Peer>();
-  readonly #candidates = new Candidates();
+  readonly #candidates: Candidates;
   readonly #choking: Choking;
   readonly #fast: FastPromises;
   readonly #exchange: PeerExchange;
   readonly #peerHost: PeerHost<Peer>;
+  /** As a peer saw us last. */
+  #ownHost: string | undefined;
   #isPaused = false;
   #isClosed = false;
 
   constructor(host: CrowdHost) {
     this.#host = host;
+    this.#candidates = new Candidates(host.shared.ports.random);
     this.#exchange = new PeerExchange((address) => host.shared.allowAddress(address, 'told'));
     this.#choking = new Choking({
       peers: this.#peers,
@@ -177,6 +185,19 @@ export class Crowd {
     this.#dialMore(this.#nowMs());
   }
 
+  /** A peer tells how it sees us; needed for the priorities of BEP 40. */
+  ownHostTold(host: string): void {
+    this.#ownHost = host;
+  }
+
+  /** Parts from a peer that brings and takes nothing; true when there was one. */
+  giveUpPeer(): boolean {
+    const nowMs = this.#nowMs();
+    const id = chooseToPartFrom(Array.from(this.#peers, (peer) => this.#describeWorth(peer, nowMs)));
+    for (const peer of this.#peers) if (peer.sourceId === id) peer.connection.close(new TimedOut('no use for long'));
+    return id !== undefined;
+  }
+
   /** Serves what limits held back. */
   pump(): void {
     for (const peer of this.#peers) if (peer.uploadBacklog > 0) peer.pump();
@@ -220,8 +241,32 @@ export class Crowd {
       if (peer.isOutgoing === isOutgoing || isOutgoing !== this.#isLower(handshake)) return 'connected already';
       peer.connection.close();
     }
-    const isFull = this.#peers.size >= shared.limits.maxConnectionsPerTorrent || !this.#host.hasRoom();
-    return isFull ? 'no room' : undefined;
+    if (this.#isCrowdedFrom(connection.remote)) return 'too many peers of this address';
+    const hasPlace = this.#peers.size < shared.limits.maxConnectionsPerTorrent || this.giveUpPeer();
+    return hasPlace && (this.#host.hasRoom() || this.#host.makeRoom()) ? undefined : 'no room';
+  }
+
+  /** One address must not fill a torrent's places. */
+  #isCrowdedFrom(remote: PeerAddress | undefined): boolean {
+    if (remote === undefined || isShared(remote.host)) return false;
+    let count = 0;
+    for (const peer of this.#peers) if (peer.connection.remote?.host === remote.host) count++;
+    return count >= this.#host.shared.limits.maxPeersPerAddress;
+  }
+
+  #describeWorth(peer: Peer, nowMs: number): PeerWorth {
+    const address = peer.listenAddress ?? peer.connection.remote;
+    const { listenPort = 0 } = this.#host.shared;
+    return {
+      id: peer.sourceId,
+      connectedMs: nowMs - peer.connectedAtMs,
+      bytesPerSecond: peer.downloaded.bytesPerSecond(nowMs) + peer.uploaded.bytesPerSecond(nowMs),
+      isWanted: peer.amInterested || peer.isInterested,
+      priority:
+        this.#ownHost === undefined || address === undefined
+          ? 0
+          : canonicalPriority({ host: this.#ownHost, port: listenPort }, address),
+    };
   }
 
   #isLower(other: Handshake): boolean {

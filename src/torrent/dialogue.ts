@@ -26,7 +26,8 @@ export class Dialogue {
   constructor(parts: DialogueParts) {
     this.#parts = parts;
     this.#handlers = {
-      handshake: (peer, { metadataBytes }) => {
+      handshake: (peer, { metadataBytes, yourIp }) => {
+        if (yourIp !== undefined) parts.crowd().ownHostTold(yourIp);
         if (metadataBytes !== undefined) parts.metadata.offered(peer, metadataBytes);
         parts.crowd().partFromRedundant([peer]);
       },

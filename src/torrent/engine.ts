@@ -11,6 +11,7 @@ import { SECOND_MS } from '../base/units.ts';
 import { createPeerId } from '../codec/peer-id.ts';
 import type { VerifiedLayers } from '../codec/piece-layers.ts';
 import type { TorrentInfo } from '../codec/torrent-info.ts';
+import { AddressRate } from './address-rate.ts';
 import { BanList } from './bans.ts';
 import { BufferPool } from './buffers.ts';
 import { Greetings, type DialOrigin } from './greetings.ts';
@@ -27,6 +28,10 @@ import { Torrent } from './torrent.ts';
 import type { OpenedStorage, TorrentHost, TorrentOptions } from './torrent-types.ts';
 
 const TICK_MS = 100;
+/** A quiet address may open so many seconds' worth of connections at once. */
+const BURST_SECONDS = 5;
+/** Addresses whose knocks are counted. */
+const MAX_KNOCKING = 4_096;
 const DIAL_TIMEOUT_MS = 10 * SECOND_MS;
 
 export interface EngineOptions {
@@ -73,6 +78,7 @@ export class Engine {
   readonly #active = new Set<Torrent>();
   readonly #greetings: Greetings;
   readonly #tasks: TaskGroup;
+  readonly #knocks: AddressRate;
   readonly #openers = new WeakMap<Torrent, AddByHashOptions['openStorage']>();
   #dialling = 0;
   #connected = 0;
@@ -105,6 +111,8 @@ export class Engine {
       allowAddress: options.allowAddress ?? (() => true),
       nextSourceId: () => ++this.#sourceId,
     };
+    const perSecond = limits.handshakesPerSecondPerAddress;
+    this.#knocks = new AddressRate({ perSecond, burst: BURST_SECONDS * perSecond, maxAddresses: MAX_KNOCKING });
     this.#host = this.#createHost();
     this.#greetings = this.#createGreetings(options.encryption ?? (options.ports.mse === undefined ? 'off' : 'prefer'));
   }
@@ -153,9 +161,8 @@ export class Engine {
 
   /** Takes an incoming connection; which torrent it wants is in its handshake. */
   accept(socket: PeerSocket): void {
-    if (this.#isStopped || this.#greetings.incomingCount >= this.#shared.limits.maxGreetings || !this.#mayOpen())
-      socket.close();
-    else this.#greetings.greet(socket, { isOutgoing: false });
+    if (this.#mayGreet(socket.remote)) this.#greetings.greet(socket, { isOutgoing: false });
+    else socket.close();
   }
 
   /** Changes the global limits in bytes per second; Infinity lifts one. */
@@ -191,6 +198,12 @@ export class Engine {
     this.#shared.serveBuffers.trim();
   }
 
+  #mayGreet(remote: PeerAddress | undefined): boolean {
+    if (this.#isStopped || this.#greetings.incomingCount >= this.#shared.limits.maxGreetings) return false;
+    if (remote !== undefined && !this.#knocks.admits(remote.host, this.#nowMs())) return false;
+    return this.#mayOpen() || this.#host.makeRoom();
+  }
+
   #nowMs(): number {
     return this.#shared.ports.clock.monotonicMs();
   }
@@ -210,6 +223,10 @@ export class Engine {
       },
       connectionsChanged: (by) => (this.#connected += by),
       hasRoom: () => this.connectionCount < this.#shared.limits.maxConnections,
+      makeRoom: () => {
+        for (const torrent of this.#active) if (torrent.giveUpPeer()) return true;
+        return false;
+      },
       keysLearned: (torrent) => {
         for (const key of torrent.keys) if (!this.#torrents.has(key)) this.#enlist(key, torrent);
       },

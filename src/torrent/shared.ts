@@ -22,6 +22,10 @@ export interface EngineLimits {
   readonly leafCacheBytes: number;
   readonly maxConnections: number;
   readonly maxConnectionsPerTorrent: number;
+  /** Peers of one torrent at one address; loopback, where many programs may live, is not counted. */
+  readonly maxPeersPerAddress: number;
+  /** Incoming connections from one address, in the long run; five seconds' worth may come at once. */
+  readonly handshakesPerSecondPerAddress: number;
   /** Outgoing connections being opened. */
   readonly maxHalfOpen: number;
   /** Incoming connections before their handshake is answered; a crowd that wakes torrents at rest waits here. */
@@ -41,6 +45,8 @@ export const DEFAULT_LIMITS: EngineLimits = {
   leafCacheBytes: 16 * MIB,
   maxConnections: 1_000,
   maxConnectionsPerTorrent: 60,
+  maxPeersPerAddress: 8,
+  handshakesPerSecondPerAddress: 20,
   maxHalfOpen: 64,
   maxGreetings: 500,
   maxUploadSlots: 512,

@@ -65,6 +65,8 @@ export interface TorrentHost<Torrent> {
   connectionsChanged(by: 1 | -1): void;
   /** Whether one more connection fits the global cap. */
   hasRoom(): boolean;
+  /** Makes some torrent part from a peer of no use; false when there is none. */
+  makeRoom(): boolean;
   /** The metadata showed further hashes of the torrent: it is found under them, too. */
   keysLearned(torrent: Torrent): void;
   openStorage(torrent: Torrent, info: TorrentInfo): Promise<OpenedStorage>;

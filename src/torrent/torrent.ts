@@ -316,6 +316,11 @@ export class Torrent {
     this.#crowd.forgetAddress(address);
   }
 
+  /** Parts from a peer that brings and takes nothing; true when there was one. */
+  giveUpPeer(): boolean {
+    return this.#crowd.giveUpPeer();
+  }
+
   /** Gives up a piece in progress that no reader waits for; true when there was one. */
   giveUpMemory(): boolean {
     return this.#content?.downloader.evictOne(true) ?? false;
@@ -350,6 +355,7 @@ export class Torrent {
       content: () => this.#content,
       dial: (address) => host.dial(this, address),
       hasRoom: () => host.hasRoom(),
+      makeRoom: () => host.makeRoom(),
       connectionsChanged: (by) => host.connectionsChanged(by),
       extended: (peer, extensionId, payload) => this.#dialogue.extended(peer, extensionId, payload),
       introduce: (peer) => this.#dialogue.introduce(peer),

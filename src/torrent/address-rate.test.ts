@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest';
+import { AddressRate } from './address-rate.ts';
+
+const knocks = (rate: AddressRate, host: string, count: number, nowMs: number): number =>
+  Array.from({ length: count }, () => rate.admits(host, nowMs)).filter(Boolean).length;
+
+function newRate(): AddressRate {
+  return new AddressRate({ perSecond: 10, burst: 40, maxAddresses: 100 });
+}
+
+test('after a burst an address gets its rate and no more', () => {
+  const rate = newRate();
+  expect(knocks(rate, '192.0.2.1', 100, 0)).toBe(40);
+  expect(knocks(rate, '192.0.2.1', 100, 1_000)).toBe(10);
+  expect(knocks(rate, '192.0.2.1', 100, 1_050)).toBe(0);
+  expect(knocks(rate, '192.0.2.1', 100, 3_600_000)).toBe(40);
+});
+
+test.each([
+  { other: '192.0.2.2', base: '192.0.2.1', together: false },
+  { other: '2001:db8:0:1::5', base: '2001:db8::1', together: true },
+  { other: '2001:db8:1::1', base: '2001:db8::1', together: false },
+  { other: '::ffff:192.0.2.1', base: '192.0.2.1', together: true },
+])('$base and $other count together: $together', ({ base, other, together }) => {
+  const rate = newRate();
+  knocks(rate, base, 40, 0);
+  expect(rate.admits(other, 0)).toBe(!together);
+});
+
+test.each(['127.0.0.1', '127.9.9.9', '::1'])('the loopback address %s is not limited', (host) => {
+  const rate = newRate();
+  expect(knocks(rate, host, 1_000, 0)).toBe(1_000);
+  expect(rate.size).toBe(0);
+});
+
+test('no more addresses are remembered than allowed, the latest ones', () => {
+  const rate = newRate();
+  for (let at = 0; at < 500; at++) knocks(rate, `10.0.${at >> 8}.${at & 255}`, 40, at);
+  expect(rate.size).toBe(100);
+  expect(rate.admits('10.0.1.243', 499)).toBe(false);
+  expect(rate.admits('10.0.0.1', 499)).toBe(true);
+});

@@ -13,7 +13,7 @@ import type { Bench, Contender, Figures } from './support/bench.ts';
 import { memoryFolder } from './support/blob.ts';
 import { TreeMeter } from './support/meter.ts';
 import type { Experience, ViewingPlan } from './seek/player.ts';
-import { makeFilm } from './seek/video.ts';
+import { makeFilm, makeFilmTorrent } from './seek/video.ts';
 
 const here = path.join(import.meta.dirname, 'seek');
 const FULL_BYTES = 305_000_000;
@@ -120,9 +120,11 @@ export const bench: Bench = {
     await using stack = new AsyncDisposableStack();
     const sizeBytes = Math.max(2 * LARGE_PIECE, Math.round(FULL_BYTES * scale));
     const folder = stack.use(await memoryFolder('bench-film', sizeBytes));
-    const film = await makeFilm(folder.path, sizeBytes, [SMALL_PIECE, LARGE_PIECE]);
-    const [small = '', large = ''] = film.torrentFiles;
-    const swarm = stack.use(await startSwarm(film.torrentFiles, film.folder));
+    const film = await makeFilm(folder.path, sizeBytes);
+    const small = await makeFilmTorrent(film, 'v1', SMALL_PIECE);
+    const large = await makeFilmTorrent(film, 'v1', LARGE_PIECE);
+    const largeV2 = await makeFilmTorrent(film, 'v2', LARGE_PIECE);
+    const swarm = stack.use(await startSwarm([small, large, largeV2], film.folder));
     const plan = planFor(sizeBytes, scale);
     const contender = (name: string, engine: string, torrentFile: string): Contender => ({
       name,
@@ -134,7 +136,8 @@ export const bench: Bench = {
         contender('Seedbed', 'seedbed.ts', small),
         contender('WebTorrent', 'webtorrent.mjs', small),
         contender('libtorrent deadlines', 'libtorrent.ts', small),
-        contender('Seedbed, 16 MiB pieces (v1)', 'seedbed.ts', large),
+        contender('Seedbed, 16 MiB pieces, v1', 'seedbed.ts', large),
+        contender('Seedbed, 16 MiB pieces, v2', 'seedbed.ts', largeV2),
       ],
       [Symbol.asyncDispose]: () => started.disposeAsync(),
     };

@@ -12,6 +12,7 @@ import { TcpListener } from '../../src/adapters/tcp/listener.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { type InfoHashes, infoHashesOf, parseMetainfo } from '../../src/codec/metainfo.ts';
+import { type VerifiedLayers, verifyPieceLayers } from '../../src/codec/piece-layers.ts';
 import type { TorrentInfo } from '../../src/codec/torrent-info.ts';
 import { Engine, type PeerAddress } from '../../src/torrent/index.ts';
 
@@ -40,9 +41,17 @@ export function createEngine(): BenchEngine {
 }
 
 /** What a .torrent file says, with its identity. */
-export async function readTorrent(file: string): Promise<{ info: TorrentInfo; hashes: InfoHashes }> {
-  const { info } = parseMetainfo(await readFile(file));
-  return { info, hashes: await infoHashesOf(info) };
+export interface ReadTorrent {
+  readonly info: TorrentInfo;
+  readonly hashes: InfoHashes;
+  /** Absent in v1. */
+  readonly layers: { readonly pieceLayers?: VerifiedLayers };
+}
+
+export async function readTorrent(file: string): Promise<ReadTorrent> {
+  const { info, pieceLayers } = parseMetainfo(await readFile(file));
+  const layers = info.version === 'v1' ? {} : { pieceLayers: await verifyPieceLayers(info, pieceLayers) };
+  return { info, hashes: await infoHashesOf(info), layers };
 }
 
 export function fileStorage(info: TorrentInfo, folder: string, access: 'read' | 'write'): FilePieceStorage {

@@ -13,7 +13,7 @@ import { isTimely, jointArrivalMs } from './arrival.ts';
 import { Hedging, type PendingBlock } from './hedging.ts';
 import type { Peer } from './peer.ts';
 import type { PieceStore } from './piece-store.ts';
-import { leadTimeMs, ReadingWindow, type WantedSpan } from './reading-window.ts';
+import { BLOCKWISE_SPAN_BLOCKS, leadTimeMs, ReadingWindow, type WantedSpan } from './reading-window.ts';
 import type { Suspicions } from './suspicion.ts';
 import type { Wishes } from './wishes.ts';
 
@@ -242,12 +242,13 @@ export class Downloader {
     return jointArrivalMs(this.#measuredSourcesOf(piece), sizeBytes);
   }
 
-  /** How early, in ms, the piece at a position should be asked for. */
+  /** How early, in ms, what is to be read at a position should be asked for. */
   leadMsAt(position: number): number {
-    const { geometry } = this.#parts.store;
+    const { geometry, isBlockwise } = this.#parts.store;
     const piece = geometry.pieceAt(position);
     const idle = this.#measuredSourcesOf(piece).map(({ pipeline }) => ({ pipeline, queuedBytes: 0 }));
-    return leadTimeMs(jointArrivalMs(idle, geometry.pieceBytes(piece)));
+    const spanBytes = isBlockwise ? BLOCKWISE_SPAN_BLOCKS * BLOCK_BYTES : geometry.pieceBytes(piece);
+    return leadTimeMs(jointArrivalMs(idle, spanBytes));
   }
 
   /** Begins a piece for a source, making room when a reader waits; undefined when it may not have it. */

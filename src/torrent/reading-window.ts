@@ -59,7 +59,8 @@ const FLAT_AHEAD_BYTES = 32 * MIB;
 const ASSUMED_BYTES_PER_SECOND = 1_000_000;
 /** Small pieces must not make the list long: no more are looked at per reader. */
 const MAX_SPANS = 512;
-const BLOCKWISE_SPAN_BLOCKS = MIB / BLOCK_BYTES;
+/** Spans of a piece that is read blockwise. */
+export const BLOCKWISE_SPAN_BLOCKS = MIB / BLOCK_BYTES;
 
 /** How long before its need a piece should be asked for, from when its sources could bring it; Infinity = not known. */
 export function leadTimeMs(pieceArrivalMs: number): number {

@@ -3,10 +3,10 @@ import { createEngine, fileStorage, parseAddress, readTorrent } from '../../supp
 import type { OpenVideo } from '../viewer.ts';
 
 export const openVideo: OpenVideo = async ({ torrentFile, folder, addresses, bytesPerSecond }) => {
-  const { info, hashes } = await readTorrent(torrentFile);
+  const { info, hashes, layers } = await readTorrent(torrentFile);
   const storage = fileStorage(info, folder, 'write');
   await storage.prepare();
-  const torrent = createEngine().engine.add({ ...hashes, info, storage, have: 'none', mode: 'on-demand' });
+  const torrent = createEngine().engine.add({ ...hashes, ...layers, info, storage, have: 'none', mode: 'on-demand' });
   return {
     connect: () => torrent.addPeers(addresses.map(parseAddress)),
     open: (start) => {

@@ -10,7 +10,7 @@ import type { ActivePiece, BlockSource } from './active-piece.ts';
 import type { Availability } from './availability.ts';
 import type { ReceivedBlock } from './block-intake.ts';
 import { isTimely, jointArrivalMs } from './arrival.ts';
-import { Hedging, type PendingBlock } from './hedging.ts';
+import { Hedging, isReliable, type PendingBlock } from './hedging.ts';
 import type { Peer } from './peer.ts';
 import type { PieceStore } from './piece-store.ts';
 import { BLOCKWISE_SPAN_BLOCKS, leadTimeMs, ReadingWindow, type WantedSpan } from './reading-window.ts';
@@ -58,6 +58,7 @@ export class Downloader {
   #window = ReadingWindow.empty;
   #readAtMs = Number.NEGATIVE_INFINITY;
   #fillIsDue = false;
+  #hedgeIsDue = false;
   /** A piece could not be begun for want of room. */
   #isStarved = false;
   #isStopped = false;
@@ -139,6 +140,7 @@ export class Downloader {
     if (room <= 0) return;
     const blockKeys = this.#pick(peer, room);
     if (blockKeys.length > 0) this.#ask(peer, blockKeys);
+    else if (peer.ledger.size === 0 && this.hasReaders) this.#hedgeSoon();
   }
 
   /** Asks everybody, the quickest first, so that urgent blocks go to them. */
@@ -244,10 +246,11 @@ export class Downloader {
 
   /** How early, in ms, what is to be read at a position should be asked for. */
   leadMsAt(position: number): number {
-    const { geometry, isBlockwise } = this.#parts.store;
-    const piece = geometry.pieceAt(position);
+    const { store } = this.#parts;
+    const piece = store.geometry.pieceAt(position);
     const idle = this.#measuredSourcesOf(piece).map(({ pipeline }) => ({ pipeline, queuedBytes: 0 }));
-    const spanBytes = isBlockwise ? BLOCKWISE_SPAN_BLOCKS * BLOCK_BYTES : geometry.pieceBytes(piece);
+    const wholeBytes = store.geometry.pieceBytes(piece);
+    const spanBytes = store.isBlockwise(piece) ? BLOCKWISE_SPAN_BLOCKS * BLOCK_BYTES : wholeBytes;
     return leadTimeMs(jointArrivalMs(idle, spanBytes));
   }
 
@@ -316,7 +319,8 @@ export class Downloader {
   }
 
   #sourcesOf(piece: number): Peer[] {
-    return [...this.#parts.peers].filter((peer) => peer.mayRequest && !peer.isSnubbed && peer.serves(piece));
+    const nowMs = this.#parts.clock.monotonicMs();
+    return [...this.#parts.peers].filter((peer) => peer.mayRequest && isReliable(peer, nowMs) && peer.serves(piece));
   }
 
   #measuredSourcesOf(piece: number): Peer[] {
@@ -382,6 +386,7 @@ export class Downloader {
   /** A slow peer must not take an urgent block that the others would bring sooner, but should help where it can. */
   #isTimely(peer: Peer, span: WantedSpan, freeBlocks: number, picked: number): boolean {
     const others = this.#sourcesOf(span.piece).filter((other) => other !== peer);
+    if (!isReliable(peer, this.#parts.clock.monotonicMs())) return others.length === 0;
     return isTimely({
       ownMs: peer.pipeline.arrivalMs(peer.queuedBytes + picked * BLOCK_BYTES),
       othersMs: jointArrivalMs(others, freeBlocks * BLOCK_BYTES),
@@ -434,18 +439,33 @@ export class Downloader {
     }
   }
 
-  /** A jump: readers want what is asked for next; without any left, what is wanted unread goes on. */
+  /**
+   * A jump: readers want what is asked for next, and where something is missing that is urgent, nothing else. Without
+   * any reader left, what is wanted unread goes on.
+   */
   #cancelStale(): void {
     const { store, wishes } = this.#parts;
+    const isRushed = this.#window.spans.some(({ piece, isUrgent }) => isUrgent && store.isMissing(piece));
     const isStale = (key: number): boolean => {
       const piece = store.geometry.pieceOf(key);
       if (!this.hasReaders) return !wishes.wants(piece);
-      return this.#window.spanOf(piece, key - store.geometry.blockKey(piece, 0)) === undefined;
+      const span = this.#window.spanOf(piece, key - store.geometry.blockKey(piece, 0));
+      return span === undefined || (isRushed && !span.isUrgent);
     };
     for (const peer of this.#parts.peers) {
       const stale = [...peer.ledger.open.keys()].filter(isStale);
       if (stale.length > 0) peer.cancel(stale);
     }
+  }
+
+  /** A peer has nothing left to do: it may take over what others owe a reader. */
+  #hedgeSoon(): void {
+    if (this.#hedgeIsDue || this.#isStopped) return;
+    this.#hedgeIsDue = true;
+    queueMicrotask(() => {
+      this.#hedgeIsDue = false;
+      if (!this.#isStopped) this.hedge(this.#parts.clock.monotonicMs());
+    });
   }
 
   #fillSoon(): void {

@@ -1,18 +1,22 @@
 /**
- * A second source for urgent blocks that will come too late while another peer is quicker. The first answer wins and
- * the other request is cancelled. Whoever helps puts the urgent block ahead of what it can still take back, and what it
- * was given counts as its load: help never piles up on one peer.
+ * Another source for urgent blocks that will come too late while a peer is quicker: requests that can be taken back change
+ * hands, others are doubled, and the first answer cancels the other. Whoever helps puts the urgent block ahead of what it
+ * can still take back, and what it was given counts as its load: help never piles up on one peer.
  */
+import { SECOND_MS } from '../base/units.ts';
 import { BLOCK_BYTES } from '../codec/wire.ts';
-import type { BlockSource } from './active-piece.ts';
 import { isWorthHedging, owedArrivalsMs } from './arrival.ts';
 import type { Peer } from './peer.ts';
 import type { PieceStore } from './piece-store.ts';
 import { ReadingWindow } from './reading-window.ts';
 
-/** Behind its estimate by more than this, a source is given up for one that nobody waits for. */
+/** A source this far behind its own estimate keeps a reader waiting. */
 const LATE_AFTER_MS = 60;
-const MAX_HEDGES_PER_TICK = 64;
+/** It gets nothing urgent for so long, unless it delivers: or it would be given what was just taken from it. */
+const TARDY_MS = SECOND_MS;
+const MAX_HEDGES = 64;
+/** Sources asked for one block at the same time. */
+const MAX_SOURCES = 3;
 
 /** A block that a source still owes. */
 export interface PendingBlock {
@@ -21,6 +25,13 @@ export interface PendingBlock {
   readonly arrivesInMs: number;
   /** How long the source is behind its own estimate, in ms. */
   readonly overdueMs: number;
+  /** It can hardly have been sent yet: a cancel saves its bytes. */
+  readonly isStoppable: boolean;
+}
+
+interface OwedBlock extends PendingBlock {
+  /** Undefined for a web seed. */
+  readonly peer: Peer | undefined;
 }
 
 export interface HedgingParts {
@@ -42,21 +53,32 @@ export class Hedging {
     this.#parts = parts;
   }
 
-  /** Looks at every block asked for that is urgent. */
+  /** Looks at every urgent block asked for that will be late, the latest first. */
   hedge(window: ReadingWindow, nowMs: number): void {
     this.#window = window;
     if (!window.spans.some(({ isUrgent }) => isUrgent)) return;
+    const late = [...this.#soonest(nowMs)].filter(({ blockKey, arrivesInMs }) => {
+      const dueAtMs = this.#urgentDueAtMs(blockKey);
+      return dueAtMs !== undefined && nowMs + arrivesInMs > dueAtMs;
+    });
+    late.sort((a, b) => b.arrivesInMs - a.arrivesInMs);
     let hedges = 0;
-    for (const [source, block] of this.#pending(nowMs)) {
-      const dueAtMs = this.#urgentDueAtMs(block.blockKey);
-      if (dueAtMs === undefined || nowMs + block.arrivesInMs <= dueAtMs) continue;
-      if (this.#hedgeBlock(source, block) && ++hedges >= MAX_HEDGES_PER_TICK) return;
-    }
+    for (const block of late) if (this.#hedgeBlock(block, nowMs) && ++hedges >= MAX_HEDGES) return;
   }
 
-  *#pending(nowMs: number): Generator<[Peer | undefined, PendingBlock]> {
-    for (const peer of this.#parts.peers) for (const block of owedBy(peer, nowMs)) yield [peer, block];
-    for (const block of this.#parts.webSeedBlocks(nowMs)) yield [undefined, block];
+  /** Each block that somebody was asked for, by the source that should bring it first. */
+  #soonest(nowMs: number): Iterable<OwedBlock> {
+    const soonest = new Map<number, OwedBlock>();
+    for (const owed of this.#owed(nowMs)) {
+      const known = soonest.get(owed.blockKey);
+      if (known === undefined || owed.arrivesInMs < known.arrivesInMs) soonest.set(owed.blockKey, owed);
+    }
+    return soonest.values();
+  }
+
+  *#owed(nowMs: number): Generator<OwedBlock> {
+    for (const peer of this.#parts.peers) yield* owedBy(peer, nowMs);
+    for (const block of this.#parts.webSeedBlocks(nowMs)) yield { ...block, peer: undefined };
   }
 
   /** When a reader needs the block; undefined when none does soon. */
@@ -67,17 +89,22 @@ export class Hedging {
     return span?.isUrgent === true ? span.dueAtMs : undefined;
   }
 
-  /** True when a second source was asked. `late` is the peer that has it now; undefined for a web seed. */
-  #hedgeBlock(late: Peer | undefined, { blockKey, arrivesInMs, overdueMs }: PendingBlock): boolean {
+  /** True when another source was asked. */
+  #hedgeBlock(block: OwedBlock, nowMs: number): boolean {
     const { store } = this.#parts;
+    const { peer: late, blockKey, arrivesInMs, overdueMs } = block;
     const piece = store.active.get(store.geometry.pieceOf(blockKey));
     if (piece === undefined || piece.exclusiveTo !== undefined) return false;
-    const block = blockKey - store.geometry.blockKey(piece.index, 0);
-    if (piece.askers(block) !== 1) return false;
-    const best = this.#quickestFor(piece.index, late);
+    const blockInPiece = blockKey - store.geometry.blockKey(piece.index, 0);
+    const askers = piece.askers(blockInPiece);
+    if (askers === 0 || askers >= MAX_SOURCES) return false; // 0: here already, though a web seed goes on with it
+    const best = this.#quickestFor(piece.index, blockKey, nowMs);
     if (best !== undefined && isWorthHedging(arrivesInMs, best.arrivesInMs)) {
+      if (late !== undefined && overdueMs > LATE_AFTER_MS) late.tardyUntilMs = nowMs + TARDY_MS;
       this.#makeWay(best.peer);
-      piece.ask(block);
+      // What can still be taken back changes hands; what may be on its way already is asked of both.
+      if (block.isStoppable) late?.cancel([blockKey]);
+      piece.ask(blockInPiece);
       this.#parts.ask(best.peer, blockKey);
       return true;
     }
@@ -86,10 +113,10 @@ export class Hedging {
     return false;
   }
 
-  #quickestFor(piece: number, except: BlockSource | undefined): { peer: Peer; arrivesInMs: number } | undefined {
+  #quickestFor(piece: number, blockKey: number, nowMs: number): { peer: Peer; arrivesInMs: number } | undefined {
     let best: { peer: Peer; arrivesInMs: number } | undefined;
     for (const peer of this.#parts.peers) {
-      if (peer === except || peer.isSnubbed || !peer.mayRequest || !peer.serves(piece)) continue;
+      if (peer.ledger.has(blockKey) || !isReliable(peer, nowMs) || !peer.mayRequest || !peer.serves(piece)) continue;
       const arrivesInMs = peer.pipeline.arrivalMs(this.#bytesAhead(peer));
       if (peer.ledger.size >= peer.requestQueueLimit || (best !== undefined && arrivesInMs >= best.arrivesInMs))
         continue;
@@ -114,13 +141,21 @@ export class Hedging {
 }
 
 /** What the peer was asked for, in that order. */
-function* owedBy(peer: Peer, nowMs: number): Generator<PendingBlock> {
+function* owedBy(peer: Peer, nowMs: number): Generator<OwedBlock> {
   const { pipeline, ledger } = peer;
   const [oldest] = ledger.open.values();
   if (oldest === undefined) return;
+  pipeline.waited(nowMs);
   const blockMs = BLOCK_BYTES / pipeline.bytesPerMs;
   const headInMs = Math.max(peer.lastBlockAtMs + blockMs, oldest.sentAtMs + pipeline.delayMs) - nowMs;
   const arrivals = owedArrivalsMs(headInMs, blockMs);
   const overdueMs = Math.max(0, -headInMs);
-  for (const blockKey of ledger.open.keys()) yield { blockKey, arrivesInMs: arrivals.next().value, overdueMs };
+  let unsent = -pipeline.blocksUnderWay;
+  for (const blockKey of ledger.open.keys())
+    yield { peer, blockKey, arrivesInMs: arrivals.next().value, overdueMs, isStoppable: unsent++ >= 0 };
+}
+
+/** It may be trusted with something urgent. */
+export function isReliable(peer: Peer, nowMs: number): boolean {
+  return !peer.isSnubbed && nowMs >= peer.tardyUntilMs;
 }

@@ -12,13 +12,15 @@
  *     wanted.attach(webRtcSocket);                                              // or a socket that is open already
  *     const info = await wanted.ready(signal);                                  // metadata from peers, verified
  *     for await (const bytes of wanted.read({ start: 0, endExclusive: info.totalBytes, signal })) play(bytes);
+ *     const film = wanted.file('film.mkv').read({ start, bytesPerSecond, signal });   // a seek: cancel, read from there
+ *     const next = wanted.file('next.mkv').read({ endExclusive: MIB, deadlineMs: 60_000 }); // behind all needed sooner
  *     wanted.select([{ first: 0, last: 2 }]);                                   // these files, no others
  *     wanted.events.on('verified', ({ piece }) => remember(piece));
  *     await engine.stop();
  *
  * Inside, from the wire up: `greetings` (whose connection it is) with `opening` and `encrypted-socket`; `connection`
  * (bytes, handshake), `peer` (protocol discipline), `block-intake` and `upload-queue` (block bytes in and out),
- * `piece-store` (piece states, hash, write), `downloader` (which block from whom) with `rarest-first`, `reading-window`,
+ * `piece-store` (piece states, hash, write), `downloader` (which block from whom) with `rarest-first`, `readers`, `reading-window`,
  * `pipeline`, `arrival`, `hedging`, `web-seeding`; `crowd` (who is let in, dialled, unchoked) with `choking`, `bans`,
  * `candidates`, `peer-exchange`; `suspicion`, `metadata`; `wishes` (what is fetched unread: mode, files, pause); `upkeep`
  * (rechecks, letting pieces go); `content-hashes` (v2: `hash-trees`, `hash-fetch`, `hash-server`, `leaf-checks`);
@@ -31,6 +33,7 @@ export type { RateLimits } from './traffic.ts';
 export type { RecheckOptions, RecheckProgress } from './upkeep.ts';
 export type { FileChoice, FilePriority, TorrentMode } from './wishes.ts';
 export type { ReadOptions } from './reader.ts';
+export { type FileReadOptions, TorrentFile } from './torrent-file.ts';
 export { ENCRYPTION_POLICIES, type EncryptionPolicy } from './opening.ts';
 export { DEFAULT_LIMITS, type AddressFilter, type DhtLink, type EngineLimits } from './shared.ts';
 export type {

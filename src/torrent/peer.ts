@@ -55,6 +55,8 @@ export class Peer implements ConnectionOwner, BlockSource {
   isInterested = false;
   /** Delivered nothing for long although asked. */
   isSnubbed = false;
+  /** Until then, or its next block, it gets nothing urgent: it kept a reader waiting. Monotonic ms. */
+  tardyUntilMs = Number.NEGATIVE_INFINITY;
   /** Ids under which it wants to receive our extension messages. */
   extensionIds: Readonly<Partial<Record<ExtensionName, number>>> = {};
   isUploadOnly = false;
@@ -326,6 +328,7 @@ export class Peer implements ConnectionOwner, BlockSource {
     if (block === undefined) return;
     this.lastBlockAtMs = nowMs;
     this.isSnubbed = false;
+    this.tardyUntilMs = Number.NEGATIVE_INFINITY;
     const sizeBytes = this.#sized().geometry.blockRef(block.blockKey).lengthBytes;
     // What is of no use answers the request that was taken back, or a second one would lose its answer.
     const settled = this.ledger.settleBlock(block.blockKey, block.isNew);

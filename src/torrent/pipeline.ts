@@ -80,6 +80,8 @@ export class RequestPipeline {
   readonly #delay: RecentExtreme;
   #deliveredBytes = 0;
   #deliveredAtMs: number;
+  /** Waiting is accounted for until here. */
+  #waitedUntilMs: number;
   /** The next delivery is the first after an idle spell, so the way there and back is in its time. */
   #isFirst = true;
   /** Bytes delivered and time spent waiting for them, both fading. */
@@ -91,6 +93,7 @@ export class RequestPipeline {
     this.#bandwidth = new RecentExtreme(BANDWIDTH_MEMORY_MS, Math.max, nowMs);
     this.#delay = new RecentExtreme(DELAY_MEMORY_MS, Math.min, nowMs);
     this.#deliveredAtMs = nowMs;
+    this.#waitedUntilMs = nowMs;
   }
 
   /** What it delivers while asked, in bytes per ms, bursts evened out; a modest guess before the first block. */
@@ -135,6 +138,7 @@ export class RequestPipeline {
     // After an idle spell the clock of deliveries restarts, or the pause would count as slowness.
     if (queuedBlocks <= 1) {
       this.#deliveredAtMs = nowMs;
+      this.#waitedUntilMs = nowMs;
       this.#isFirst = true;
     }
     return {
@@ -145,23 +149,29 @@ export class RequestPipeline {
     };
   }
 
+  /** Call now and then while something is outstanding: silence is a speed, too, and shows before the next block does. */
+  waited(nowMs: number): void {
+    const graceMs = this.#isFirst ? this.delayMs : 0;
+    const fromMs = Math.max(this.#waitedUntilMs, this.#deliveredAtMs + graceMs);
+    const busyMs = nowMs - fromMs;
+    if (busyMs <= 0) return;
+    this.#waitedUntilMs = nowMs;
+    const kept = Math.exp(-busyMs / BUSY_MEMORY_MS);
+    this.#busyBytes *= kept;
+    this.#busyMs = this.#busyMs * kept + busyMs;
+  }
+
   /** Call for each answered request. */
   delivered(sizeBytes: number, request: SentRequest, nowMs: number): void {
-    this.#noteBusy(sizeBytes, nowMs - this.#deliveredAtMs);
+    this.waited(nowMs);
+    this.#busyBytes += sizeBytes;
+    this.#isFirst = false;
     this.#deliveredBytes += sizeBytes;
     this.#deliveredAtMs = nowMs;
     const spanMs = Math.max(nowMs - request.deliveredAtMs, MIN_SPAN_MS);
     if (this.#bandwidth.isDue(nowMs)) this.#bandwidth.turn(nowMs);
     this.#bandwidth.add((this.#deliveredBytes - request.deliveredBytes) / spanMs);
     this.#learnDelay(request, nowMs);
-  }
-
-  #noteBusy(sizeBytes: number, waitedMs: number): void {
-    const busyMs = this.#isFirst ? Math.max(0, waitedMs - this.delayMs) : waitedMs;
-    this.#isFirst = false;
-    const kept = Math.exp(-busyMs / BUSY_MEMORY_MS);
-    this.#busyBytes = this.#busyBytes * kept + sizeBytes;
-    this.#busyMs = this.#busyMs * kept + busyMs;
   }
 
   #learnDelay(request: SentRequest, nowMs: number): void {

@@ -35,6 +35,7 @@ import { Traffic, type RateLimits } from './traffic.ts';
 import { WebSeed } from './web-seed.ts';
 import type { OpenedStorage, TorrentEvents, TorrentHost, TorrentOptions } from './torrent-types.ts';
 import type { RecheckOptions } from './upkeep.ts';
+import { openFile, type TorrentFile } from './torrent-file.ts';
 import { Waiters } from './waiters.ts';
 import { checkChoices, onlyFiles, type FileChoice, type TorrentMode } from './wishes.ts';
 
@@ -172,6 +173,15 @@ export class Torrent {
   read(options: ReadOptions): ReadableStream<Uint8Array<ArrayBuffer>> {
     if (this.#content === undefined) throw new Conflict('the metadata is not known yet');
     return this.#content.read(options);
+  }
+
+  /**
+   * One of its files, by index or by path (parts joined by `/`), to read from.
+   * @throws Conflict before the metadata is known, NotFound when there is no such file.
+   */
+  file(which: number | string): TorrentFile {
+    if (this.#content === undefined) throw new Conflict('the metadata is not known yet');
+    return openFile(this.#content.info, which, (options) => this.read(options));
   }
 
   /** Addresses to dial, and who named them; those the filter refuses are dropped. */

@@ -109,6 +109,7 @@ export class WebSeed implements BlockSource {
       blockKey,
       arrivesInMs: arrivals.next().value,
       overdueMs,
+      isStoppable: false,
     }));
   }
 

@@ -163,6 +163,12 @@ const SETTINGS = {
     'Nodes to begin with, such as router.bittorrent.com:6881,dht.transmissionbt.com:6881; nobody else is contacted unasked.',
     dhtNodes,
   ),
+  lsd: setting(
+    'SEEDBED_LSD',
+    'off',
+    'Announce what is being seeded in the local network (BEP 14).',
+    oneOf('off', 'on'),
+  ),
   allowPrivatePeers: setting(
     'SEEDBED_ALLOW_PRIVATE_PEERS',
     'false',

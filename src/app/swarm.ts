@@ -5,6 +5,7 @@
 import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
 import { Guard } from '../adapters/guard/guard.ts';
+import { LocalDiscovery } from '../adapters/lsd/local-discovery.ts';
 import { nodeHasher } from '../adapters/node-crypto/hasher.ts';
 import { NodeMseCrypto } from '../adapters/node-crypto/mse-crypto.ts';
 import { TcpDialer } from '../adapters/tcp/dialer.ts';
@@ -24,16 +25,17 @@ import type { Log } from '../base/log.ts';
 import { SECOND_MS } from '../base/units.ts';
 import { latinIdOf } from '../codec/tracker-ws.ts';
 import { Dht } from '../kit/node/dht.ts';
+import { findLocally } from '../kit/node/local-search.ts';
 import type { Media } from '../media/media.ts';
 import { Seeding, type TorrentFinder } from '../media/seeding.ts';
-import { Engine, type PeerSocket } from '../torrent/index.ts';
+import { Engine, type PeerSocket, type Torrent } from '../torrent/index.ts';
 import { HttpTracker } from '../tracker/http.ts';
 import { SwarmRegistry } from '../tracker/registry.ts';
 import { SignalHub } from '../tracker/signal-hub.ts';
 import { UdpTracker } from '../tracker/udp.ts';
 import { capsOf } from './caps.ts';
 import type { Config } from './config.ts';
-import { DhtSeeding } from './swarm/dht-seeding.ts';
+import { AwakeTorrents } from './swarm/awake-torrents.ts';
 import { addressReachableFrom, isAnyHost, isLoopback, type OwnNetwork } from './reachable.ts';
 
 /** Each announce asks for our addresses, and the system's answer costs 0.1 ms. */
@@ -125,6 +127,7 @@ export async function startSwarm(
     open: async (opened) => {
       await openPorts(config, { registry, accept, utp, limits, clock, log }, opened);
       if (config.dht === 'on') await openDht(config, { seeding, policy, dht, clock, log }, opened);
+      if (config.lsd === 'on') await openLsd(config, { seeding, clock, log }, opened);
     },
   };
 }
@@ -168,8 +171,22 @@ async function openDht(
   const guard = new Guard({ policy, clock, log });
   const opened = await Dht.open({ hosts: [host], port: dhtPort, bootstrap: dhtNodes, guard, log });
   started.defer(() => opened.stop());
-  started.use(new DhtSeeding({ engine: seeding.engine, dht: opened, peerPort }, { clock, log }));
+  const announce = (torrent: Torrent): (() => void) => opened.find(torrent, peerPort);
+  started.use(new AwakeTorrents({ engine: seeding.engine, announce, clock, log }));
   dht.current = opened;
+}
+
+/** Torrents that are awake are announced in our own network. */
+async function openLsd(
+  { host, peerPort }: Config,
+  { seeding, clock, log }: Pick<Swarm, 'seeding'> & Pick<PortParts, 'clock' | 'log'>,
+  started: AsyncDisposableStack,
+): Promise<void> {
+  const onInterface = isAnyHost(host) ? {} : { host };
+  const opened = await LocalDiscovery.open({ listenPort: peerPort, ...onInterface, clock, log });
+  started.defer(() => opened.stop());
+  const announce = (torrent: Torrent): (() => void) => findLocally(opened, torrent);
+  started.use(new AwakeTorrents({ engine: seeding.engine, announce, clock, log }));
 }
 
 function createEngine(

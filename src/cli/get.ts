@@ -33,6 +33,7 @@ Options:
       --local          Also contact private addresses (of this machine, your network) that the source names
       --timeout <seconds>  Give up after so long; what came is kept
       --encryption <policy>  Encrypted handshakes: prefer (default), require or off
+      --lsd            Also look for peers in your own network (BEP 14)
       --dht            Also look for peers in the DHT (BEP 5), starting from the nodes named
       --dht-node <host:port>  A node to begin with, such as router.bittorrent.com:6881 (may be given several times)
       --json           One JSON object a line on standard output instead of a progress bar
@@ -51,6 +52,7 @@ const OPTIONS = {
   local: { type: 'boolean' },
   timeout: { type: 'string' },
   encryption: { type: 'string' },
+  lsd: { type: 'boolean' },
   dht: { type: 'boolean' },
   'dht-node': { type: 'string', multiple: true },
   json: { type: 'boolean' },
@@ -80,6 +82,7 @@ export const getCommand: Command = {
       useWebSeeds: values['no-web-seeds'] !== true,
       allowPrivate: values.local === true,
       dht: readDht(values),
+      lsd: values.lsd === true,
       json: values.json ?? false,
       signal: timeoutMs === undefined ? stopped : AbortSignal.any([stopped, AbortSignal.timeout(timeoutMs)]),
     });
@@ -103,6 +106,7 @@ interface GetOptions {
   readonly useWebSeeds: boolean;
   readonly allowPrivate: boolean;
   readonly dht: DhtWish | undefined;
+  readonly lsd: boolean;
   readonly json: boolean;
   readonly signal: AbortSignal;
 }

@@ -29,6 +29,7 @@ Options:
       --host <address>  Listen on this address only
       --port <number>  Port for peers; default: any
       --encryption <policy>  Encrypted handshakes: prefer (default), require or off
+      --lsd            Also look for peers in your own network (BEP 14)
       --dht            Also look for peers in the DHT (BEP 5), starting from the nodes named
       --dht-node <host:port>  A node to begin with, such as router.bittorrent.com:6881 (may be given several times)
       --json           One JSON object a line on standard output
@@ -46,6 +47,7 @@ const OPTIONS = {
   host: { type: 'string' },
   port: { type: 'string' },
   encryption: { type: 'string' },
+  lsd: { type: 'boolean' },
   dht: { type: 'boolean' },
   'dht-node': { type: 'string', multiple: true },
   json: { type: 'boolean' },
@@ -73,6 +75,7 @@ export const seedCommand: Command = {
         port: values.port === undefined ? 0 : readNumber('port', values.port, 1, 65_535),
         encryption: readChoice('encryption', values.encryption ?? 'prefer', ENCRYPTION_POLICIES),
         dht: readDht(values),
+        lsd: values.lsd === true,
         json,
         signal: stopOnSignal(),
       });
@@ -91,6 +94,7 @@ interface SeedOptions {
   readonly port: number;
   readonly encryption: EncryptionPolicy;
   readonly dht: DhtWish | undefined;
+  readonly lsd: boolean;
   readonly json: boolean;
   readonly signal: AbortSignal;
 }

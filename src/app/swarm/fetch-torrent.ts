@@ -26,6 +26,8 @@ export interface FetchOptions {
   readonly allowPrivate: boolean;
   /** Undefined: the DHT stays off. */
   readonly dht?: SwarmNodeOptions['dht'];
+  /** Default false. */
+  readonly lsd?: boolean;
   /** Hears once of each host that the source names and that was not contacted because of where it is. */
   readonly leftOut?: (host: string) => void;
   /** Files to fetch; absent: those the link selects, else all. */
@@ -59,7 +61,7 @@ export async function fetchTorrent(options: FetchOptions): Promise<Fetching> {
   const policy = new AddressPolicy({ allowPrivate });
   const leftOut = once(options.leftOut ?? (() => undefined));
   const guard = new Guard({ policy, log, leftOut });
-  const node = await SwarmNode.open({ port, log, guard, dht: options.dht, encryption });
+  const node = await SwarmNode.open({ port, log, guard, dht: options.dht, lsd: options.lsd, encryption });
   const resolved = await readSource(source, { guard, signal }).catch(async (error: unknown) => {
     await node.stop();
     throw error;

@@ -30,6 +30,8 @@ export interface OfferOptions {
   readonly encryption?: EncryptionPolicy;
   /** Undefined: the DHT stays off. */
   readonly dht?: SwarmNodeOptions['dht'];
+  /** Default false. */
+  readonly lsd?: boolean;
   readonly signal: AbortSignal;
   readonly log?: Log;
 }
@@ -68,6 +70,7 @@ export async function offerFiles(
     log,
     guard,
     dht: options.dht,
+    lsd: options.lsd,
     encryption,
     ...(host === undefined ? {} : { host }),
   });

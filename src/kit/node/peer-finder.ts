@@ -1,8 +1,9 @@
 /**
- * Finds peers for torrents: HTTP, UDP and WebSocket trackers and the DHT, each shared by all torrents. Every address comes judged:
+ * Finds peers for torrents: HTTP, UDP and WebSocket trackers, the DHT, the local network, each shared by all torrents. Every address comes judged:
  * what a tracker may name depends on where it was reached. After `stop` nothing is left.
  */
 import type { Guard } from '../../adapters/guard/guard.ts';
+import type { LocalDiscovery } from '../../adapters/lsd/local-discovery.ts';
 import { type AnnouncedSwarm, Announcer } from '../../adapters/tracker-client/announcer.ts';
 import type { TrackerClient } from '../../adapters/tracker-client/client.ts';
 import { HttpTracker } from '../../adapters/tracker-client/http-tracker.ts';
@@ -17,6 +18,7 @@ import type { SwarmKey } from '../../base/ids.ts';
 import type { Log } from '../../base/log.ts';
 import type { Torrent } from '../../torrent/index.ts';
 import type { Dht } from './dht.ts';
+import { findLocally } from './local-search.ts';
 
 /** From so many on, no WebRTC offers are made. */
 const ENOUGH_PEERS = 10;
@@ -31,6 +33,8 @@ export interface PeerFinderOptions {
   readonly rtc: { readonly answerer: RtcAnswerer; readonly offerer: RtcOfferer } | undefined;
   /** Undefined where it is switched off. */
   readonly dht: Dht | undefined;
+  /** Undefined where it is switched off. */
+  readonly lsd: LocalDiscovery | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -67,11 +71,14 @@ export class PeerFinder {
       for (const announcing of announcings) announcing.completed();
       for (const tracker of trackers) for (const key of torrent.keys) tracker.completed(key);
     });
-    const leaveDht = this.#options.dht?.find(torrent, this.#options.listenPort);
+    const { dht, lsd, listenPort } = this.#options;
+    const leaveDht = dht?.find(torrent, listenPort);
+    const leaveLsd = lsd && findLocally(lsd, torrent);
     return {
       stop: async () => {
         offDone();
         leaveDht?.();
+        leaveLsd?.();
         for (const tracker of trackers) for (const key of torrent.keys) tracker.leave(key);
         await Promise.all(announcings.map((announcing) => announcing.stop()));
       },

@@ -3,6 +3,7 @@
  * stopped as one; nothing of it is left after `stop`. Where WebRTC's native library is missing, all else works.
  */
 import { networkInterfaces } from 'node:os';
+import { LocalDiscovery } from '../../adapters/lsd/local-discovery.ts';
 import { nodeHasher } from '../../adapters/node-crypto/hasher.ts';
 import { Guard } from '../../adapters/guard/guard.ts';
 import { NodeMseCrypto } from '../../adapters/node-crypto/mse-crypto.ts';
@@ -34,6 +35,8 @@ export interface SwarmNodeOptions {
   readonly guard?: Guard;
   /** The DHT (BEP 5): UDP port, 0 = any, and `host:port` of nodes to begin with. Default: off. */
   readonly dht?: Pick<DhtOptions, 'port' | 'bootstrap'> | undefined;
+  /** Whether to look for peers in the local network (BEP 14). Default false. */
+  readonly lsd?: boolean | undefined;
   /** Default: nothing is logged. */
   readonly log?: Log;
   /** Of handshakes over TCP and uTP; default `prefer`. */
@@ -68,6 +71,7 @@ interface SwarmNodeParts {
   readonly webRtc: WebRtc | undefined;
   readonly guard: Guard;
   readonly dht: Dht | undefined;
+  readonly lsd: LocalDiscovery | undefined;
   readonly log: Log;
 }
 
@@ -76,11 +80,12 @@ export class SwarmNode implements AsyncDisposable {
   readonly guard: Guard;
   readonly #finder: PeerFinder;
   readonly #dht: Dht | undefined;
+  readonly #lsd: LocalDiscovery | undefined;
   /** Undefined where this system has no WebRTC. */
   readonly #rtc: { readonly answerer: RtcAnswerer; readonly offerer: RtcOfferer } | undefined;
   readonly #doors: Doors;
 
-  private constructor({ engine, doors, webRtc, guard, dht, log }: SwarmNodeParts) {
+  private constructor({ engine, doors, webRtc, guard, dht, lsd, log }: SwarmNodeParts) {
     this.engine = engine;
     this.guard = guard;
     this.#doors = doors;
@@ -92,7 +97,8 @@ export class SwarmNode implements AsyncDisposable {
     const { peerId } = engine;
     const { port: listenPort } = doors.listener.address;
     this.#dht = dht;
-    this.#finder = new PeerFinder({ peerId, listenPort, guard, rtc: this.#rtc, dht, clock: systemClock, log });
+    this.#lsd = lsd;
+    this.#finder = new PeerFinder({ peerId, listenPort, guard, rtc: this.#rtc, dht, lsd, clock: systemClock, log });
   }
 
   /** @throws Unavailable when the port is taken. */
@@ -102,6 +108,7 @@ export class SwarmNode implements AsyncDisposable {
     allowPrivate = false,
     guard,
     dht: dhtOptions,
+    lsd: wantsLsd = false,
     log = silentLog,
     encryption = 'prefer',
     utp = true,
@@ -114,7 +121,10 @@ export class SwarmNode implements AsyncDisposable {
       early.engine === undefined ? socket.close() : early.engine.accept(socket);
     const doors = await openDoors({ host, port, utp }, { limits, log, accept });
     const { listener, utpPort } = doors;
-    const dht = await openDht(dhtOptions, { host, guard: wayOut, log }).catch(async (error: unknown) => {
+    const { dht, lsd } = await openFinders(
+      { dht: dhtOptions, lsd: wantsLsd },
+      { host, listenPort: listener.address.port, guard: wayOut, log },
+    ).catch(async (error: unknown) => {
       await Promise.all([listener.close(), utpPort?.close()]);
       throw error;
     });
@@ -133,7 +143,7 @@ export class SwarmNode implements AsyncDisposable {
       encryption,
     });
     early.engine = engine;
-    return new SwarmNode({ engine, doors, webRtc, guard: wayOut, dht, log });
+    return new SwarmNode({ engine, doors, webRtc, guard: wayOut, dht, lsd, log });
   }
 
   /** The DHT node, where it is switched on. */
@@ -157,7 +167,7 @@ export class SwarmNode implements AsyncDisposable {
   /** Says goodbye to trackers, then closes everything. */
   async stop(): Promise<void> {
     await this.#finder.stop();
-    await this.#dht?.stop();
+    await Promise.all([this.#dht?.stop(), this.#lsd?.stop()]);
     await this.engine.stop();
     const { listener, utpPort } = this.#doors;
     await Promise.all([listener.close(), utpPort?.close(), this.#rtc?.answerer.stop(), this.#rtc?.offerer.stop()]);
@@ -169,14 +179,31 @@ export class SwarmNode implements AsyncDisposable {
   }
 }
 
-/** On all interfaces, IPv6 where the machine has an address of it. */
-async function openDht(
-  options: SwarmNodeOptions['dht'],
-  { host, guard, log }: { readonly host: string | undefined; readonly guard: Guard; readonly log: Log },
-): Promise<Dht | undefined> {
-  if (options === undefined) return undefined;
+interface Finders {
+  readonly dht: Dht | undefined;
+  readonly lsd: LocalDiscovery | undefined;
+}
+
+async function openFinders(
+  wanted: Pick<SwarmNodeOptions, 'dht' | 'lsd'>,
+  place: { readonly host: string | undefined; readonly listenPort: number; readonly guard: Guard; readonly log: Log },
+): Promise<Finders> {
+  const { host, listenPort, guard, log } = place;
+  const lsd =
+    wanted.lsd === true ? await LocalDiscovery.open({ listenPort, host, clock: systemClock, log }) : undefined;
+  try {
+    const dht = wanted.dht && (await Dht.open({ ...wanted.dht, hosts: dhtHosts(host), guard, log }));
+    return { dht, lsd };
+  } catch (error) {
+    await lsd?.stop();
+    throw error;
+  }
+}
+
+/** All interfaces, with IPv6 where the machine has a public address of it. */
+function dhtHosts(host: string | undefined): readonly string[] {
+  if (host !== undefined) return [host];
   const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
   const hasV6 = own.some(({ family, address }) => family === 'IPv6' && scopeOf(address) === 'public');
-  const hosts = host === undefined ? ['0.0.0.0', ...(hasV6 ? ['::'] : [])] : [host];
-  return Dht.open({ ...options, hosts, guard, log });
+  return hasV6 ? ['0.0.0.0', '::'] : ['0.0.0.0'];
 }

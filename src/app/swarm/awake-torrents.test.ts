@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
 import { makeTorrent, MemoryStorage, Swarm } from '../../../test/support/swarm.ts';
 import { silentLog } from '../../base/log.ts';
-import { DhtSeeding } from './dht-seeding.ts';
+import { AwakeTorrents } from './awake-torrents.ts';
 
 test('what is awake is announced once, what sleeps is let go, what is private never', async () => {
   const { engine } = new Swarm().addNode();
@@ -14,26 +14,22 @@ test('what is awake is announced once, what sleeps is let go, what is private ne
   };
   const torrents = [await add('open', false), await add('private', true)];
   const nameOf = (torrent: unknown): string => torrents.find((known) => known.torrent === torrent)?.name ?? '';
-  const seeding = new DhtSeeding(
-    {
-      engine,
-      peerPort: 24_244,
-      dht: {
-        find: (torrent, port) => {
-          log.push(`${nameOf(torrent)} at ${port}`);
-          return () => log.push(`${nameOf(torrent)} left`);
-        },
-      },
+  const awake = new AwakeTorrents({
+    engine,
+    clock,
+    log: silentLog,
+    announce: (torrent) => {
+      log.push(nameOf(torrent));
+      return () => log.push(`${nameOf(torrent)} left`);
     },
-    { clock, log: silentLog },
-  );
+  });
   await clock.advanceAsync(60_000);
-  expect(log).toEqual(['open at 24244']);
+  expect(log).toEqual(['open']);
   await torrents[0]?.torrent.stop();
   torrents.push(await add('another', false));
   await clock.advanceAsync(15_000);
-  expect(log).toEqual(['open at 24244', 'open left', 'another at 24244']);
-  await seeding[Symbol.asyncDispose]();
+  expect(log).toEqual(['open', 'open left', 'another']);
+  await awake[Symbol.asyncDispose]();
   expect(log.at(-1)).toBe('another left');
   expect(clock.pending).toBe(0);
   await engine.stop();

@@ -1,0 +1,153 @@
+/**
+ * Finds peers in the same network (BEP 14) by multicast that routers do not pass on. Each torrent is announced every five
+ * minutes, many in one packet, at most one round a minute. Invariants: private torrents are neither announced nor fed;
+ * our own packets are known by their cookie; packets of others are taken at a bounded rate; after `stop` nothing is left.
+ */
+import dgram from 'node:dgram';
+import { once } from 'node:events';
+import type { PeerAddress } from '../../base/address.ts';
+import { randomBytes, toHex } from '../../base/bytes.ts';
+import type { Cancel, Clock } from '../../base/clock.ts';
+import { AppError, Unavailable } from '../../base/errors.ts';
+import type { SwarmKey } from '../../base/ids.ts';
+import type { Log } from '../../base/log.ts';
+import { MINUTE_MS, SECOND_MS } from '../../base/units.ts';
+import { decodeLsd, encodeLsd, MAX_LSD_KEYS } from '../../codec/lsd.ts';
+
+const GROUP = '239.192.152.143';
+const PORT = 6_771;
+const ROUND_MS = MINUTE_MS;
+const AGAIN_MS = 5 * MINUTE_MS;
+const MAX_PACKETS_PER_SECOND = 50;
+/** Packets in one round: with more torrents than they carry, the rest waits for the next. */
+const MAX_PACKETS_PER_ROUND = 10;
+
+export interface LocalSwarm {
+  readonly key: SwarmKey;
+  /** Asked each time: private torrents must not be spoken of. */
+  readonly isAllowed: () => boolean;
+  /** A peer that announced itself from there: observed, not told. */
+  readonly found: (peer: PeerAddress) => void;
+}
+
+export interface LocalDiscoveryOptions {
+  /** TCP port on which we take peers. */
+  readonly listenPort: number;
+  /** IPv4 address of the interface to use; undefined: the system's choice. */
+  readonly host?: string | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** UDP port of the group, for tests; default 6771. */
+  readonly groupPort?: number;
+}
+
+interface Course {
+  readonly swarm: LocalSwarm;
+  /** -Infinity: never yet. */
+  announcedAtMs: number;
+}
+
+export class LocalDiscovery {
+  readonly #options: LocalDiscoveryOptions;
+  readonly #socket: dgram.Socket;
+  readonly #cookie = toHex(randomBytes(8));
+  readonly #courses = new Map<SwarmKey, Course>();
+  #round: Cancel | undefined;
+  #lastRoundMs = Number.NEGATIVE_INFINITY;
+  #second = 0;
+  #packets = 0;
+  #isStopped = false;
+
+  private constructor(socket: dgram.Socket, options: LocalDiscoveryOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    socket.on('message', (bytes, from) => this.#receive(bytes, from));
+    socket.on('error', (error) => options.log.debug('lsd.failed', { error }));
+  }
+
+  /** @throws Unavailable where the group cannot be joined */
+  static async open(options: LocalDiscoveryOptions): Promise<LocalDiscovery> {
+    const { groupPort = PORT, host } = options;
+    const socket = dgram.createSocket({ type: 'udp4', reuseAddr: true });
+    try {
+      socket.bind(groupPort, '0.0.0.0'); // the group's port is everybody's
+      await once(socket, 'listening');
+      socket.addMembership(GROUP, host);
+      if (host !== undefined) socket.setMulticastInterface(host);
+      socket.setMulticastTTL(1);
+      return new LocalDiscovery(socket, options);
+    } catch (error) {
+      socket.close();
+      throw new Unavailable('local discovery is not possible here', { host }, { cause: error });
+    }
+  }
+
+  /** Announces the swarm, and listens for it, until what it returns is called. */
+  add(swarm: LocalSwarm): () => void {
+    this.#courses.set(swarm.key, { swarm, announcedAtMs: Number.NEGATIVE_INFINITY });
+    this.#schedule();
+    return () => void this.#courses.delete(swarm.key);
+  }
+
+  async stop(): Promise<void> {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    this.#round?.();
+    this.#courses.clear();
+    const closed = once(this.#socket, 'close');
+    this.#socket.close();
+    await closed;
+  }
+
+  #schedule(): void {
+    if (this.#round !== undefined || this.#isStopped || this.#courses.size === 0) return;
+    const delayMs = Math.max(0, this.#lastRoundMs + ROUND_MS - this.#nowMs());
+    this.#round = this.#options.clock.after(delayMs, () => {
+      this.#round = undefined;
+      this.#announce();
+      this.#schedule();
+    });
+  }
+
+  #announce(): void {
+    const nowMs = this.#nowMs();
+    const due = [...this.#courses.values()]
+      .filter(({ swarm, announcedAtMs }) => nowMs - announcedAtMs >= AGAIN_MS && swarm.isAllowed())
+      .slice(0, MAX_LSD_KEYS * MAX_PACKETS_PER_ROUND);
+    this.#lastRoundMs = nowMs;
+    for (let at = 0; at < due.length; at += MAX_LSD_KEYS) this.#say(due.slice(at, at + MAX_LSD_KEYS), nowMs);
+  }
+
+  #say(courses: readonly Course[], nowMs: number): void {
+    const { listenPort, groupPort = PORT } = this.#options;
+    const swarmKeys = courses.map(({ swarm }) => swarm.key);
+    const packet = encodeLsd(`${GROUP}:${groupPort}`, { port: listenPort, swarmKeys, cookie: this.#cookie });
+    this.#socket.send(packet, groupPort, GROUP, () => undefined); // lost packets are sent again in five minutes
+    for (const course of courses) course.announcedAtMs = nowMs;
+  }
+
+  #receive(bytes: Uint8Array, from: dgram.RemoteInfo): void {
+    if (!this.#hasRoom()) return;
+    try {
+      const { port, swarmKeys, cookie } = decodeLsd(bytes);
+      if (cookie === this.#cookie) return;
+      for (const key of swarmKeys) {
+        const swarm = this.#courses.get(key)?.swarm;
+        if (swarm?.isAllowed() === true) swarm.found({ host: from.address, port });
+      }
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      this.#options.log.debug('lsd.packet_refused', { code: error.code });
+    }
+  }
+
+  #hasRoom(): boolean {
+    const second = Math.floor(this.#nowMs() / SECOND_MS);
+    if (second !== this.#second) [this.#second, this.#packets] = [second, 0];
+    return ++this.#packets <= MAX_PACKETS_PER_SECOND;
+  }
+
+  #nowMs(): number {
+    return this.#options.clock.monotonicMs();
+  }
+}

@@ -478,6 +478,27 @@ describe('a peer that takes plain handshakes only', () => {
     expect(firstBytes.map((byte) => byte === 19)).toEqual([false, true, true]);
   });
 
+  test('and is found to refuse them is dialled encrypted first again', async () => {
+    const swarm = new Swarm();
+    const [source, other] = [await makeTorrent(MIB, PIECE), await makeTorrent(MIB, PIECE, { seed: 'another' })];
+    const { address, firstBytes } = plainOnly(swarm, source, undefined);
+    const leecher = swarm.addNode({ transport: 'tcp' });
+    leech(leecher, source, { address });
+    await swarm.clock.advanceAsync(500);
+    const dials: number[] = [];
+    swarm.network.find(address.host)?.listen(PEER_PORT, (socket) => {
+      const peer = new StrangePeer(socket);
+      peer.onReceived = ([first = 0]) => {
+        dials.push(first);
+        socket.close();
+      };
+    });
+    leech(leecher, other, { address });
+    await swarm.clock.advanceAsync(1_500);
+    expect(firstBytes.map((byte) => byte === 19)).toEqual([false, true]);
+    expect(dials.slice(0, 2).map((byte) => byte === 19)).toEqual([true, false]);
+  });
+
   test('and closes on those as well is tried encrypted again later, not forever in plain', async () => {
     const swarm = new Swarm();
     const source = await makeTorrent(MIB, PIECE);

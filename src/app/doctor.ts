@@ -7,7 +7,9 @@ import net from 'node:net';
 import path from 'node:path';
 import process from 'node:process';
 import { promisify } from 'node:util';
+import { loadUtp } from '../adapters/utp/load.ts';
 import { AppError } from '../base/errors.ts';
+import { silentLog } from '../base/log.ts';
 import { formatBytes, GIB } from '../base/units.ts';
 import { type Config, readConfig } from './config.ts';
 
@@ -43,6 +45,7 @@ export async function examine(environment: Readonly<Record<string, string | unde
     await examineFolder(config.data),
     await examineDisk(config.data),
     await examineWebRtc(),
+    await examineUtp(),
     await examineFfmpeg(),
   ];
 }
@@ -127,6 +130,14 @@ async function examineWebRtc(): Promise<Finding> {
       'There is no binary for this system: browsers get everything over HTTP from you, torrent clients as usual.';
     return { name, state: 'useful', found: reasonOf(error), advice };
   }
+}
+
+async function examineUtp(): Promise<Finding> {
+  const name = 'uTP';
+  const library = await loadUtp(silentLog);
+  if (library !== undefined) return { name, state: 'good', found: 'the library loads' };
+  const advice = 'There is no binary for this system: torrent clients reach you over TCP alone.';
+  return { name, state: 'useful', found: `none for ${process.platform}-${process.arch}`, advice };
 }
 
 async function examineFfmpeg(): Promise<Finding> {

@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
 import { parseSha256 } from '../../src/base/ids.ts';
-import { MIB } from '../../src/base/units.ts';
+import { KIB, MIB } from '../../src/base/units.ts';
 import { encodeBencode } from '../../src/codec/bencode.ts';
 import { canonicalInfo, canonicalPieceLength } from '../../src/codec/canonical.ts';
 import { encodeCompactPeers } from '../../src/codec/compact-peers.ts';
@@ -28,14 +28,14 @@ import type { OtherHost } from './network.ts';
 export type Role = 'seed' | 'leech';
 
 /** What a transfer may take on a busy machine, and the test around it. */
-export const SOON = { timeoutMs: 40_000, intervalMs: 20 };
-export const TEST_TIMEOUT_MS = 60_000;
+export const SOON = { timeoutMs: 60_000, intervalMs: 20 };
+export const TEST_TIMEOUT_MS = 90_000;
 /** So that a client lives to tell what its stream was. */
-const SLOWLY = { uploadBytesPerSecond: 6 * MIB, downloadBytesPerSecond: 6 * MIB };
+const SLOWLY = { uploadBytesPerSecond: 2 * MIB, downloadBytesPerSecond: 2 * MIB };
 const CLIENT_PORT = 6881;
 const LIBTORRENT = path.resolve(import.meta.dirname, 'peers/libtorrent_peer.py');
 
-const BYTES = seededBytes('two peers', 2 * MIB + 321);
+const BYTES = seededBytes('two peers', 700 * KIB + 321);
 const SHA256 = parseSha256(createHash('sha256').update(BYTES).digest('hex'));
 const RAW_INFO = canonicalRawInfo();
 

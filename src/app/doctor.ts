@@ -35,13 +35,17 @@ export async function examine(environment: Readonly<Record<string, string | unde
     if (!(error instanceof AppError)) throw error;
     return [node, { name: 'settings', state: 'bad', found: error.message }];
   }
-  return [
-    node,
-    { name: 'settings', state: 'good', found: 'all values are valid' },
+  const isRunning = await serverRuns(config.adminPort);
+  const ports = [
     await examinePort('web port', config.host, config.port, 'SEEDBED_PORT'),
     await examineUdpPort(config.host, config.port),
     await examinePort('admin port', '127.0.0.1', config.adminPort, 'SEEDBED_ADMIN_PORT'),
     await examinePort('peer port', config.host, config.peerPort, 'SEEDBED_PEER_PORT'),
+  ];
+  return [
+    node,
+    { name: 'settings', state: 'good', found: 'all values are valid' },
+    ...(isRunning ? ports.map(besideServer) : ports),
     await examineFolder(config.data),
     await examineDisk(config.data),
     await examineWebRtc(),
@@ -57,6 +61,23 @@ export function examineNode(version: string): Finding {
   if (isNew) return { name: 'node', state: 'good', found: version };
   const advice = `Node ${LEAST_NODE.join('.')} or newer is needed; npm start fetches it by itself.`;
   return { name: 'node', state: 'bad', found: version, advice };
+}
+
+/** Whether a Seedbed answers on the admin port, which is on loopback. */
+async function serverRuns(adminPort: number): Promise<boolean> {
+  try {
+    const signal = AbortSignal.timeout(PROGRAM_TIMEOUT_MS);
+    const answer: unknown = await (await fetch(`http://127.0.0.1:${adminPort}/livez`, { signal })).json();
+    return typeof answer === 'object' && answer !== null && 'alive' in answer && answer.alive === true;
+  } catch {
+    return false; // nobody there, or somebody else
+  }
+}
+
+/** A port that is taken is no fault where a server runs with these settings. */
+function besideServer({ name, state, found }: Finding): Finding {
+  if (state !== 'bad') return { name, state, found };
+  return { name, state: 'good', found: `${found}, and a Seedbed is running here` };
 }
 
 async function examinePort(name: string, host: string, port: number, key: string): Promise<Finding> {

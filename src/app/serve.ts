@@ -45,7 +45,7 @@ export async function serve(flags: ServeFlags): Promise<number> {
   try {
     config = readConfig(process.env);
   } catch (error) {
-    return complain(error, EXIT_BAD_SETTING);
+    return complain(error, EXIT_BAD_SETTING, flags.json);
   }
   if (flags.printConfig) {
     printConfig(config, flags.json);
@@ -82,7 +82,7 @@ export async function serve(flags: ServeFlags): Promise<number> {
     log.info('server.stopped', {});
     return EXIT_OK;
   } catch (error) {
-    return complain(error, EXIT_FAILED);
+    return complain(error, EXIT_FAILED, flags.json);
   } finally {
     log.flush();
   }
@@ -99,8 +99,14 @@ function printConfig(config: Config, json: boolean): void {
   for (const { key, value, meaning } of lines) process.stdout.write(`# ${meaning}\n${key}=${value}\n\n`);
 }
 
-function complain(error: unknown, code: number): number {
+/** On standard error, as words or as the one JSON line that every command has for it. */
+function complain(error: unknown, code: number, json: boolean): number {
   if (!(error instanceof AppError)) throw error;
+  if (json) {
+    const { message, facts } = error;
+    process.stderr.write(`${JSON.stringify({ event: 'error', code: error.code, message, facts })}\n`);
+    return code;
+  }
   const facts = Object.entries(error.facts).filter(([, value]) => value !== undefined);
   const shown = facts.length === 0 ? '' : ` (${facts.map(([name, value]) => `${name} ${value}`).join(', ')})`;
   process.stderr.write(`seedbed: ${error.message}${shown}\n`);

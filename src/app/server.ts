@@ -7,10 +7,12 @@ import path from 'node:path';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { Accounts } from '../accounts/accounts.ts';
 import { FsBlobStore } from '../adapters/fs/blob-store.ts';
+import { errnoOf } from '../adapters/fs/disk.ts';
 import { WorkerFollowerPool } from '../adapters/fs/follower-pool.ts';
 import { FolderLock } from '../adapters/sqlite/folder-lock.ts';
 import { SqliteRows } from '../adapters/sqlite/sqlite-rows.ts';
 import { systemClock } from '../base/clock.ts';
+import { StorageFailed } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { TaskGroup } from '../base/tasks.ts';
 import { HOUR_MS, MINUTE_MS } from '../base/units.ts';
@@ -44,7 +46,7 @@ export interface RunningServer {
 export async function startServer(config: Config, log: Log): Promise<RunningServer> {
   await using started = new AsyncDisposableStack();
   const clock = systemClock;
-  await mkdir(config.data, { recursive: true, mode: 0o750 });
+  await makeDataFolder(config.data);
   started.use(FolderLock.take(config.data));
 
   const rows = await SqliteRows.open<Tables>({ file: path.join(config.data, 'seedbed.db'), migrations, log, clock });
@@ -135,4 +137,14 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
       await running.disposeAsync();
     },
   };
+}
+
+/** @throws StorageFailed where it cannot be made, or something else has its name. */
+async function makeDataFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o750 });
+  } catch (cause) {
+    const facts = { folder, reason: errnoOf(cause) };
+    throw new StorageFailed('the data folder cannot be made; see SEEDBED_DATA', facts, { cause });
+  }
 }

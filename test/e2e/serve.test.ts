@@ -82,6 +82,37 @@ test.each([
   expect(program.output).toContain(key);
 });
 
+test.each([
+  ['a wrong setting', { SEEDBED_PORT: '99999' }, 2],
+  ['a data folder that is a file', { SEEDBED_DATA: path.join(ROOT, 'package.json') }, 1],
+])('with --json %s is told as one JSON line', async (_what, settings, code) => {
+  await using program = cli(['serve', '--json'], settings);
+  expect(await program.ended).toMatchObject({ code });
+  const told = program.output.trim().split('\n');
+  expect(told).toHaveLength(1);
+  expect(JSON.parse(told[0] ?? '')).toMatchObject({ event: 'error', message: expect.any(String) });
+});
+
+test('the doctor finds nothing wrong beside the server that runs with the same settings', async () => {
+  const dataFolder = await testFolder('serve');
+  await using server = await startServer({ dataFolder });
+  const portOf = (address: string): string => address.split(':').at(-1) ?? '';
+  const ports = {
+    SEEDBED_PORT: portOf(server.origin),
+    SEEDBED_ADMIN_PORT: portOf(server.adminOrigin),
+    SEEDBED_PEER_PORT: portOf(server.peerAddress),
+  };
+  await using beside = cli(['doctor', '--json'], { SEEDBED_DATA: dataFolder, ...ports });
+  await beside.ended;
+  expect(beside.output).toMatch(
+    /"web port","state":"good","found":"TCP \d+ on .*EADDRINUSE, and a Seedbed is running here"/,
+  );
+  expect(beside.output).not.toMatch(/port","state":"bad"/);
+  await using elsewhere = cli(['doctor', '--json'], { SEEDBED_DATA: dataFolder, ...ports, SEEDBED_ADMIN_PORT: '1' });
+  expect(await elsewhere.ended).toMatchObject({ code: 1 });
+  expect(elsewhere.output).toMatch(/"web port","state":"bad"/);
+});
+
 test('--print-config shows every setting and starts nothing', async () => {
   await using program = cli(['serve', '--print-config', '--json'], { SEEDBED_UPLOADS: 'owner' });
   expect(await program.ended).toMatchObject({ code: 0 });

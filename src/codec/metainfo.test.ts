@@ -140,6 +140,33 @@ test('names are shown without paths, controls and direction marks, and "..": "_"
   expect(info.files.map((file) => file.path)).toEqual([['_', 'etc'], ['a_b_c'], ['gpj.exe'], ['x'.repeat(255)]]);
 });
 
+test('links to other files are empty, whatever length they claim, and are marked as links (BEP 47)', () => {
+  const target = { length: 1, path: ['real'] };
+  const links = [
+    { attr: 'l', path: ['link'], 'symlink path': ['..', '..', 'etc', 'passwd'] },
+    { attr: 'lx', length: 999, path: ['long'], 'symlink path': ['real'] },
+  ];
+  const v1 = parse({ files: [...links, target], name: 'a', 'piece length': 16_384, pieces: hash(1) });
+  const root = new Uint8Array(32).fill(1);
+  const tree = {
+    link: { '': { attr: 'l', 'symlink path': ['real'] } },
+    real: { '': { length: 1, 'pieces root': root } },
+  };
+  const v2 = parse({ 'file tree': tree, 'meta version': 2, name: 'a', 'piece length': 16_384 });
+  const seen = (files: typeof v1.files): unknown[] =>
+    files.map((file) => [file.path.join('/'), file.lengthBytes, file.isSymlink]);
+  expect(seen(v1.files)).toEqual([
+    ['link', 0, true],
+    ['long', 0, true],
+    ['real', 1, undefined],
+  ]);
+  expect(seen(v2.files)).toEqual([
+    ['link', 0, true],
+    ['real', 1, undefined],
+  ]);
+  expect([v1.totalBytes, v2.totalBytes]).toEqual([1, 1]);
+});
+
 test('a private torrent says so', () => {
   expect(parse({ ...good, private: 1 }).isPrivate).toBe(true);
   expect(parse(good).isPrivate).toBe(false);

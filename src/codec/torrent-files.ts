@@ -15,6 +15,8 @@ export interface TorrentFile {
   readonly offsetBytes: number;
   /** Zeros that only fill up a piece: neither listed nor written, but served to v1 peers. */
   readonly isPad: boolean;
+  /** Names another file of the torrent (BEP 47): empty, and never made, since links from strangers lead anywhere. */
+  readonly isSymlink?: true;
   /** SHA-256 Merkle root, 32 bytes (v2, hybrid; absent for empty files). */
   readonly piecesRoot?: Uint8Array;
 }
@@ -35,10 +37,12 @@ export function parseV1Files(list: readonly BencodeValue[], files: TorrentFile[]
   if (list.length > 2 * MAX_FILES) throw new InvalidInput('too many files', { files: list.length });
   for (const entry of list) {
     if (!(entry instanceof BencodeDict)) throw new InvalidInput('a file is not a dictionary');
-    const lengthBytes = entry.integer('length');
+    const attributes = entry.text('attr') ?? '';
+    const isSymlink = attributes.includes('l');
+    const lengthBytes = isSymlink ? 0 : entry.integer('length');
     if (lengthBytes === undefined) throw new InvalidInput('a file without length');
-    const isPad = (entry.text('attr') ?? '').includes('p');
-    appendFile(files, { path: parsePath(entry), lengthBytes, isPad });
+    const isPad = attributes.includes('p');
+    appendFile(files, { path: parsePath(entry), lengthBytes, isPad, ...(isSymlink && { isSymlink }) });
   }
   if (files.filter((file) => !file.isPad).length > MAX_FILES) throw new InvalidInput('too many files');
 }
@@ -79,11 +83,12 @@ function appendV2File(
   leaf: BencodeDict,
   pieceLengthBytes: number,
 ): void {
-  const lengthBytes = leaf.integer('length');
+  const isSymlink = (leaf.text('attr') ?? '').includes('l');
+  const lengthBytes = isSymlink ? 0 : leaf.integer('length');
   const piecesRoot = leaf.bytes('pieces root');
   if (lengthBytes === undefined) throw new InvalidInput('a file without length');
   if (lengthBytes === 0) {
-    appendFile(files, { path, lengthBytes, isPad: false });
+    appendFile(files, { path, lengthBytes, isPad: false, ...(isSymlink && { isSymlink }) });
     return;
   }
   if (piecesRoot?.length !== 32) throw new InvalidInput('a file without a 32-byte pieces root');

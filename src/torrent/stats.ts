@@ -91,11 +91,11 @@ export function describeTorrent(
   };
 }
 
-/** Its files in order, pad files left out. */
+/** Its files in order, pad files and links left out. */
 export function describeFiles({ info, wishes, store }: Content): FileStats[] {
   const { priorities } = wishes;
-  return info.files.flatMap(({ path, lengthBytes, offsetBytes, isPad }, index) => {
-    if (isPad) return [];
+  return info.files.flatMap(({ path, lengthBytes, offsetBytes, isPad, isSymlink }, index) => {
+    if (isPad || isSymlink === true) return [];
     const heldBytes = store.heldBytesOf(offsetBytes, offsetBytes + lengthBytes);
     return [{ index, path, lengthBytes, priority: priorities[index] ?? 'normal', heldBytes }];
   });

@@ -257,5 +257,7 @@ describe('where files are placed', () => {
     const file = { path: ['whatever'], lengthBytes: 5, offsetBytes: 0, isPad: false };
     expect(placeFiles({ files: [file], isSingleFile: true }, '/out/x')[0]?.file).toBe('/out/x');
     expect(placeFiles({ files: [{ ...file, isPad: true }], isSingleFile: false }, '/out')[0]?.file).toBeUndefined();
+    const link = { ...file, lengthBytes: 0, isSymlink: true as const };
+    expect(placeFiles({ files: [link], isSingleFile: false }, '/out')[0]?.file).toBeUndefined();
   });
 });

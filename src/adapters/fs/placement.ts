@@ -8,7 +8,7 @@ import type { TorrentInfo } from '../../codec/torrent-info.ts';
 
 /** One file of the flat byte space. */
 export interface PlacedFile {
-  /** Absolute path; pad files have none and are zeros. */
+  /** Absolute path; pad files and links have none and are zeros. */
   readonly file: string | undefined;
   readonly lengthBytes: number;
   readonly offsetBytes: number;
@@ -35,8 +35,8 @@ export function placeFiles(
   selected?: Selected,
 ): PlacedFile[] {
   const taken = new Taken();
-  return info.files.map(({ path: elements, lengthBytes, offsetBytes, isPad }, at) => {
-    if (isPad) return { file: undefined, lengthBytes, offsetBytes };
+  return info.files.map(({ path: elements, lengthBytes, offsetBytes, isPad, isSymlink }, at) => {
+    if (isPad || isSymlink === true) return { file: undefined, lengthBytes, offsetBytes };
     // A path is claimed for every file, so that it does not depend on what is selected.
     const file = info.isSingleFile ? target : path.join(target, ...taken.claim(elements.map(safeSegment)));
     if (selected === undefined || isSelected(selected, at)) return { file, lengthBytes, offsetBytes };

@@ -27,7 +27,7 @@ export function chooseFiles(info: Pick<TorrentInfo, 'files'>, filter: FileFilter
   if (filter === undefined) return [];
   const chosen: FileRange[] = [];
   for (const [at, file] of info.files.entries()) {
-    if (file.isPad || !means(filter, at, file.path)) continue;
+    if (file.isPad || file.isSymlink === true || !means(filter, at, file.path)) continue;
     const last = chosen.at(-1);
     if (last?.last === at - 1) chosen[chosen.length - 1] = { first: last.first, last: at };
     else chosen.push({ first: at, last: at });

@@ -400,7 +400,7 @@ export class Content {
   #moveWindow(isJump: boolean): void {
     const mayFetch = this.wishes.mode !== 'seed-only' && !this.wishes.isPaused;
     const find = (): ReadingWindow =>
-      mayFetch ? this.#readers.window((position) => this.downloader.leadMsAt(position)) : ReadingWindow.empty;
+      mayFetch ? this.#readers.window((position) => this.downloader.picking.leadMsAt(position)) : ReadingWindow.empty;
     let window = find();
     // Where leaves are asked for, single blocks of a piece are wanted instead of the whole.
     if (this.#hashes?.windowMoved(window.spans) === true) window = find();

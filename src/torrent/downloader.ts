@@ -1,7 +1,7 @@
 /**
- * Which blocks to ask of which peer. Pieces readers wait for come first, in the order of their deadlines; then pieces
- * already begun; then the rarest. Blocks that are late, or the very last ones, are asked of a second source, and the
- * first answer cancels the other. Everything it decides on is in memory; it sends only through `Peer`.
+ * The requests of one torrent: who is asked when (`picking` says for what), what is taken back, and what an answer, a
+ * refusal or a silence means. Blocks that are late, or the very last ones, are asked of a second source, and the first
+ * answer cancels the other. Everything it decides on is in memory; it sends only through `Peer`.
  */
 import type { Clock } from '../base/clock.ts';
 import { MIB } from '../base/units.ts';
@@ -9,20 +9,17 @@ import { BLOCK_BYTES } from '../codec/wire.ts';
 import type { ActivePiece, BlockSource } from './active-piece.ts';
 import type { Availability } from './availability.ts';
 import type { ReceivedBlock } from './block-intake.ts';
-import { isTimely, jointArrivalMs } from './arrival.ts';
-import { Hedging, isReliable, type PendingBlock } from './hedging.ts';
+import { Hedging, type PendingBlock } from './hedging.ts';
 import type { Peer } from './peer.ts';
+import { Picking } from './picking.ts';
 import type { PieceStore } from './piece-store.ts';
-import { BLOCKWISE_SPAN_BLOCKS, leadTimeMs, ReadingWindow, type WantedSpan } from './reading-window.ts';
+import { ReadingWindow } from './reading-window.ts';
 import type { Suspicions } from './suspicion.ts';
 import type { Wishes } from './wishes.ts';
 
 /** A queue no longer than this share of its limit is filled up again: many requests in one write. */
 const REFILL_SHARE = 0.5;
 const READING_REFILL_SHARE = 0.8;
-const ENDGAME_BATCH = 8;
-/** Sources asked for one block in endgame. */
-const MAX_DUPLICATES = 3;
 /** Nothing delivered for this long although asked: snubbed. */
 const SNUB_AFTER_MS = 10_000;
 /** No further piece is begun ahead while so much waits for hash and disk: more would only fill memory and caches. */
@@ -55,6 +52,8 @@ export interface DownloaderParts {
 export class Downloader {
   readonly #parts: DownloaderParts;
   readonly #hedging: Hedging;
+  /** Also knows how soon the swarm could bring something. */
+  readonly picking: Picking;
   #window = ReadingWindow.empty;
   #readAtMs = Number.NEGATIVE_INFINITY;
   #fillIsDue = false;
@@ -65,6 +64,17 @@ export class Downloader {
 
   constructor(parts: DownloaderParts) {
     this.#parts = parts;
+    this.picking = new Picking({
+      clock: parts.clock,
+      store: parts.store,
+      peers: parts.peers,
+      availability: parts.availability,
+      wishes: parts.wishes,
+      window: () => this.#window,
+      wants: (piece) => this.wants(piece),
+      open: (piece, peer) => this.open(piece, peer),
+      shareBackup: (peer) => parts.shareBackup(peer),
+    });
     this.#hedging = new Hedging({
       store: parts.store,
       peers: parts.peers,
@@ -138,7 +148,7 @@ export class Downloader {
     const allowed = Math.ceil(this.#parts.allowance() / BLOCK_BYTES);
     const room = Math.min(limit - peer.ledger.size, allowed);
     if (room <= 0) return;
-    const blockKeys = this.#pick(peer, room);
+    const blockKeys = this.picking.pick(peer, room);
     if (blockKeys.length > 0) this.#ask(peer, blockKeys);
     else if (peer.ledger.size === 0 && this.hasReaders) this.#hedgeSoon();
   }
@@ -239,21 +249,6 @@ export class Downloader {
         this.discard(piece);
   }
 
-  /** When the peers whose speed is known would have delivered `sizeBytes`, ms from now; Infinity without any. */
-  swarmArrivalMs(piece: number, sizeBytes: number): number {
-    return jointArrivalMs(this.#measuredSourcesOf(piece), sizeBytes);
-  }
-
-  /** How early, in ms, what is to be read at a position should be asked for. */
-  leadMsAt(position: number): number {
-    const { store } = this.#parts;
-    const piece = store.geometry.pieceAt(position);
-    const idle = this.#measuredSourcesOf(piece).map(({ pipeline }) => ({ pipeline, queuedBytes: 0 }));
-    const wholeBytes = store.geometry.pieceBytes(piece);
-    const spanBytes = store.isBlockwise(piece) ? BLOCKWISE_SPAN_BLOCKS * BLOCK_BYTES : wholeBytes;
-    return leadTimeMs(jointArrivalMs(idle, spanBytes));
-  }
-
   /** Begins a piece for a source, making room when a reader waits; undefined when it may not have it. */
   open(piece: number, source: BlockSource): ActivePiece | undefined {
     const { store, availability, suspicions } = this.#parts;
@@ -318,15 +313,6 @@ export class Downloader {
     return unwrittenBytes > Math.max(MAX_UNWRITTEN_BYTES, MAX_UNWRITTEN_PIECES * geometry.pieceLengthBytes);
   }
 
-  #sourcesOf(piece: number): Peer[] {
-    const nowMs = this.#parts.clock.monotonicMs();
-    return [...this.#parts.peers].filter((peer) => peer.mayRequest && isReliable(peer, nowMs) && peer.serves(piece));
-  }
-
-  #measuredSourcesOf(piece: number): Peer[] {
-    return this.#sourcesOf(piece).filter((peer) => peer.pipeline.isMeasured);
-  }
-
   #begin(piece: number): ActivePiece | undefined {
     const { store, clock } = this.#parts;
     const isUrgent = this.#window.hasPiece(piece);
@@ -352,91 +338,6 @@ export class Downloader {
   #queueLimit(peer: Peer): number {
     if (peer.isSnubbed) return 1;
     return Math.min(peer.pipeline.windowBlocks(this.hasReaders), peer.requestQueueLimit);
-  }
-
-  #pick(peer: Peer, room: number): number[] {
-    const blockKeys: number[] = [];
-    this.#pickFree(peer, room, blockKeys);
-    if (blockKeys.length > 0 || peer.ledger.size > 0) return blockKeys;
-    if (this.#parts.shareBackup(peer)) this.#pickFree(peer, room, blockKeys);
-    if (blockKeys.length === 0 && this.#parts.wishes.fetchesAhead) this.#pickEndgame(peer, room, blockKeys);
-    return blockKeys;
-  }
-
-  #pickFree(peer: Peer, room: number, into: number[]): void {
-    this.#pickWindow(peer, room, into);
-    if (!this.#parts.wishes.fetchesAhead) return;
-    this.#pickBegun(peer, room, into);
-    this.#pickRarest(peer, room, into);
-  }
-
-  #pickWindow(peer: Peer, room: number, into: number[]): void {
-    const { store } = this.#parts;
-    for (const span of this.#window.spans) {
-      if (into.length >= room) return;
-      if (!store.isMissing(span.piece) || !peer.serves(span.piece)) continue;
-      const begun = store.active.get(span.piece);
-      const free = begun?.freeIn(span.fromBlock, span.untilBlock) ?? span.untilBlock - span.fromBlock;
-      if (free === 0 || (span.isUrgent && !this.#isTimely(peer, span, free, into.length))) continue;
-      const active = this.open(span.piece, peer);
-      if (active !== undefined) this.#take(active, room, into, span);
-    }
-  }
-
-  /** A slow peer must not take an urgent block that the others would bring sooner, but should help where it can. */
-  #isTimely(peer: Peer, span: WantedSpan, freeBlocks: number, picked: number): boolean {
-    const others = this.#sourcesOf(span.piece).filter((other) => other !== peer);
-    if (!isReliable(peer, this.#parts.clock.monotonicMs())) return others.length === 0;
-    return isTimely({
-      ownMs: peer.pipeline.arrivalMs(peer.queuedBytes + picked * BLOCK_BYTES),
-      othersMs: jointArrivalMs(others, freeBlocks * BLOCK_BYTES),
-      dueInMs: span.dueAtMs - this.#parts.clock.monotonicMs(),
-    });
-  }
-
-  #pickBegun(peer: Peer, room: number, into: number[]): void {
-    for (const active of this.#parts.store.active.values()) {
-      if (into.length >= room) return;
-      if (active.freeBlocks === 0 || !peer.serves(active.index) || !this.wants(active.index)) continue;
-      if (active.exclusiveTo === undefined || active.exclusiveTo === peer) this.#take(active, room, into);
-    }
-  }
-
-  #pickRarest(peer: Peer, room: number, into: number[]): void {
-    while (into.length < room) {
-      const piece = this.#parts.availability.pick(peer);
-      if (piece === undefined) return;
-      const active = this.open(piece, peer);
-      if (active === undefined) return;
-      this.#take(active, room, into);
-    }
-  }
-
-  /** All that is left is on its way from others: ask for the same blocks, too. */
-  #pickEndgame(peer: Peer, room: number, into: number[]): void {
-    if (this.#parts.availability.size > 0) return;
-    const { geometry, active } = this.#parts.store;
-    for (const piece of active.values()) {
-      if (!peer.serves(piece.index) || piece.exclusiveTo !== undefined) continue;
-      for (let block = 0; block < piece.blockCount; block++) {
-        if (into.length >= Math.min(room, ENDGAME_BATCH)) return;
-        const askers = piece.askers(block);
-        if (askers === 0 || askers >= MAX_DUPLICATES) continue;
-        piece.ask(block);
-        into.push(geometry.blockKey(piece.index, block));
-      }
-    }
-  }
-
-  #take(active: ActivePiece, room: number, into: number[], span?: WantedSpan): void {
-    const { geometry } = this.#parts.store;
-    const { fromBlock, untilBlock } = span ?? { fromBlock: 0, untilBlock: active.blockCount };
-    while (into.length < room) {
-      const block = active.firstFreeIn(fromBlock, untilBlock);
-      if (block === undefined) return;
-      active.ask(block);
-      into.push(geometry.blockKey(active.index, block));
-    }
   }
 
   /**

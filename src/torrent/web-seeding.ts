@@ -93,7 +93,7 @@ export class WebSeeding {
     const { store, downloader, use } = this.#parts;
     if (current === undefined || !downloader.hasReaders) return;
     const piece = store.geometry.pieceAt(current.start);
-    const swarmArrivalMs = downloader.swarmArrivalMs(piece, current.endExclusive - current.start);
+    const swarmArrivalMs = downloader.picking.swarmArrivalMs(piece, current.endExclusive - current.start);
     if (httpShouldYield({ use, restMs: seed.restMs(nowMs), swarmArrivalMs })) seed.yieldRest();
   }
 
@@ -133,7 +133,7 @@ export class WebSeeding {
       const free = active?.freeIn(fromBlock, untilBlock) ?? untilBlock - fromBlock;
       freeBytes += free * BLOCK_BYTES;
       if (free === 0) continue;
-      const swarmArrivalMs = downloader.swarmArrivalMs(piece, freeBytes);
+      const swarmArrivalMs = downloader.picking.swarmArrivalMs(piece, freeBytes);
       const httpArrivalMs = seed.arrivalMs((untilBlock - fromBlock) * BLOCK_BYTES);
       const isNeeded = httpIsNeeded({ use, dueInMs: dueAtMs - nowMs, swarmArrivalMs, httpArrivalMs });
       const last = needed.at(-1);

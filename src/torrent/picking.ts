@@ -1,0 +1,152 @@
+/**
+ * Which blocks one peer should be asked for: what readers wait for, where the peer is quick enough; then pieces begun;
+ * then the rarest; at the very end what others are busy with. It marks blocks as asked and sends nothing.
+ */
+import type { Clock } from '../base/clock.ts';
+import { BLOCK_BYTES } from '../codec/wire.ts';
+import type { ActivePiece } from './active-piece.ts';
+import { isTimely, jointArrivalMs } from './arrival.ts';
+import type { Availability } from './availability.ts';
+import { isReliable } from './hedging.ts';
+import type { Peer } from './peer.ts';
+import type { PieceStore } from './piece-store.ts';
+import { BLOCKWISE_SPAN_BLOCKS, leadTimeMs, type ReadingWindow, type WantedSpan } from './reading-window.ts';
+import type { Wishes } from './wishes.ts';
+
+const ENDGAME_BATCH = 8;
+/** Sources asked for one block in endgame. */
+const MAX_DUPLICATES = 3;
+
+export interface PickingParts {
+  readonly clock: Clock;
+  readonly store: PieceStore;
+  readonly peers: ReadonlySet<Peer>;
+  readonly availability: Availability;
+  readonly wishes: Wishes;
+  /** What readers wait for. */
+  window(): ReadingWindow;
+  /** Whether the piece is worth fetching now. */
+  wants(piece: number): boolean;
+  /** Begins a piece for the peer; undefined when it may not have it. */
+  open(piece: number, peer: Peer): ActivePiece | undefined;
+  /** A web seed gives part of its run back to an idle peer; false when none has much left. */
+  shareBackup(peer: Peer): boolean;
+}
+
+export class Picking {
+  readonly #parts: PickingParts;
+
+  constructor(parts: PickingParts) {
+    this.#parts = parts;
+  }
+
+  /** When the peers whose speed is known would have delivered `sizeBytes`, ms from now; Infinity without any. */
+  swarmArrivalMs(piece: number, sizeBytes: number): number {
+    return jointArrivalMs(this.#measuredSourcesOf(piece), sizeBytes);
+  }
+
+  /** How early, in ms, what is to be read at a position should be asked for. */
+  leadMsAt(position: number): number {
+    const { store } = this.#parts;
+    const piece = store.geometry.pieceAt(position);
+    const idle = this.#measuredSourcesOf(piece).map(({ pipeline }) => ({ pipeline, queuedBytes: 0 }));
+    const wholeBytes = store.geometry.pieceBytes(piece);
+    const spanBytes = store.isBlockwise(piece) ? BLOCKWISE_SPAN_BLOCKS * BLOCK_BYTES : wholeBytes;
+    return leadTimeMs(jointArrivalMs(idle, spanBytes));
+  }
+
+  /** Up to `room` blocks for the peer, marked as asked; for a peer that has none, at last what others are busy with. */
+  pick(peer: Peer, room: number): number[] {
+    const blockKeys: number[] = [];
+    this.#pickFree(peer, room, blockKeys);
+    if (blockKeys.length > 0 || peer.ledger.size > 0) return blockKeys;
+    if (this.#parts.shareBackup(peer)) this.#pickFree(peer, room, blockKeys);
+    if (blockKeys.length === 0 && this.#parts.wishes.fetchesAhead) this.#pickEndgame(peer, room, blockKeys);
+    return blockKeys;
+  }
+
+  #pickFree(peer: Peer, room: number, into: number[]): void {
+    this.#pickWindow(peer, room, into);
+    if (!this.#parts.wishes.fetchesAhead) return;
+    this.#pickBegun(peer, room, into);
+    this.#pickRarest(peer, room, into);
+  }
+
+  #pickWindow(peer: Peer, room: number, into: number[]): void {
+    const { store } = this.#parts;
+    for (const span of this.#parts.window().spans) {
+      if (into.length >= room) return;
+      if (!store.isMissing(span.piece) || !peer.serves(span.piece)) continue;
+      const begun = store.active.get(span.piece);
+      const free = begun?.freeIn(span.fromBlock, span.untilBlock) ?? span.untilBlock - span.fromBlock;
+      if (free === 0 || (span.isUrgent && !this.#isTimely(peer, span, free, into.length))) continue;
+      const active = this.#parts.open(span.piece, peer);
+      if (active !== undefined) this.#take(active, room, into, span);
+    }
+  }
+
+  /** A slow peer must not take an urgent block that the others would bring sooner, but should help where it can. */
+  #isTimely(peer: Peer, span: WantedSpan, freeBlocks: number, picked: number): boolean {
+    const others = this.#sourcesOf(span.piece).filter((other) => other !== peer);
+    if (!isReliable(peer, this.#parts.clock.monotonicMs())) return others.length === 0;
+    return isTimely({
+      ownMs: peer.pipeline.arrivalMs(peer.queuedBytes + picked * BLOCK_BYTES),
+      othersMs: jointArrivalMs(others, freeBlocks * BLOCK_BYTES),
+      dueInMs: span.dueAtMs - this.#parts.clock.monotonicMs(),
+    });
+  }
+
+  #pickBegun(peer: Peer, room: number, into: number[]): void {
+    for (const active of this.#parts.store.active.values()) {
+      if (into.length >= room) return;
+      if (active.freeBlocks === 0 || !peer.serves(active.index) || !this.#parts.wants(active.index)) continue;
+      if (active.exclusiveTo === undefined || active.exclusiveTo === peer) this.#take(active, room, into);
+    }
+  }
+
+  #pickRarest(peer: Peer, room: number, into: number[]): void {
+    while (into.length < room) {
+      const piece = this.#parts.availability.pick(peer);
+      if (piece === undefined) return;
+      const active = this.#parts.open(piece, peer);
+      if (active === undefined) return;
+      this.#take(active, room, into);
+    }
+  }
+
+  /** All that is left is on its way from others: ask for the same blocks, too. */
+  #pickEndgame(peer: Peer, room: number, into: number[]): void {
+    if (this.#parts.availability.size > 0) return;
+    const { geometry, active } = this.#parts.store;
+    for (const piece of active.values()) {
+      if (!peer.serves(piece.index) || piece.exclusiveTo !== undefined) continue;
+      for (let block = 0; block < piece.blockCount; block++) {
+        if (into.length >= Math.min(room, ENDGAME_BATCH)) return;
+        const askers = piece.askers(block);
+        if (askers === 0 || askers >= MAX_DUPLICATES) continue;
+        piece.ask(block);
+        into.push(geometry.blockKey(piece.index, block));
+      }
+    }
+  }
+
+  #take(active: ActivePiece, room: number, into: number[], span?: WantedSpan): void {
+    const { geometry } = this.#parts.store;
+    const { fromBlock, untilBlock } = span ?? { fromBlock: 0, untilBlock: active.blockCount };
+    while (into.length < room) {
+      const block = active.firstFreeIn(fromBlock, untilBlock);
+      if (block === undefined) return;
+      active.ask(block);
+      into.push(geometry.blockKey(active.index, block));
+    }
+  }
+
+  #sourcesOf(piece: number): Peer[] {
+    const nowMs = this.#parts.clock.monotonicMs();
+    return [...this.#parts.peers].filter((peer) => peer.mayRequest && isReliable(peer, nowMs) && peer.serves(piece));
+  }
+
+  #measuredSourcesOf(piece: number): Peer[] {
+    return this.#sourcesOf(piece).filter((peer) => peer.pipeline.isMeasured);
+  }
+}

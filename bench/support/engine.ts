@@ -1,7 +1,8 @@
-/** Our engine over TCP, alone: no tracker, no discovery. */
+/** Our engine over TCP, alone: no tracker, no discovery. Encrypted handshakes are offered, as in the product. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { nodeHasher } from '../../src/adapters/node-crypto/hasher.ts';
+import { NodeMseCrypto } from '../../src/adapters/node-crypto/mse-crypto.ts';
 import { nodeDisk } from '../../src/adapters/fs/disk.ts';
 import { FilePieceStorage } from '../../src/adapters/fs/piece-storage.ts';
 import { placeFiles } from '../../src/adapters/fs/placement.ts';
@@ -30,6 +31,7 @@ export function createEngine(): BenchEngine {
       log: silentLog,
       random: Math.random,
       dialers: [new TcpDialer({ limits })],
+      mse: new NodeMseCrypto(),
     },
   });
   return {

@@ -16,7 +16,7 @@ import { readStallMs } from './support/stall.ts';
 import { type Doors, wakeBy, type Waited, type Way } from './support/waking.ts';
 
 const FULL = { rows: 1_000_000, wakesPerWay: 300, burst: 1_000, rival: 20_000 };
-const WAYS: readonly Way[] = ['handshake', 'http', 'udp', 'ws'];
+const WAYS: readonly Way[] = ['handshake', 'mse', 'http', 'udp', 'ws'];
 const RIVAL_BYTES = 16 * KIB;
 const START_TIMEOUT_MS = 600_000;
 /** A thousand peers at once need more than the 500 connections of a default server. */

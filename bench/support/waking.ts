@@ -7,9 +7,11 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { WebSocket } from 'ws';
+import { NodeMseCrypto } from '../../src/adapters/node-crypto/mse-crypto.ts';
 import { swarmKeyOf } from '../../src/base/ids.ts';
 import type { PeerAddress } from '../../src/base/address.ts';
 import { encodeHandshake } from '../../src/codec/handshake.ts';
+import { MseInitiator } from '../../src/codec/mse-handshake.ts';
 import { createPeerId } from '../../src/codec/peer-id.ts';
 import { decodeHttpAnswer, formatHttpAnnounce } from '../../src/codec/tracker-http.ts';
 import { decodeUdpAnnounceAnswer, decodeUdpConnectAnswer, encodeUdpRequest } from '../../src/codec/tracker-udp.ts';
@@ -20,6 +22,7 @@ import type { SeededBlob } from './blob.ts';
 
 const PATIENCE_MS = 30_000;
 const LISTENING_PORT = 6881;
+const mseCrypto = new NodeMseCrypto();
 const FIRST_BLOCK = { piece: 0, offsetBytes: 0, lengthBytes: BLOCK_BYTES };
 const HOST = '127.0.0.1';
 
@@ -36,15 +39,21 @@ export interface Waited {
   readonly blockMs: number;
 }
 
-export type Way = 'handshake' | 'http' | 'udp' | 'ws';
+export type Way = 'handshake' | 'mse' | 'http' | 'udp' | 'ws';
+
+interface Visit {
+  readonly localAddress: string;
+  readonly startedAtMs: number;
+  readonly isEncrypted: boolean;
+}
 
 /** Comes as the peer number `index`, takes the first block and leaves. @throws Error when no answer comes in 30 s */
 export async function wakeBy(way: Way, doors: Doors, blob: SeededBlob, index: number): Promise<Waited> {
   const localAddress = addressOf(index);
   const startedAtMs = performance.now();
-  const seeder =
-    way === 'handshake' ? { host: HOST, port: doors.peers } : await ANNOUNCE[way](doors, blob, localAddress);
-  return firstBlock(seeder, blob, localAddress, startedAtMs);
+  const announce = ANNOUNCE[way];
+  const seeder = announce === undefined ? { host: HOST, port: doors.peers } : await announce(doors, blob, localAddress);
+  return firstBlock(seeder, blob, { localAddress, startedAtMs, isEncrypted: way === 'mse' });
 }
 
 /** 127.1.0.1 and on: as many strangers as one likes. */
@@ -55,8 +64,7 @@ function addressOf(index: number): string {
 async function firstBlock(
   seeder: PeerAddress,
   blob: SeededBlob,
-  localAddress: string,
-  startedAtMs: number,
+  { localAddress, startedAtMs, isEncrypted }: Visit,
 ): Promise<Waited> {
   const socket = connect({ ...seeder, localAddress, noDelay: true });
   const { promise, resolve, reject } = Promise.withResolvers<Waited>();
@@ -73,15 +81,50 @@ async function firstBlock(
       if (isLast && handshakeMs !== undefined) resolve({ handshakeMs, blockMs: elapsedMs() });
     },
   });
-  socket.on('connect', () => socket.write(handshakeOf(blob)));
-  socket.on('data', (bytes) => {
+  const read = (bytes: Uint8Array): void => {
     handshakeMs ??= elapsedMs();
     reader.feed(bytes);
-  });
+  };
+  const { open, feed } = isEncrypted ? encrypted(socket, blob, read) : plain(socket, blob, read);
+  socket.on('connect', open);
+  socket.on('data', feed);
   socket.on('error', reject);
   socket.on('close', () => reject(new Error(`closed after ${Math.round(elapsedMs())} ms`)));
   socket.setTimeout(PATIENCE_MS, () => reject(new Error(`no answer in ${PATIENCE_MS} ms`)));
   return promise.finally(() => socket.destroy());
+}
+
+/** How a stream begins: what to do when it is connected, and where its bytes go. */
+interface Opening {
+  readonly open: () => void;
+  readonly feed: (bytes: Uint8Array) => void;
+}
+
+function plain(socket: Socket, blob: SeededBlob, read: (bytes: Uint8Array) => void): Opening {
+  return { open: () => socket.write(handshakeOf(blob)), feed: read };
+}
+
+/** MSE, plain behind the handshake, as libtorrent chooses it. */
+function encrypted(socket: Socket, blob: SeededBlob, read: (bytes: Uint8Array) => void): Opening {
+  const swarmKey = swarmKeyOf(blob.infoHash);
+  let isOpen = false;
+  const initiator = new MseInitiator(
+    { crypto: mseCrypto, swarmKey, offers: ['plain'], initialPayload: handshakeOf(blob) },
+    {
+      send: (bytes) => socket.write(bytes),
+      opened: ({ early }) => {
+        isOpen = true;
+        if (early.length > 0) read(early);
+      },
+    },
+  );
+  return {
+    open: () => initiator.start(),
+    feed: (bytes) => {
+      if (isOpen) read(bytes);
+      else initiator.feed(bytes);
+    },
+  };
 }
 
 function handshakeOf({ infoHash }: SeededBlob): Uint8Array {
@@ -165,7 +208,8 @@ const announceWs: AnnounceBy = async ({ http, peers }, blob, localAddress) => {
   }
 };
 
-const ANNOUNCE: Readonly<Record<Exclude<Way, 'handshake'>, AnnounceBy>> = {
+/** The ways that begin at the tracker. */
+const ANNOUNCE: Readonly<Partial<Record<Way, AnnounceBy>>> = {
   http: announceHttp,
   udp: announceUdp,
   ws: announceWs,

@@ -29,6 +29,8 @@ export interface InfoToWrite {
   readonly files: readonly FileToWrite[];
   /** SHA-1 of each piece of the flat byte space, padding included (v1, hybrid). */
   readonly pieces?: Uint8Array;
+  /** No peers but those of its trackers (BEP 27). */
+  readonly isPrivate?: boolean;
 }
 
 /** Files sorted as the keys of a file tree are: element by element, by their bytes (BEP 52). */
@@ -75,6 +77,7 @@ export function makeInfo(parts: InfoToWrite): Uint8Array<ArrayBuffer> {
     name,
     'piece length': pieceLengthBytes,
     pieces: format === 'v2' ? undefined : pieces,
+    private: parts.isPrivate === true ? 1 : undefined,
   });
 }
 

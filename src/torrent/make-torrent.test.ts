@@ -43,6 +43,11 @@ test.each(['v1', 'v2', 'hybrid'] as const)('a %s torrent reads back as the files
   expect(real.map(({ lengthBytes }) => lengthBytes)).toEqual([80_000, 20_000, 40_000, 60_000, 0, 100_000]);
 });
 
+test.each([true, false])('a torrent is private (%s) when it is made so', async (isPrivate) => {
+  const { info } = await make({ files: [file(['made'], contentOf(0, 20_000))], isPrivate });
+  expect(info.isPrivate).toBe(isPrivate);
+});
+
 test('a file of another length than was said is no torrent', async () => {
   const bytes = contentOf(0, 50_000);
   for (const said of [49_999, 50_001])

@@ -26,6 +26,8 @@ export interface TorrentToMake {
   readonly pieceLengthBytes: number;
   /** In any order. One whose path is just the torrent's name makes a single-file torrent. */
   readonly files: readonly FileToHash[];
+  /** No peers but those of its trackers (BEP 27); default false. */
+  readonly isPrivate?: boolean;
   readonly hasher: Hasher;
   readonly signal?: AbortSignal;
   /** Hears how many bytes were read in all. */
@@ -44,9 +46,9 @@ export async function makeTorrent(options: TorrentToMake): Promise<MadeTorrent> 
   const maker = new Maker(options, isSingleFile({ name: options.name, files }));
   for (const file of files) await maker.add(file);
   const { roots, layers, pieces } = await maker.finish();
-  const { format, name, pieceLengthBytes } = options;
+  const { format, name, pieceLengthBytes, isPrivate = false } = options;
   const written = files.map(({ path, lengthBytes }, at) => ({ path, lengthBytes, piecesRoot: roots[at] }));
-  const info = parseTorrentInfo(makeInfo({ format, name, pieceLengthBytes, files: written, pieces }));
+  const info = parseTorrentInfo(makeInfo({ format, name, pieceLengthBytes, files: written, pieces, isPrivate }));
   if (info.version !== format) throw new InvalidInput('these files fit into no torrent of this format', { format });
   return format === 'v1' ? { info } : { info, pieceLayers: await verifyPieceLayers(info, layers) };
 }

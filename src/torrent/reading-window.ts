@@ -3,7 +3,7 @@
  * due comes first, by deadline; what lies ahead grows with what was read. Nothing behind the position and nothing
  * beyond the reader's end is ever in the window.
  */
-import { MIB, SECOND_MS } from '../base/units.ts';
+import { KIB, MIB, SECOND_MS } from '../base/units.ts';
 import { BLOCK_BYTES } from '../codec/wire.ts';
 import type { Geometry } from './geometry.ts';
 
@@ -29,7 +29,7 @@ export interface ReadingLayout {
   isBlockwise(piece: number): boolean;
 }
 
-/** Blocks [fromBlock, untilBlock) of a piece that somebody waits for: a whole piece, or a MiB of one read blockwise. */
+/** Blocks [fromBlock, untilBlock) of a piece that somebody waits for: a whole piece, or 256 KiB of one read blockwise. */
 export interface WantedSpan {
   readonly piece: number;
   readonly fromBlock: number;
@@ -59,8 +59,8 @@ const FLAT_AHEAD_BYTES = 32 * MIB;
 const ASSUMED_BYTES_PER_SECOND = 1_000_000;
 /** Small pieces must not make the list long: no more are looked at per reader. */
 const MAX_SPANS = 512;
-/** Spans of a piece that is read blockwise. */
-export const BLOCKWISE_SPAN_BLOCKS = MIB / BLOCK_BYTES;
+/** Spans of a piece that is read blockwise. Short, because the last one in the window is fetched whole. */
+export const BLOCKWISE_SPAN_BLOCKS = (256 * KIB) / BLOCK_BYTES;
 
 /** How long before its need a piece should be asked for, from when its sources could bring it; Infinity = not known. */
 export function leadTimeMs(pieceArrivalMs: number): number {

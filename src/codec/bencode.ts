@@ -12,12 +12,18 @@ export type BencodeValue = number | Uint8Array | readonly BencodeValue[] | Benco
 export interface BencodeLimits {
   /** Nested lists and dictionaries. */
   readonly maxDepth?: number;
-  /** Integers, strings, lists and dictionaries together; bounds the memory that a small input can ask for. */
+  /** Integers, strings, lists and dictionaries together, the last counted double; bounds the memory that a small input can ask for. */
   readonly maxValues?: number;
 }
 
 const DEFAULT_MAX_DEPTH = 32;
-const DEFAULT_MAX_VALUES = 250_000;
+/** Enough for 20,000 files in two folders each; all of them together take less than 32 MB. */
+const DEFAULT_MAX_VALUES = 125_000;
+/** Of one dictionary: a folder of 20,000 files has as many. */
+const MAX_KEYS = 25_000;
+const MAX_KEY_BYTES = 4_096;
+/** Up to here a key is put together byte by byte, which is quicker and leaves no garbage. */
+const SHORT_KEY_BYTES = 16;
 
 /** Up to so many keys a look-up walks the list; most dictionaries of a torrent have two. */
 const INDEX_ABOVE = 8;
@@ -161,7 +167,7 @@ class Reader {
 
   value(depth: number): BencodeValue {
     if (depth > this.#maxDepth) throw this.#refuse('nested too deeply');
-    if (--this.#valuesLeft < 0) throw this.#refuse('too many values');
+    this.#count();
     const type = this.#bytes[this.offset] ?? END_OF_INPUT;
     switch (type) {
       case I:
@@ -221,19 +227,30 @@ class Reader {
 
   #key(): string {
     const end = this.#stringEnd();
+    const length = end - this.offset;
+    if (length > MAX_KEY_BYTES) throw this.#refuse('key too long');
     let key = '';
+    if (length > SHORT_KEY_BYTES) {
+      key = Reflect.apply(String.fromCharCode, undefined, this.#bytes.subarray(this.offset, end));
+      this.offset = end;
+    }
     while (this.offset < end) key += String.fromCharCode(this.#bytes[this.offset++] ?? 0);
     return key;
+  }
+
+  #count(): void {
+    if (--this.#valuesLeft < 0) throw this.#refuse('too many values');
   }
 
   #list(depth: number): BencodeValue[] {
     const values: BencodeValue[] = [];
     while (this.#bytes[this.offset] !== E) values.push(this.value(depth + 1));
     this.offset++;
-    return values;
+    return values.slice();
   }
 
   #dict(depth: number): BencodeDict {
+    this.#count();
     const keys: string[] = [];
     const values: BencodeValue[] = [];
     const spans: number[] = [];
@@ -243,13 +260,15 @@ class Reader {
       // The order of UTF-16 units is that of bytes, because every character is one byte.
       if (previous !== undefined && previous >= key) throw this.#refuse('keys not in order');
       previous = key;
+      if (keys.length >= MAX_KEYS) throw this.#refuse('too many keys');
       const start = this.offset;
       keys.push(key);
       values.push(this.value(depth + 1));
       spans.push(start, this.offset);
     }
     this.offset++;
-    return new BencodeDict(this.#bytes, keys, values, spans);
+    // Copies of the exact size: lists that grow by pushing keep room for 16 more, and there may be 20,000 of them.
+    return new BencodeDict(this.#bytes, keys.slice(), values.slice(), spans.slice());
   }
 
   #refuse(why: string): InvalidInput {

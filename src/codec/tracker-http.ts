@@ -18,6 +18,8 @@ import { PEER_ID_BYTES } from './peer-id.ts';
 
 const MAX_QUERY_LENGTH = 8_192;
 const MAX_REASON_BYTES = 1_024;
+/** 1,000 peers as dictionaries, and some slack. */
+const ANSWER_LIMITS = { maxDepth: 8, maxValues: 20_000 };
 
 export interface HttpAnnounce extends Announce {
   /** The client takes compact peer lists (BEP 23); the default. */
@@ -189,7 +191,7 @@ export function encodeHttpFailure(reason: string): Uint8Array<ArrayBuffer> {
 
 /** Reads a tracker's answer; odd fields are left out, odd peers skipped. @throws InvalidInput for broken bencode. */
 export function decodeHttpAnswer(bytes: Uint8Array): AnnounceAnswer | TrackerFailure {
-  const dict = decodeBencodeDict(bytes);
+  const dict = decodeBencodeDict(bytes, ANSWER_LIMITS);
   const failure = decodeFailure(dict);
   if (failure !== undefined) return failure;
   const number = (key: string): number | undefined => {
@@ -259,7 +261,7 @@ export function encodeHttpScrape(files: ReadonlyMap<SwarmKey, SwarmCounts>): Uin
 
 /** Reads a scrape's answer. @throws InvalidInput. */
 export function decodeHttpScrape(bytes: Uint8Array): ReadonlyMap<SwarmKey, SwarmCounts> | TrackerFailure {
-  const dict = decodeBencodeDict(bytes);
+  const dict = decodeBencodeDict(bytes, ANSWER_LIMITS);
   const failure = decodeFailure(dict);
   if (failure !== undefined) return failure;
   const files = new Map<SwarmKey, SwarmCounts>();

@@ -282,6 +282,8 @@ describe('exit codes and words', () => {
     ['a peer that is none', ['get', `magnet:?xt=urn:btih:${'a'.repeat(40)}`, '--peer', 'host'], 2, /192\.0\.2\.7:6881/],
     ['files that are none', ['get', 'x', '--files', '3-1'], 2, /files are named such as 0,2-4/],
     ['a port that is none', ['get', 'x', '--port', '99999'], 2, /--port is a number from 1 to 65535/],
+    ['encryption that is none', ['get', 'x', '--encryption', 'some'], 2, /--encryption is one of prefer, require, off/],
+    ['encryption that is none, seeding', ['seed', 'x', '--encryption', ''], 2, /--encryption is one of prefer/],
     ['a missing file', ['seed', 'missing'], 2, /missing cannot be read/],
     ['a folder', ['seed', '.'], 2, /is not a file/],
   ])('%s', async (_what, args, code, words) => {

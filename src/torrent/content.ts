@@ -10,6 +10,7 @@ import { BLOCK_BYTES } from '../codec/wire.ts';
 import type { ActivePiece, BlockSource } from './active-piece.ts';
 import { Availability } from './availability.ts';
 import type { ReceivedBlock } from './block-intake.ts';
+import { Completion } from './completion.ts';
 import { Downloader } from './downloader.ts';
 import { Geometry } from './geometry.ts';
 import { ContentHashes } from './content-hashes.ts';
@@ -74,6 +75,7 @@ export class Content {
   readonly downloader: Downloader;
   readonly wishes: Wishes;
   readonly upkeep: Upkeep;
+  readonly #completion: Completion;
   readonly #host: ContentHost;
   readonly #stopping = new AbortController();
   readonly #suspicions: Suspicions;
@@ -82,11 +84,7 @@ export class Content {
   readonly #readers: Readers;
   readonly #hashes: ContentHashes<Peer> | undefined;
   #error: unknown;
-  #wasDone: boolean;
-  /** Pieces came since everything was here last. */
-  #hasFetched = false;
   #recheck: Promise<void> | undefined;
-  #saysUploadOnly: boolean;
   #isStopped = false;
 
   constructor(parts: ContentParts) {
@@ -169,8 +167,14 @@ export class Content {
       nowMs: () => shared.ports.clock.monotonicMs(),
       windowMoved: (isJump) => this.#windowMoved(isJump),
     });
-    this.#wasDone = this.isDone;
-    this.#saysUploadOnly = this.isUploadOnly;
+    this.#completion = new Completion({
+      have,
+      wishes: this.wishes,
+      isRead: () => this.downloader.isRead,
+      isChecking: () => this.upkeep.isChecking,
+      finished: () => this.#onFinished(),
+      uploadOnlyChanged: () => host.uploadOnlyChanged(),
+    });
     if (parts.have === 'check') this.recheck({}).catch((error: unknown) => this.#fail(error));
     hashes?.start();
   }
@@ -190,7 +194,7 @@ export class Content {
 
   /** All that is to be fetched unread is here: the selected files, or everything. */
   get isDone(): boolean {
-    return this.isComplete || (this.wishes.mode === 'all' && this.wishes.isSatisfied);
+    return this.#completion.isDone;
   }
 
   /** Whether anything is to be fetched now. */
@@ -201,7 +205,7 @@ export class Content {
 
   /** Nothing is wanted of anybody for good: a seed, or one that has all it selected (BEP 21). */
   get isUploadOnly(): boolean {
-    return this.isComplete || this.wishes.mode === 'seed-only' || (this.isDone && !this.downloader.isRead);
+    return this.#completion.isUploadOnly;
   }
 
   /** Whether ticks are needed even without peers. */
@@ -216,7 +220,7 @@ export class Content {
     this.#failUnfetchable();
     this.#host.wake();
     this.#windowMoved(true);
-    this.#checkUploadOnly();
+    this.#completion.checkUploadOnly();
     return reader.stream;
   }
 
@@ -245,9 +249,7 @@ export class Content {
     const running = this.upkeep.run({ ...options, signal });
     this.#recheck = running;
     await running;
-    // What was found was there before; what came meanwhile may have been the last.
-    if (this.#hasFetched) this.#finishIfDone();
-    else this.#wasDone = this.isDone;
+    this.#completion.checked();
     this.#host.checked();
   }
 
@@ -311,7 +313,7 @@ export class Content {
     this.downloader.checkStalls(nowMs);
     this.downloader.updateInterest();
     for (const seed of this.#webSeeds.values()) seed.checkStall(nowMs);
-    this.#checkUploadOnly();
+    this.#completion.checkUploadOnly();
   }
 
   inspect(): ContentInspection {
@@ -352,17 +354,11 @@ export class Content {
     this.downloader.wishesChanged(changed);
     for (const seed of this.#webSeeds.values()) this.#webSeeding.abortUnwanted(seed);
     this.downloader.updateInterest();
-    this.#finishIfDone();
-    this.#checkUploadOnly();
+    this.#completion.wishesChanged();
+    this.#completion.checkUploadOnly();
     this.#host.wake();
     this.#employWebSeeds();
     this.downloader.fillAll();
-  }
-
-  #checkUploadOnly(): void {
-    if (this.#saysUploadOnly === this.isUploadOnly) return;
-    this.#saysUploadOnly = this.isUploadOnly;
-    this.#host.uploadOnlyChanged();
   }
 
   /** Ends readers for which some bytes are missing that may not be fetched. */
@@ -442,9 +438,8 @@ export class Content {
 
   /** A piece came. */
   #onHeld(piece: number): void {
-    this.#hasFetched = true;
     this.#offer(piece);
-    this.#finishIfDone();
+    this.#completion.fetched();
   }
 
   /** A piece was there all the time. */
@@ -466,23 +461,16 @@ export class Content {
       const unheard = pieces.filter((piece) => !peer.sayDontHave(piece));
       if (unheard.length > 0) peer.connection.close();
     }
-    this.#wasDone = this.isDone;
     this.#host.lost(pieces);
     for (const piece of pieces) this.downloader.pieceMissing(piece);
     this.downloader.updateInterest();
-    this.#checkUploadOnly();
+    this.#completion.lost();
     this.#host.wake();
   }
 
-  /** The last wanted piece is here: syncs and reports, once until something is lacking again. */
-  #finishIfDone(): void {
-    if (this.upkeep.isChecking) return;
-    const wasDone = this.#wasDone;
-    this.#wasDone = this.isDone;
-    if (wasDone || !this.isDone) return;
-    this.#hasFetched = false;
+  /** The last wanted piece is here. */
+  #onFinished(): void {
     this.downloader.updateInterest();
-    this.#checkUploadOnly();
     this.store.sync().then(
       () => this.#host.done(),
       (error: unknown) => this.#fail(error),

@@ -18,7 +18,7 @@ const HELP = `node examples/node-download.ts <magnet | .torrent file>
 const PROGRESS_MS = 500;
 
 /** Adds what `source` names; nothing is fetched but the metadata and what is read. */
-async function add(node: SwarmNode, source: string, folder: string, signal: AbortSignal): Promise<Torrent> {
+async function add(node: SwarmNode, source: string, folder: string): Promise<Torrent> {
   if (source.startsWith('magnet:')) {
     const { v1, v2, trackers, peers } = parseMagnet(source);
     const torrent = node.engine.addByHash({
@@ -26,13 +26,13 @@ async function add(node: SwarmNode, source: string, folder: string, signal: Abor
       ...(v2 && { v2 }),
       peers,
       mode: 'on-demand',
-      openStorage: (info) => openFiles(info, folder, { signal }),
+      openStorage: (info) => openFiles(info, folder),
     });
     node.announce(torrent, [trackers]);
     return torrent;
   }
   const { info, trackers } = parseMetainfo(await readFile(source));
-  const opened = await openFiles(info, folder, { signal });
+  const opened = await openFiles(info, folder);
   const torrent = node.engine.add({ ...(await infoHashesOf(info)), ...opened, info, mode: 'on-demand' });
   node.announce(torrent, trackers);
   return torrent;
@@ -72,7 +72,7 @@ async function main(stop: AbortSignal): Promise<void> {
     return;
   }
   await using node = await SwarmNode.open({ allowPrivate: values.local });
-  const torrent = await add(node, source, values.folder, stop);
+  const torrent = await add(node, source, values.folder);
   torrent.addPeers(values.peer.map(parsePeer), 'judged'); // typed: wherever they are
   const info = await torrent.ready(stop);
   const range = parseRange(values.range, info.totalBytes);

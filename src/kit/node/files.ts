@@ -11,30 +11,26 @@ import { Volume } from '../../adapters/fs/volume.ts';
 import { type Log, silentLog } from '../../base/log.ts';
 import type { TorrentInfo } from '../../codec/torrent-info.ts';
 import type { OpenedStorage } from '../../torrent/index.ts';
-import { checkPieces } from './check-pieces.ts';
 
 export interface OpenFilesOptions {
-  /** Ends the check of what is there. */
-  readonly signal?: AbortSignal;
   readonly log?: Log;
 }
 
 /**
  * Opens the torrent's files below `folder`, making those that are missing at their full size. Bytes of an earlier run are
- * read and hashed once; those that are right need not be fetched. @throws Cancelled, NoSpace, StorageFailed
+ * read and hashed once by the engine; those that are right need not be fetched. @throws NoSpace, StorageFailed
  */
 export async function openFiles(
   info: TorrentInfo,
   folder: string,
-  { signal = new AbortController().signal, log = silentLog }: OpenFilesOptions = {},
+  { log = silentLog }: OpenFilesOptions = {},
 ): Promise<OpenedStorage> {
   const files = placeFiles(info, path.resolve(folder, safeSegment(info.name)));
   const wasThere = await anyExists(files.flatMap(({ file }) => file ?? []));
   const storage = new FilePieceStorage(new Volume(nodeDisk, log), files, 'write');
   try {
     await storage.prepare();
-    const have = wasThere ? await checkPieces(info, storage, signal, () => undefined) : 'none';
-    return { storage, have };
+    return { storage, have: wasThere ? 'check' : 'none' };
   } catch (error) {
     await storage.close();
     throw error;

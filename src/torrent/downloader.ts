@@ -51,7 +51,7 @@ export interface DownloaderParts {
 
 export class Downloader {
   readonly #parts: DownloaderParts;
-  readonly #hedging: Hedging;
+  readonly #hedging: Hedging<Peer>;
   /** Also knows how soon the swarm could bring something. */
   readonly picking: Picking;
   #window = ReadingWindow.empty;
@@ -75,7 +75,7 @@ export class Downloader {
       open: (piece, peer) => this.open(piece, peer),
       shareBackup: (peer) => parts.shareBackup(peer),
     });
-    this.#hedging = new Hedging({
+    this.#hedging = new Hedging<Peer>({
       store: parts.store,
       peers: parts.peers,
       webSeedBlocks: (nowMs) => parts.webSeedBlocks(nowMs),

@@ -29,27 +29,41 @@ export interface PendingBlock {
   readonly isStoppable: boolean;
 }
 
-interface OwedBlock extends PendingBlock {
+/** What hedging looks at and changes in a peer. */
+export type HedgedPeer = Pick<
+  Peer,
+  | 'ledger'
+  | 'pipeline'
+  | 'lastBlockAtMs'
+  | 'isSnubbed'
+  | 'tardyUntilMs'
+  | 'mayRequest'
+  | 'requestQueueLimit'
+  | 'serves'
+  | 'cancel'
+>;
+
+interface OwedBlock<P> extends PendingBlock {
   /** Undefined for a web seed. */
-  readonly peer: Peer | undefined;
+  readonly peer: P | undefined;
 }
 
-export interface HedgingParts {
-  readonly store: PieceStore;
-  readonly peers: ReadonlySet<Peer>;
+export interface HedgingParts<P extends HedgedPeer> {
+  readonly store: Pick<PieceStore, 'active' | 'geometry'>;
+  readonly peers: ReadonlySet<P>;
   /** What web seeds are fetching. */
   webSeedBlocks(nowMs: number): Iterable<PendingBlock>;
   /** When an idle web seed would have a block here, ms from now; Infinity without one. */
   backupArrivalMs(): number;
   /** Asks the peer for one more block. */
-  ask(peer: Peer, blockKey: number): void;
+  ask(peer: P, blockKey: number): void;
 }
 
-export class Hedging {
-  readonly #parts: HedgingParts;
+export class Hedging<P extends HedgedPeer> {
+  readonly #parts: HedgingParts<P>;
   #window = ReadingWindow.empty;
 
-  constructor(parts: HedgingParts) {
+  constructor(parts: HedgingParts<P>) {
     this.#parts = parts;
   }
 
@@ -67,8 +81,8 @@ export class Hedging {
   }
 
   /** Each block that somebody was asked for, by the source that should bring it first. */
-  #soonest(nowMs: number): Iterable<OwedBlock> {
-    const soonest = new Map<number, OwedBlock>();
+  #soonest(nowMs: number): Iterable<OwedBlock<P>> {
+    const soonest = new Map<number, OwedBlock<P>>();
     for (const owed of this.#owed(nowMs)) {
       const known = soonest.get(owed.blockKey);
       if (known === undefined || owed.arrivesInMs < known.arrivesInMs) soonest.set(owed.blockKey, owed);
@@ -76,7 +90,7 @@ export class Hedging {
     return soonest.values();
   }
 
-  *#owed(nowMs: number): Generator<OwedBlock> {
+  *#owed(nowMs: number): Generator<OwedBlock<P>> {
     for (const peer of this.#parts.peers) yield* owedBy(peer, nowMs);
     for (const block of this.#parts.webSeedBlocks(nowMs)) yield { ...block, peer: undefined };
   }
@@ -90,7 +104,7 @@ export class Hedging {
   }
 
   /** True when another source was asked. */
-  #hedgeBlock(block: OwedBlock, nowMs: number): boolean {
+  #hedgeBlock(block: OwedBlock<P>, nowMs: number): boolean {
     const { store } = this.#parts;
     const { peer: late, blockKey, arrivesInMs, overdueMs } = block;
     const piece = store.active.get(store.geometry.pieceOf(blockKey));
@@ -113,8 +127,8 @@ export class Hedging {
     return false;
   }
 
-  #quickestFor(piece: number, blockKey: number, nowMs: number): { peer: Peer; arrivesInMs: number } | undefined {
-    let best: { peer: Peer; arrivesInMs: number } | undefined;
+  #quickestFor(piece: number, blockKey: number, nowMs: number): { peer: P; arrivesInMs: number } | undefined {
+    let best: { peer: P; arrivesInMs: number } | undefined;
     for (const peer of this.#parts.peers) {
       if (peer.ledger.has(blockKey) || !isReliable(peer, nowMs) || !peer.mayRequest || !peer.serves(piece)) continue;
       const arrivesInMs = peer.pipeline.arrivalMs(this.#bytesAhead(peer));
@@ -126,14 +140,14 @@ export class Hedging {
   }
 
   /** What is ahead of a new urgent request: what is urgent itself, and what can no longer be taken back. */
-  #bytesAhead(peer: Peer): number {
+  #bytesAhead(peer: P): number {
     let urgentBlocks = 0;
     for (const blockKey of peer.ledger.open.keys()) urgentBlocks += Number(this.#urgentDueAtMs(blockKey) !== undefined);
     return Math.max(urgentBlocks, Math.min(peer.ledger.size, peer.pipeline.blocksUnderWay)) * BLOCK_BYTES;
   }
 
   /** Takes back what the peer has queued but can hardly have sent yet, unless it is urgent itself. */
-  #makeWay(peer: Peer): void {
+  #makeWay(peer: P): void {
     const stoppable = [...peer.ledger.open.keys()].slice(peer.pipeline.blocksUnderWay);
     const cancelled = stoppable.filter((blockKey) => this.#urgentDueAtMs(blockKey) === undefined);
     if (cancelled.length > 0) peer.cancel(cancelled);
@@ -141,7 +155,7 @@ export class Hedging {
 }
 
 /** What the peer was asked for, in that order. */
-function* owedBy(peer: Peer, nowMs: number): Generator<OwedBlock> {
+function* owedBy<P extends HedgedPeer>(peer: P, nowMs: number): Generator<OwedBlock<P>> {
   const { pipeline, ledger } = peer;
   const [oldest] = ledger.open.values();
   if (oldest === undefined) return;
@@ -156,6 +170,6 @@ function* owedBy(peer: Peer, nowMs: number): Generator<OwedBlock> {
 }
 
 /** It may be trusted with something urgent. */
-export function isReliable(peer: Peer, nowMs: number): boolean {
+export function isReliable(peer: Pick<Peer, 'isSnubbed' | 'tardyUntilMs'>, nowMs: number): boolean {
   return !peer.isSnubbed && nowMs >= peer.tardyUntilMs;
 }

@@ -1,0 +1,128 @@
+import { expect, test } from 'vitest';
+import { KIB, MIB } from '../base/units.ts';
+import { BLOCK_BYTES } from '../codec/wire.ts';
+import { ActivePiece } from './active-piece.ts';
+import { Geometry } from './geometry.ts';
+import { type HedgedPeer, Hedging } from './hedging.ts';
+import { RequestPipeline } from './pipeline.ts';
+import { ReadingWindow } from './reading-window.ts';
+import { RequestLedger } from './request-ledger.ts';
+
+const NOW_MS = 1_000;
+const geometry = new Geometry(8 * MIB, MIB);
+
+interface TestPeer extends HedgedPeer {
+  lastBlockAtMs: number;
+  readonly cancelled: number[];
+}
+
+/** A peer of a measured speed, 40 ms away, that was asked for these blocks just now. */
+function peerOf(bytesPerMs: number, asked: readonly number[], sinceMs = NOW_MS): TestPeer {
+  const pipeline = new RequestPipeline(0);
+  const ledger = new RequestLedger();
+  const first = pipeline.sent(1, 0);
+  pipeline.delivered(BLOCK_BYTES, first, 40);
+  for (let at = 1; at <= 40; at++)
+    pipeline.delivered(BLOCK_BYTES, pipeline.sent(2, 40), 40 + (at * BLOCK_BYTES) / bytesPerMs);
+  for (const key of asked) ledger.add(key, pipeline.sent(ledger.size + 1, sinceMs));
+  const cancelled: number[] = [];
+  return {
+    ledger,
+    pipeline,
+    lastBlockAtMs: sinceMs,
+    isSnubbed: false,
+    tardyUntilMs: Number.NEGATIVE_INFINITY,
+    mayRequest: true,
+    requestQueueLimit: 250,
+    serves: () => true,
+    cancel: (keys) => {
+      for (const key of keys) if (ledger.cancel(key)) cancelled.push(key);
+    },
+    cancelled,
+  };
+}
+
+/** Hedges piece 0, which a reader waits for, and tells who was asked for what. */
+function hedge(peers: readonly TestPeer[], { dueInMs = 0, backupArrivalMs = Number.POSITIVE_INFINITY } = {}) {
+  const piece = new ActivePiece(geometry, 0, new Uint8Array(MIB), 0);
+  for (const peer of peers) for (const key of peer.ledger.open.keys()) piece.ask(key);
+  const asked: { peer: number; block: number }[] = [];
+  const hedging = new Hedging({
+    store: { active: new Map([[0, piece]]), geometry },
+    peers: new Set(peers),
+    webSeedBlocks: () => [],
+    backupArrivalMs: () => backupArrivalMs,
+    ask: (peer, block) => {
+      peer.ledger.add(block, peer.pipeline.sent(peer.ledger.size + 1, NOW_MS));
+      asked.push({ peer: peers.findIndex((candidate) => candidate === peer), block });
+    },
+  });
+  const span = { piece: 0, fromBlock: 0, untilBlock: 64, dueAtMs: NOW_MS + dueInMs, isUrgent: true };
+  hedging.hedge(new ReadingWindow([[span]]), NOW_MS);
+  return asked;
+}
+
+const blocks = (count: number): number[] => Array.from({ length: count }, (_, block) => block);
+
+test('what a slow peer would bring last goes to an idle quick one, which takes no more than evens them out', () => {
+  const slow = peerOf(100, blocks(30));
+  const quick = peerOf(1_000, []);
+  const asked = hedge([slow, quick]);
+  expect(asked[0]).toEqual({ peer: 1, block: 29 });
+  // 30 blocks in 1/11 of the time of one: most, but never all of them, or the quick one would be the late one.
+  expect(asked.length).toBeGreaterThan(15);
+  expect(asked.length).toBeLessThan(29);
+  expect(slow.cancelled).toEqual(asked.map(({ block }) => block).filter((block) => block > 0));
+});
+
+test('among peers that are alike nothing changes hands', () => {
+  expect(hedge([peerOf(1_000, blocks(4)), peerOf(1_000, [4, 5, 6]), peerOf(1_000, [])])).toEqual([]);
+});
+
+test('help does not pile up: of twenty blocks of a silent peer each helper takes its share', () => {
+  const silent = peerOf(1_000, blocks(20), NOW_MS - 500);
+  const helpers = [peerOf(1_000, []), peerOf(1_000, [])];
+  const asked = hedge([silent, ...helpers]);
+  expect(asked).toHaveLength(20);
+  const shares = [1, 2].map((peer) => asked.filter((ask) => ask.peer === peer).length);
+  expect(Math.min(...shares)).toBeGreaterThanOrEqual(9);
+});
+
+test('a peer that kept a reader waiting gets nothing urgent until it delivers or a second has passed', () => {
+  const silent = peerOf(1_000, blocks(4), NOW_MS - 500);
+  hedge([silent, peerOf(1_000, [])]);
+  expect(silent.tardyUntilMs).toBe(NOW_MS + 1_000);
+  const tardy = { ...peerOf(10_000, []), tardyUntilMs: NOW_MS + 1 };
+  expect(hedge([peerOf(100, blocks(20)), tardy])).toEqual([]);
+});
+
+test('what comes in time stays where it is', () => {
+  expect(hedge([peerOf(100, blocks(30)), peerOf(1_000, [])], { dueInMs: 20_000 })).toEqual([]);
+});
+
+test('with no other peer, a silent one gives its blocks up for an idle web seed', () => {
+  const silent = peerOf(1_000, blocks(3), NOW_MS - 500);
+  expect(hedge([silent], { backupArrivalMs: 100 })).toEqual([]);
+  expect(silent.cancelled).toHaveLength(3);
+  const lively = peerOf(1_000, blocks(3));
+  hedge([lively], { backupArrivalMs: 1 });
+  expect(lively.cancelled).toEqual([]);
+});
+
+test('a block that is here is asked of nobody, though somebody still owes it', () => {
+  const slow = peerOf(100, [0]);
+  const piece = new ActivePiece(geometry, 0, new Uint8Array(MIB), 0);
+  piece.ask(0);
+  piece.receive(0, { sourceId: 7 }, 0);
+  const asked: number[] = [];
+  const hedging = new Hedging({
+    store: { active: new Map([[0, piece]]), geometry },
+    peers: new Set([slow, peerOf(10_000, [])]),
+    webSeedBlocks: () => [],
+    backupArrivalMs: () => Number.POSITIVE_INFINITY,
+    ask: (_, block) => asked.push(block),
+  });
+  const span = { piece: 0, fromBlock: 0, untilBlock: 64, dueAtMs: 0, isUrgent: true };
+  hedging.hedge(new ReadingWindow([[span]]), NOW_MS + 64 * KIB);
+  expect(asked).toEqual([]);
+});

@@ -106,6 +106,36 @@ test('every import points along the table', () => {
   expect(files.flatMap((file) => violations(file, readFileSync(path.join(root, file), 'utf8')))).toEqual([]);
 });
 
+/** Ways to ask the network by name or URL that do not judge where they lead. */
+const OUTGOING =
+  /(?:\bawait|\breturn|\bvoid|[=(,?:>])\s+?fetch\(|[=(]fetch\(|\bhttps?\.(?:request|get)\(|\bnew WebSocket\(|\btls\.connect\(/;
+/** Browsers judge for themselves; the WebSocket tracker client dials the addresses that the guard has pinned; doctor asks
+ * the server that the operator's own settings name. */
+const MAY_ASK = [
+  /^src\/adapters\/(guard|browser|page)\//,
+  /^src\/adapters\/tracker-client\/web-tracker\.ts$/,
+  /^src\/app\/doctor\.ts$/,
+];
+
+function asksUnguarded(file: string, source: string): boolean {
+  return !MAY_ASK.some((allowed) => allowed.test(file)) && OUTGOING.test(source);
+}
+
+test('what goes out over HTTP or WebSocket goes through the guard', () => {
+  const files = globSync('src/**/*.ts', { cwd: root }).filter((file) => !isTest(file));
+  expect(files.filter((file) => asksUnguarded(file, readFileSync(path.join(root, file), 'utf8')))).toEqual([]);
+});
+
+test.each([
+  'const page = await fetch(url);',
+  'http.get(url, done);',
+  'const request = https.request(url, options);',
+  'const socket = new WebSocket(url);',
+])('a planted way out (%s) is found', (source) => {
+  expect(asksUnguarded('src/media/x.ts', source)).toBe(true);
+  expect(asksUnguarded('src/adapters/guard/x.ts', source)).toBe(false);
+});
+
 test.each([
   ['src/base/x.ts', `import { a } from '../media/y.ts';`, 'base may not import media'],
   ['src/store/x.ts', `import fs from 'node:fs';`, 'store runs in browsers and names node:fs'],

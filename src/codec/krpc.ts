@@ -38,8 +38,6 @@ export type KrpcQuestion =
       readonly token: Uint8Array;
     };
 
-export type KrpcMethod = KrpcQuestion['method'];
-
 interface Head {
   /** Chosen by the asking side, at most 16 bytes. */
   readonly transactionId: Uint8Array;

@@ -68,6 +68,8 @@ export class WireAudit implements Tap {
   readonly #takenBack: Asked = new Map();
   /** An answer came that may belong to either of two requests, or the other end is not to be trusted. */
   #isBlurred = false;
+  /** The last answer to a request that was taken back. */
+  #late: { readonly key: string; readonly atMs: number } | undefined;
   #chokedSinceMs: number | undefined = 0;
   readonly #allowedFast = new Set<number>();
   #theyHave: Set<number> | 'all' = new Set();
@@ -224,6 +226,8 @@ export class WireAudit implements Tap {
     this.#note(`ask ${key}`);
     add(this.#ours, key);
     this.#oursCount++;
+    // Asked again in the same moment, while the first answer came in: it may have been taken for the second.
+    this.#isBlurred ||= this.#late?.key === key && this.#late.atMs === this.#parts.nowMs();
     const isChoked = this.#chokedSinceMs !== undefined && this.#chokedSinceMs < this.#parts.nowMs();
     referee.check(
       !isChoked || this.#allowedFast.has(ref.piece),
@@ -321,6 +325,7 @@ export class WireAudit implements Tap {
     if (this.#takenBack.has(key)) {
       this.#isBlurred ||= this.#ours.has(key);
       if (!this.#ours.has(key)) take(this.#takenBack, key);
+      this.#late = { key, atMs: this.#parts.nowMs() };
     }
     if (take(this.#ours, key)) this.#oursCount--;
   }

@@ -35,6 +35,15 @@ export type HostileKind = (typeof HOSTILE_KINDS)[number];
 /** Connections one hostile peer opens in its life. */
 const MAX_CONNECTIONS = 60;
 const DIAL_EVERY_MS = 4 * SECOND_MS;
+/** Those who talk without end leave after so long; the others stay, for who stays must not stop anybody for good. */
+const FLOOD_MS = 45 * SECOND_MS;
+const FLOODING: ReadonlySet<HostileKind> = new Set<HostileKind>([
+  'floods requests',
+  'cancels everything',
+  'endless have',
+  'garbage',
+  'never reads',
+]);
 
 /** One connection of a hostile peer, with what its behaviour needs. */
 export interface Attack {
@@ -68,6 +77,7 @@ export class HostilePeer {
     this.#address = { host: this.#machine.host, port: PEER_PORT };
     this.#machine.listen(PEER_PORT, (socket) => this.#attack(socket));
     world.at(plan.joinsAtMs, () => this.#dial());
+    if (FLOODING.has(plan.kind)) world.at(plan.joinsAtMs + FLOOD_MS, () => this.leave());
   }
 
   leave(): void {

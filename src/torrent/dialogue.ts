@@ -50,6 +50,25 @@ export class Dialogue {
     if (dht !== undefined && peer.handshake.dht && !this.#isPrivate) peer.send(encodePort(dht.port));
   }
 
+  /** A piece is in storage. */
+  sayHave(piece: number): void {
+    for (const peer of this.#parts.crowd().peers) peer.sayHave(piece);
+  }
+
+  /** Pieces are gone: peers that do not know how to forget one have to ask again from the start (BEP 54). */
+  sayLost(pieces: readonly number[]): void {
+    for (const peer of this.#parts.crowd().peers) {
+      const unheard = pieces.filter((piece) => !peer.sayDontHave(piece));
+      if (unheard.length > 0) peer.connection.close();
+    }
+  }
+
+  /** We want nothing any more, or something again: a seed shows that by its pieces, others have to say it (BEP 21). */
+  sayUploadOnly(): void {
+    if (this.#parts.content()?.isComplete === true) return;
+    for (const peer of this.#parts.crowd().peers) this.sayExtensions(peer);
+  }
+
   /** A peer told the UDP port of its DHT node (BEP 5). */
   dhtPortHeard(peer: Peer, port: number): void {
     const { remote, transport } = peer.connection;

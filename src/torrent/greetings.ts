@@ -185,7 +185,12 @@ export class Greetings {
       greeting.isTryingEncryption = true;
       const opening = new OutgoingOpening(
         socket,
-        { crypto, requiresEncryption, swarmKey, initialPayload: this.#handshakeFor(swarmKey, torrent.isHybrid) },
+        {
+          crypto,
+          requiresEncryption,
+          swarmKey,
+          initialPayload: this.#handshakeFor(swarmKey, torrent.identity.isHybrid),
+        },
         this.#openingListener(greeting),
       );
       greeting.stage = opening;
@@ -226,7 +231,7 @@ export class Greetings {
     greeting.stage = connection;
     const [swarmKey] = greeting.torrent?.keys ?? [];
     if (swarmKey !== undefined && !isOurHandshakeSent)
-      connection.send(this.#handshakeFor(swarmKey, greeting.torrent?.isHybrid));
+      connection.send(this.#handshakeFor(swarmKey, greeting.torrent?.identity.isHybrid));
     connection.start(early);
   }
 
@@ -277,7 +282,7 @@ export class Greetings {
   }
 
   #answer(greeting: Greeting, connection: Connection, torrent: Torrent, handshake: Handshake): void {
-    connection.send(this.#handshakeFor(torrent.answerKey(handshake), torrent.isHybrid));
+    connection.send(this.#handshakeFor(torrent.identity.answerKey(handshake), torrent.identity.isHybrid));
     this.#handOver(greeting, connection, torrent, handshake);
     if (connection.transport !== 'utp' || connection.isClosed) return;
     const dueAtMs = this.#options.shared.ports.clock.monotonicMs() + NUDGE_AFTER_MS;

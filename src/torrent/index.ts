@@ -21,11 +21,12 @@
  * Inside, from the wire up: `greetings` (whose connection it is) with `opening` and `encrypted-socket`; `connection`
  * (bytes, handshake), `peer` (protocol discipline), `block-intake` and `upload-queue` (block bytes in and out),
  * `piece-store` (piece states, hash, write), `downloader` and `picking` (which block from whom) with `rarest-first`,
- * `readers`, `reading-window`, `pipeline`, `arrival`, `hedging`, `web-seeding`; `crowd` (who is let in, dialled, unchoked)
- * with `choking`, `bans`, `candidates`, `peer-exchange`; `suspicion`, `metadata`; `wishes` (what is fetched unread: mode,
- * files, pause); `upkeep`
- * (rechecks, letting pieces go); `content-hashes` (v2: `hash-trees`, `hash-fetch`, `hash-server`, `leaf-checks`);
- * `dialogue`, `content` and `torrent` join them; `engine` owns torrents, dialling, caps and the one timer.
+ * `readers`, `reading-window`, `pipeline`, `arrival`, `hedging`; `web-seeds` and `web-seeding` (HTTP beside the crowd);
+ * `crowd` (who is let in, dialled, unchoked) with `choking`, `bans`, `candidates`, `peer-exchange`; `blame` and
+ * `suspicion` (whose bytes were wrong); `metadata`; `instructions` and `wishes` (what is fetched unread: mode, files,
+ * pause) with `completion`; `upkeep` (rechecks, letting pieces go); `content-hashes` (v2: `hash-trees`, `hash-fetch`,
+ * `hash-server`, `leaf-checks`), which `verified-pieces` joins to the pieces; `identity` (v1, v2 or both); `dialogue`,
+ * `content` and `torrent` join them; `engine` owns torrents, dialling, caps and the one timer.
  */
 export { Engine, type AddByHashOptions, type AddOptions, type EngineOptions } from './engine.ts';
 export { Torrent } from './torrent.ts';

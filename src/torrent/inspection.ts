@@ -5,8 +5,11 @@
 import type { SwarmKey } from '../base/ids.ts';
 import type { ActivePiece } from './active-piece.ts';
 import type { Peer } from './peer.ts';
+import type { PieceStore } from './piece-store.ts';
 import type { PeerAddress } from './ports.ts';
+import type { Readers } from './readers.ts';
 import type { EngineLimits } from './shared.ts';
+import type { WebSeeds } from './web-seeds.ts';
 
 /** One engine: what its global caps count. */
 export interface EngineInspection {
@@ -98,8 +101,22 @@ export function inspectPeer(peer: Peer, nowMs: number): PeerInspection {
   };
 }
 
-/** A piece's side of the books. */
-export function inspectPiece(piece: ActivePiece): PieceInspection {
+/** The books of one torrent's bytes. */
+export function inspectContent(store: PieceStore, webSeeds: WebSeeds, readers: Readers): ContentInspection {
+  const { geometry, have, active, checking, verified } = store;
+  return {
+    pieceCount: geometry.pieceCount,
+    blocksPerPiece: geometry.blocksPerPiece,
+    held: (piece) => have.has(piece),
+    active: [...active.values()].map(inspectPiece),
+    checking: [...checking],
+    verified: [...verified],
+    webSeeds: webSeeds.inspect(),
+    readers: readers.count,
+  };
+}
+
+function inspectPiece(piece: ActivePiece): PieceInspection {
   return {
     piece: piece.index,
     bufferBytes: piece.buffer.length,

@@ -3,7 +3,7 @@
  * Invariant: only a dictionary with the right hash is parsed, and storage is opened for it once.
  */
 import { toHex } from '../base/bytes.ts';
-import { Conflict } from '../base/errors.ts';
+import { Cancelled, Conflict } from '../base/errors.ts';
 import { parseInfoHashV1 } from '../base/ids.ts';
 import type { MetadataMessage } from '../codec/extension.ts';
 import type { InfoHashes } from '../codec/metainfo.ts';
@@ -11,6 +11,7 @@ import { parseTorrentInfo, type TorrentInfo } from '../codec/torrent-info.ts';
 import { MetadataFetch, MetadataServer } from './metadata-exchange.ts';
 import type { Peer } from './peer.ts';
 import type { EnginePorts } from './ports.ts';
+import { Waiters } from './waiters.ts';
 
 export interface MetadataParts {
   /** What is known now. */
@@ -34,7 +35,9 @@ export class Metadata {
   readonly #parts: MetadataParts;
   readonly #server = new MetadataServer();
   readonly #fetch: MetadataFetch;
+  readonly #waiters = new Waiters();
   #isOpening = false;
+  #error: Error | undefined;
 
   constructor(parts: MetadataParts) {
     this.#parts = parts;
@@ -42,6 +45,22 @@ export class Metadata {
       nowMs: () => parts.ports.clock.monotonicMs(),
       check: (bytes, peer) => this.#check(bytes, peer),
     });
+  }
+
+  /** Resolves with the metadata. @throws Cancelled when aborted or stopped first, or why the metadata cannot be used. */
+  async ready(signal?: AbortSignal): Promise<TorrentInfo> {
+    for (let info = this.#parts.info(); ; info = this.#parts.info()) {
+      if (info !== undefined) return info;
+      if (this.#error !== undefined) throw this.#error;
+      if (this.#parts.isStopped() || signal?.aborted) throw new Cancelled('waiting for the metadata was cancelled');
+      await this.#waiters.wait(signal);
+    }
+  }
+
+  /** Call when the metadata is here, or will not come (with the reason, unless stopped): who waits for it hears of it. */
+  settled(error?: Error): void {
+    if (error !== undefined) this.#error = error;
+    this.#waiters.wakeAll();
   }
 
   /** The peer says how large the dictionary is. */

@@ -3,8 +3,8 @@
  * torrent without peers, readers and wishes gets no ticks; after `stop` no timer, socket, promise or buffer of it is left.
  */
 import { Emitter } from '../base/emitter.ts';
-import { Cancelled, Conflict, StorageFailed } from '../base/errors.ts';
-import { swarmKeyOf, type SwarmKey } from '../base/ids.ts';
+import { Conflict, StorageFailed } from '../base/errors.ts';
+import type { SwarmKey } from '../base/ids.ts';
 import { SECOND_MS } from '../base/units.ts';
 import type { AddressSource } from '../base/address-policy.ts';
 import { Bitfield } from '../codec/bitfield.ts';
@@ -13,14 +13,15 @@ import type { FileRange } from '../codec/magnet.ts';
 import type { InfoHashes } from '../codec/metainfo.ts';
 import type { VerifiedLayers } from '../codec/piece-layers.ts';
 import type { TorrentInfo } from '../codec/torrent-info.ts';
-import type { BlockSource } from './active-piece.ts';
 import type { Connection } from './connection.ts';
 import { Content } from './content.ts';
 import { Crowd } from './crowd.ts';
 import { Dialogue } from './dialogue.ts';
+import { Identity } from './identity.ts';
 import { inspectPeer, type TorrentInspection } from './inspection.ts';
+import { Instructions } from './instructions.ts';
 import { Metadata } from './metadata.ts';
-import { Peer } from './peer.ts';
+import type { Peer } from './peer.ts';
 import type { PeerAddress, PeerSocket, RangeSource } from './ports.ts';
 import type { ReadOptions } from './reader.ts';
 import {
@@ -32,47 +33,35 @@ import {
   type TorrentStats,
 } from './stats.ts';
 import { Traffic, type RateLimits } from './traffic.ts';
-import { WebSeed } from './web-seed.ts';
 import type { OpenedStorage, TorrentEvents, TorrentHost, TorrentOptions } from './torrent-types.ts';
 import type { RecheckOptions } from './upkeep.ts';
 import { openFile, type TorrentFile } from './torrent-file.ts';
-import { Waiters } from './waiters.ts';
-import { checkChoices, onlyFiles, type FileChoice, type TorrentMode } from './wishes.ts';
+import type { FileChoice, TorrentMode } from './wishes.ts';
 
 const CHECK_MS = SECOND_MS;
 
 export class Torrent {
   readonly events = new Emitter<TorrentEvents>();
+  readonly identity: Identity;
   readonly #host: TorrentHost<Torrent>;
-  readonly #options: TorrentOptions;
+  readonly #instructions: Instructions;
   readonly #traffic: Traffic;
   readonly #crowd: Crowd;
   readonly #metadata: Metadata;
-  readonly #waiters = new Waiters();
-  readonly #webSeeds: RangeSource[];
   readonly #dialogue: Dialogue;
-  #hashes: InfoHashes;
   #content: Content | undefined;
-  /** Until there is content to know it. */
-  #choices: readonly FileChoice[];
-  #mode: TorrentMode;
   #isPaused = false;
-  #error: Error | undefined;
   #checkedAtMs = 0;
   #isStopped = false;
   #stopping: Promise<void> | undefined;
 
   constructor(host: TorrentHost<Torrent>, options: TorrentOptions) {
     this.#host = host;
-    this.#options = options;
-    this.#hashes = { ...(options.v1 && { v1: options.v1 }), ...(options.v2 && { v2: options.v2 }) };
-    this.#webSeeds = [...(options.webSeeds ?? [])];
-    this.#mode = options.mode ?? 'all';
-    this.#choices = options.selectedFiles?.length ? onlyFiles(options.selectedFiles) : [];
-    checkChoices(this.#choices);
+    this.identity = new Identity(options);
+    this.#instructions = new Instructions(options, () => this.#content);
     this.#traffic = new Traffic(host.shared, options);
     this.#metadata = new Metadata({
-      hashes: () => this.#hashes,
+      hashes: () => this.hashes,
       learned: (hashes) => this.#learn(hashes),
       ports: host.shared.ports,
       info: () => this.info,
@@ -94,17 +83,12 @@ export class Torrent {
 
   /** Both for a hybrid, once that is known. */
   get hashes(): InfoHashes {
-    return this.#hashes;
-  }
-
-  /** It has a v1 and a v2 half. */
-  get isHybrid(): boolean {
-    return this.#hashes.v1 !== undefined && this.#hashes.v2 !== undefined;
+    return this.identity.hashes;
   }
 
   /** Under which it is found on the wire: v1, then v2. */
   get keys(): SwarmKey[] {
-    return [this.hashes.v1, this.hashes.v2].filter((hash) => hash !== undefined).map(swarmKeyOf);
+    return this.identity.keys;
   }
 
   /** The metadata, once known. */
@@ -131,7 +115,7 @@ export class Torrent {
   }
 
   get mode(): TorrentMode {
-    return this.#mode;
+    return this.#instructions.mode;
   }
 
   get isStopped(): boolean {
@@ -157,13 +141,8 @@ export class Torrent {
   }
 
   /** Resolves with the metadata. @throws Cancelled when aborted or stopped first, or why the metadata cannot be used. */
-  async ready(signal?: AbortSignal): Promise<TorrentInfo> {
-    while (this.#content === undefined) {
-      if (this.#error !== undefined) throw this.#error;
-      if (this.#isStopped || signal?.aborted) throw new Cancelled('waiting for the metadata was cancelled');
-      await this.#waiters.wait(signal);
-    }
-    return this.#content.info;
+  ready(signal?: AbortSignal): Promise<TorrentInfo> {
+    return this.#metadata.ready(signal);
   }
 
   /**
@@ -171,8 +150,7 @@ export class Torrent {
    * @throws Conflict before the metadata is known, InvalidInput for a range outside the torrent, Cancelled when stopped.
    */
   read(options: ReadOptions): ReadableStream<Uint8Array<ArrayBuffer>> {
-    if (this.#content === undefined) throw new Conflict('the metadata is not known yet');
-    return this.#content.read(options);
+    return this.#opened().read(options);
   }
 
   /**
@@ -180,8 +158,7 @@ export class Torrent {
    * @throws Conflict before the metadata is known, NotFound when there is no such file.
    */
   file(which: number | string): TorrentFile {
-    if (this.#content === undefined) throw new Conflict('the metadata is not known yet');
-    return openFile(this.#content.info, which, (options) => this.read(options));
+    return openFile(this.#opened().info, which, (options) => this.read(options));
   }
 
   /** Addresses to dial, and who named them; those the filter refuses are dropped. */
@@ -204,9 +181,7 @@ export class Torrent {
   }
 
   addWebSeed(source: RangeSource): void {
-    if (this.#isStopped) return;
-    if (this.#content === undefined) this.#webSeeds.push(source);
-    else this.#content.addWebSeed(source);
+    if (!this.#isStopped) this.#instructions.addWebSeed(source);
   }
 
   setLimits(limits: RateLimits): void {
@@ -215,16 +190,12 @@ export class Torrent {
 
   /** Fetches these files and no others; indices beyond the last file mean nothing. @throws InvalidInput */
   select(ranges: readonly FileRange[]): void {
-    this.#choices = [];
-    this.prioritize(onlyFiles(ranges));
+    this.#instructions.select(ranges);
   }
 
   /** Changes how much some files are wanted; readers get what they read either way. @throws InvalidInput */
   prioritize(choices: readonly FileChoice[]): void {
-    const all = [...this.#choices, ...choices];
-    checkChoices(all);
-    if (this.#content === undefined) this.#choices = all;
-    else this.#content.prioritize(choices);
+    this.#instructions.prioritize(choices);
   }
 
   /**
@@ -233,8 +204,7 @@ export class Torrent {
    * @throws Conflict before the metadata is known or while another recheck runs, Cancelled, HashMismatch
    */
   async recheck(options: RecheckOptions = {}): Promise<void> {
-    if (this.#content === undefined) throw new Conflict('the metadata is not known yet');
-    await this.#content.recheck(options);
+    await this.#opened().upkeep.recheck(options);
   }
 
   /**
@@ -247,8 +217,7 @@ export class Torrent {
 
   /** What is fetched unread from now on. */
   setMode(mode: TorrentMode): void {
-    this.#mode = mode;
-    this.#content?.setMode(mode);
+    this.#instructions.setMode(mode);
   }
 
   /** Parts from all peers and fetches nothing until `resume`; readers of what is missing wait. */
@@ -285,30 +254,17 @@ export class Torrent {
     const content = this.#createContent(info, opened, pieceLayers);
     this.#content = content;
     this.#crowd.contentOpened(content);
-    for (const source of this.#webSeeds) content.addWebSeed(source);
-    this.#webSeeds.length = 0;
+    this.#instructions.passTo(content);
     if (content.isBusy) this.#wake();
-    this.#waiters.wakeAll();
+    this.#metadata.settled();
     this.events.emit('metadata', info);
   }
 
-  /**
-   * Under which to dial with an encrypted handshake: libtorrent does not take such a connection over to the v2 half of a
-   * hybrid, so it has to begin there while v2 hashes are to be fetched. A v1 peer refuses that: where a plain handshake
-   * would follow, it is worth the try for the leaves of what is being read, too.
-   */
+  /** Under which to dial with an encrypted handshake; `mayRetryPlainly` says that a plain one follows where it fails. */
   encryptedKey(mayRetryPlainly: boolean): SwarmKey | undefined {
-    const { v1, v2 } = this.#hashes;
-    const lacksHashes = this.#content?.hashes?.lacksLayers ?? this.#content === undefined;
-    const isRead = mayRetryPlainly && (this.#content?.readerCount ?? 0) > 0;
-    const hash = v2 !== undefined && (lacksHashes || isRead) ? v2 : (v1 ?? v2);
-    return hash && swarmKeyOf(hash);
-  }
-
-  /** What to answer a peer with: one that speaks v2 of a hybrid is taken over to its v2 half (BEP 52). */
-  answerKey(asked: Handshake): SwarmKey {
-    const { v2 } = this.#hashes;
-    return asked.v2 && v2 !== undefined ? swarmKeyOf(v2) : asked.swarmKey;
+    const content = this.#content;
+    const lacksHashes = content === undefined || (content.hashes?.lacksLayers ?? false);
+    return this.identity.encryptedKey({ lacksHashes, isRead: (content?.readerCount ?? 0) > 0, mayRetryPlainly });
   }
 
   /** Takes a connection over after both handshakes; false when it is not wanted. */
@@ -349,6 +305,11 @@ export class Torrent {
     return this.#crowd.isBusy || (this.#content?.isBusy ?? false);
   }
 
+  #opened(): Content {
+    if (this.#content === undefined) throw new Conflict('the metadata is not known yet');
+    return this.#content;
+  }
+
   #nowMs(): number {
     return this.#host.shared.ports.clock.monotonicMs();
   }
@@ -381,29 +342,31 @@ export class Torrent {
   }
 
   #createContent(info: TorrentInfo, opened: OpenedStorage, pieceLayers: VerifiedLayers | undefined): Content {
-    const traffic = this.#traffic;
     return new Content({
+      ...this.#instructions.toStart(opened.selectedFiles),
       info,
-      usesV2: this.#hashes.v2 !== undefined,
+      usesV2: this.hashes.v2 !== undefined,
       pieceLayers,
-      storage: opened.storage,
-      have: opened.have,
-      mode: this.#mode,
-      choices: this.#takeChoices(opened.selectedFiles),
+      opened,
       isPaused: this.#isPaused,
-      webSeedUse: this.#options.webSeedUse ?? 'when-needed',
       host: {
         shared: this.#host.shared,
-        traffic,
+        traffic: this.#traffic,
         peers: this.#crowd.peers,
         reclaimMemory: () => this.#host.reclaimMemory(this),
-        held: (piece) => this.events.emit('verified', { piece }),
-        lost: (pieces) => this.events.emit('lost', { pieces }),
+        held: (piece) => {
+          this.#dialogue.sayHave(piece);
+          this.events.emit('verified', { piece });
+        },
+        lost: (pieces) => {
+          this.#dialogue.sayLost(pieces);
+          this.events.emit('lost', { pieces });
+        },
         checked: () => this.events.emit('checked', undefined),
         done: () => this.#onDone(),
         uploadOnlyChanged: () => this.#onUploadOnlyChanged(),
-        convict: (source) => this.#convict(source),
-        speaksV2: (peer) => this.#speaksV2(peer),
+        convict: (peer) => this.#crowd.convict(peer),
+        speaksV2: (peer) => this.identity.speaksV2(peer),
         failed: (error) => this.#fail(error),
         wake: () => this.#wake(),
       },
@@ -412,7 +375,7 @@ export class Torrent {
 
   /** The metadata told the other hash of a hybrid that was added by one of them. */
   #learn(hashes: InfoHashes): void {
-    this.#hashes = hashes;
+    this.identity.learn(hashes);
     this.#host.keysLearned(this);
   }
 
@@ -425,30 +388,16 @@ export class Torrent {
     }
   }
 
-  /** The two ends agreed on the v2 hash: incoming connections were answered with it, outgoing ones answered with it. */
-  #speaksV2({ handshake, isOutgoing }: Peer): boolean {
-    const { v1 } = this.#hashes;
-    return v1 === undefined || handshake.swarmKey !== swarmKeyOf(v1) || (handshake.v2 && !isOutgoing);
-  }
-
   #onDone(): void {
     if (this.#isStopped) return;
     this.events.emit('done', undefined);
     this.#crowd.partFromRedundant();
   }
 
-  /** A seed shows by its pieces that it wants nothing; one that has all it selected must say it (BEP 21). */
   #onUploadOnlyChanged(): void {
     if (this.#content?.isUploadOnly === true) this.#crowd.partFromRedundant();
     else this.#crowd.seekPeers();
-    if (!this.isComplete) for (const peer of this.#crowd.peers) this.#dialogue.sayExtensions(peer);
-  }
-
-  /** A file selected by name goes before what a magnet says. */
-  #takeChoices(selectedFiles: readonly FileRange[] | undefined): readonly FileChoice[] {
-    const choices = selectedFiles?.length ? onlyFiles(selectedFiles) : this.#choices;
-    this.#choices = [];
-    return choices;
+    this.#dialogue.sayUploadOnly();
   }
 
   #setPaused(isPaused: boolean): void {
@@ -458,15 +407,6 @@ export class Torrent {
     this.#content?.setPaused(isPaused);
   }
 
-  /** The source sent wrong bytes. */
-  #convict(source: BlockSource): void {
-    if (source instanceof Peer) this.#crowd.convict(source);
-    else if (source instanceof WebSeed) {
-      source.ban();
-      this.#host.shared.ports.log.warn('webseed.banned', { source: source.source.label });
-    }
-  }
-
   #emitPeer(peer: Peer, change: 'connected' | 'gone'): void {
     this.events.emit('peer', { peer: describePeer(peer, this.#nowMs()), change });
   }
@@ -474,19 +414,18 @@ export class Torrent {
   #fail(error: unknown): void {
     if (this.#isStopped) return;
     const reported = error instanceof Error ? error : new StorageFailed('storage failed', {}, { cause: error });
-    this.#error = reported;
     this.#host.shared.ports.log.error('torrent.failed', {
       infoHash: this.hashes.v1 ?? this.hashes.v2,
       error: reported,
     });
-    this.#waiters.wakeAll();
+    this.#metadata.settled(reported);
     this.events.emit('error', reported);
   }
 
   async #stop(): Promise<void> {
     this.#isStopped = true;
     this.#crowd.close();
-    this.#waiters.wakeAll();
+    this.#metadata.settled();
     await this.#content?.stop();
     await this.#content?.store.storage.close();
     this.events.removeAll();

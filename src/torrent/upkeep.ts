@@ -3,7 +3,7 @@
  * a piece that waits to be looked at is neither fetched nor, unless it was held before, offered; one recheck runs at a
  * time; what is read and hashed at once is bounded by the engine's hash jobs and its piece memory.
  */
-import { Conflict, StorageFailed, throwIfAborted } from '../base/errors.ts';
+import { Cancelled, Conflict, StorageFailed, throwIfAborted } from '../base/errors.ts';
 import type { Clock } from '../base/clock.ts';
 import { sleep } from '../base/tasks.ts';
 import { MIB } from '../base/units.ts';
@@ -44,12 +44,16 @@ export interface UpkeepParts {
   lost(pieces: readonly number[]): void;
   /** The piece was looked at, or waits for it: it may be fetched now, or no longer. */
   changed(piece: number): void;
+  /** Every piece was looked at. */
+  checked(): void;
 }
 
 export class Upkeep {
   readonly #parts: UpkeepParts;
   /** Pieces being looked at now. */
   readonly #taken = new Set<number>();
+  readonly #stopping = new AbortController();
+  #recheck: Promise<void> | undefined;
   #cursor = 0;
   #checkedPieces = 0;
 
@@ -67,10 +71,37 @@ export class Upkeep {
   }
 
   /**
-   * From now on every piece that is not on its way in waits to be looked at, which `run` does.
-   * @throws Conflict while another recheck runs
+   * Reads back and hashes everything; resolves when each piece counts as what it is.
+   * @throws Conflict while another recheck runs, Cancelled when aborted or stopped, HashMismatch where the halves of a
+   * hybrid disagree
    */
-  begin(): void {
+  async recheck({ signal, onProgress }: RecheckOptions): Promise<void> {
+    const { signal: stopped } = this.#stopping;
+    this.#begin();
+    this.#recheck = this.#run(signal === undefined ? stopped : AbortSignal.any([signal, stopped]), onProgress);
+    await this.#recheck;
+    this.#parts.checked();
+  }
+
+  /** Ends a recheck; resolves when nothing of it runs any more. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Cancelled('the torrent was stopped'));
+    await Promise.allSettled([this.#recheck]);
+  }
+
+  /** Gives up pieces of [first, last] that are held and satisfy `isFree`; resolves when nobody reads them any more. */
+  async drop(first: number, last: number, isFree: (piece: number) => boolean): Promise<readonly number[]> {
+    const { store } = this.#parts;
+    const dropped: number[] = [];
+    store.have.forEachSet((piece) => void (isFree(piece) && dropped.push(piece)), first, last + 1);
+    for (const piece of dropped) store.have.clear(piece);
+    if (dropped.length > 0) this.#parts.lost(dropped);
+    await store.readsSettled();
+    return dropped;
+  }
+
+  /** From now on every piece that is not on its way in waits to be looked at. */
+  #begin(): void {
     const { store } = this.#parts;
     if (store.unchecked !== undefined) throw new Conflict('the torrent is being checked already');
     const unchecked = Bitfield.full(store.geometry.pieceCount);
@@ -81,10 +112,10 @@ export class Upkeep {
     store.have.forEachMissing((piece) => this.#parts.changed(piece));
   }
 
-  /** Looks at every piece that waits. @throws Cancelled when aborted, HashMismatch where the halves of a hybrid disagree */
-  async run({ signal, onProgress }: RecheckOptions): Promise<void> {
+  /** Looks at every piece that waits. */
+  async #run(signal: AbortSignal, onProgress: RecheckOptions['onProgress']): Promise<void> {
     const stop = new AbortController();
-    const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+    const either = AbortSignal.any([signal, stop.signal]);
     const work = async (): Promise<void> => {
       try {
         await this.#checkNext(either, onProgress);
@@ -97,17 +128,6 @@ export class Upkeep {
     this.#end();
     // The first failure stopped the others; what they threw tells only of that.
     if (stop.signal.aborted) throw stop.signal.reason;
-  }
-
-  /** Gives up pieces of [first, last] that are held and satisfy `isFree`; resolves when nobody reads them any more. */
-  async drop(first: number, last: number, isFree: (piece: number) => boolean): Promise<readonly number[]> {
-    const { store } = this.#parts;
-    const dropped: number[] = [];
-    store.have.forEachSet((piece) => void (isFree(piece) && dropped.push(piece)), first, last + 1);
-    for (const piece of dropped) store.have.clear(piece);
-    if (dropped.length > 0) this.#parts.lost(dropped);
-    await store.readsSettled();
-    return dropped;
   }
 
   async #checkNext(signal: AbortSignal, onProgress: RecheckOptions['onProgress']): Promise<void> {

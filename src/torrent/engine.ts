@@ -24,8 +24,9 @@ import { TokenBucket } from './rate.ts';
 import { DEFAULT_LIMITS, type AddressFilter, type DhtLink, type EngineLimits, type Shared } from './shared.ts';
 import type { RateLimits } from './traffic.ts';
 import { UploadSlots } from './upload-slots.ts';
-import { Torrent } from './torrent.ts';
-import type { OpenedStorage, TorrentHost, TorrentOptions } from './torrent-types.ts';
+import type { Torrent } from './torrent.ts';
+import type { OpenedStorage, TorrentOptions, TransferHost } from './torrent-types.ts';
+import { Transfer } from './transfer.ts';
 
 const TICK_MS = 100;
 /** A quiet address may open so many seconds' worth of connections at once. */
@@ -73,13 +74,13 @@ export interface AddByHashOptions extends TorrentOptions {
 export class Engine {
   readonly #options: EngineOptions;
   readonly #shared: Shared;
-  readonly #host: TorrentHost<Torrent>;
-  readonly #torrents = new Map<SwarmKey, Torrent>();
-  readonly #active = new Set<Torrent>();
+  readonly #host: TransferHost<Transfer>;
+  readonly #transfers = new Map<SwarmKey, Transfer>();
+  readonly #active = new Set<Transfer>();
   readonly #greetings: Greetings;
   readonly #tasks: TaskGroup;
   readonly #knocks: AddressRate;
-  readonly #openers = new WeakMap<Torrent, AddByHashOptions['openStorage']>();
+  readonly #openers = new WeakMap<Transfer, AddByHashOptions['openStorage']>();
   #dialling = 0;
   #connected = 0;
   #sourceId = 0;
@@ -122,7 +123,7 @@ export class Engine {
   }
 
   get torrents(): readonly Torrent[] {
-    return [...new Set(this.#torrents.values())];
+    return this.#running().map(({ torrent }) => torrent);
   }
 
   /** Open connections, handshakes under way included. */
@@ -137,26 +138,26 @@ export class Engine {
 
   /** A running torrent. */
   get(key: SwarmKey): Torrent | undefined {
-    return this.#torrents.get(key);
+    return this.#transfers.get(key)?.torrent;
   }
 
   /** Adds a torrent whose metadata is known. @throws Conflict when it is running already or cannot be served. */
   add(options: AddOptions): Torrent {
-    const torrent = this.#register(options);
+    const transfer = this.#register(options);
     try {
-      torrent.openContent(options.info, options, options.pieceLayers);
+      transfer.openContent(options.info, options, options.pieceLayers);
     } catch (error) {
-      this.#forget(torrent);
+      this.#forget(transfer);
       throw error;
     }
-    return torrent;
+    return transfer.torrent;
   }
 
   /** Adds a torrent by its hashes alone; peers deliver the metadata (BEP 9). @throws Conflict when it is running already. */
   addByHash(options: AddByHashOptions): Torrent {
-    const torrent = this.#register(options);
-    this.#openers.set(torrent, options.openStorage);
-    return torrent;
+    const transfer = this.#register(options);
+    this.#openers.set(transfer, options.openStorage);
+    return transfer.torrent;
   }
 
   /** Takes an incoming connection; which torrent it wants is in its handshake. */
@@ -183,7 +184,7 @@ export class Engine {
       pieceBufferBytes: this.#shared.pieceBuffers.lentBytes,
       serveBufferBytes: this.#shared.serveBuffers.lentBytes,
       hashJobs: this.#shared.hashJobs.running,
-      torrents: this.torrents.map((torrent) => torrent.inspect()),
+      torrents: this.#running().map((transfer) => transfer.inspect()),
     };
   }
 
@@ -192,7 +193,7 @@ export class Engine {
     this.#isStopped = true;
     this.#cancelTick?.();
     this.#greetings.close();
-    await Promise.all(this.torrents.map((torrent) => torrent.stop()));
+    await Promise.all(this.#running().map((transfer) => transfer.stop()));
     await this.#tasks.stop();
     this.#shared.pieceBuffers.trim();
     this.#shared.serveBuffers.trim();
@@ -208,34 +209,34 @@ export class Engine {
     return this.#shared.ports.clock.monotonicMs();
   }
 
-  #createHost(): TorrentHost<Torrent> {
+  #createHost(): TransferHost<Transfer> {
     return {
       shared: this.#shared,
-      activate: (torrent) => {
-        this.#active.add(torrent);
+      activate: (transfer) => {
+        this.#active.add(transfer);
         this.#scheduleTick();
       },
-      dial: (torrent, address) => this.#dial(torrent, address),
-      greet: (torrent, socket, isOutgoing) => this.#greetings.greet(socket, { torrent, isOutgoing }),
-      reclaimMemory: (forTorrent) => {
-        for (const torrent of this.#active) if (torrent !== forTorrent && torrent.giveUpMemory()) return true;
+      dial: (transfer, address) => this.#dial(transfer, address),
+      greet: (transfer, socket, isOutgoing) => this.#greetings.greet(socket, { transfer, isOutgoing }),
+      reclaimMemory: (forTransfer) => {
+        for (const transfer of this.#active) if (transfer !== forTransfer && transfer.giveUpMemory()) return true;
         return false;
       },
       connectionsChanged: (by) => (this.#connected += by),
       hasRoom: () => this.connectionCount < this.#shared.limits.maxConnections,
       makeRoom: () => {
-        for (const torrent of this.#active) if (torrent.giveUpPeer()) return true;
+        for (const transfer of this.#active) if (transfer.crowd.giveUpPeer()) return true;
         return false;
       },
-      keysLearned: (torrent) => {
-        for (const key of torrent.keys) if (!this.#torrents.has(key)) this.#enlist(key, torrent);
+      keysLearned: (transfer) => {
+        for (const key of transfer.identity.keys) if (!this.#transfers.has(key)) this.#enlist(key, transfer);
       },
-      openStorage: async (torrent, info) => {
-        const open = this.#openers.get(torrent);
+      openStorage: async (transfer, info) => {
+        const open = this.#openers.get(transfer);
         if (open === undefined) throw new Conflict('the torrent has its storage already');
         return open(info);
       },
-      stopped: (torrent) => this.#forget(torrent),
+      stopped: (transfer) => this.#forget(transfer),
     };
   }
 
@@ -247,36 +248,46 @@ export class Engine {
       shared: this.#shared,
       encryption,
       tasks: this.#tasks,
-      find: (key) => this.#torrents.get(key),
-      wake,
+      find: (key) => this.#transfers.get(key),
+      wake: wake && (async (key, remote) => this.#transferOf(await wake(key, remote))),
       resolveObfuscated,
-      redial: (torrent, address) => this.#redial(torrent, address),
+      redial: (transfer, address) => this.#redial(transfer, address),
       began: () => this.#scheduleTick(),
     });
   }
 
-  #register(options: TorrentOptions): Torrent {
+  #running(): Transfer[] {
+    return [...new Set(this.#transfers.values())];
+  }
+
+  #transferOf(torrent: Torrent | undefined): Transfer | undefined {
+    const [key] = torrent?.keys ?? [];
+    const transfer = key && this.#transfers.get(key);
+    return transfer?.torrent === torrent ? transfer : undefined;
+  }
+
+  #register(options: TorrentOptions): Transfer {
     if (this.#isStopped) throw new Cancelled('the engine is stopped');
-    const torrent = new Torrent(this.#host, options);
-    const { keys } = torrent;
+    const transfer = new Transfer(this.#host, options);
+    const { keys } = transfer.identity;
     if (keys.length === 0) throw new InvalidInput('a torrent needs an info hash');
     for (const key of keys)
-      if (this.#torrents.has(key)) throw new Conflict('the torrent is running already', { infoHash: key });
-    for (const key of keys) this.#enlist(key, torrent);
-    return torrent;
+      if (this.#transfers.has(key)) throw new Conflict('the torrent is running already', { infoHash: key });
+    for (const key of keys) this.#enlist(key, transfer);
+    return transfer;
   }
 
   /** From now on connections find the torrent under this key. */
-  #enlist(key: SwarmKey, torrent: Torrent): void {
-    this.#torrents.set(key, torrent);
+  #enlist(key: SwarmKey, transfer: Transfer): void {
+    this.#transfers.set(key, transfer);
     this.#greetings.addKey(key);
   }
 
-  #forget(torrent: Torrent): void {
-    this.#active.delete(torrent);
-    for (const key of torrent.keys) {
-      if (this.#torrents.get(key) !== torrent) continue;
-      this.#torrents.delete(key);
+  #forget(transfer: Transfer): void {
+    this.#active.delete(transfer);
+    for (const key of transfer.identity.keys) {
+      if (this.#transfers.get(key) !== transfer) continue;
+      this.#transfers.delete(key);
       this.#greetings.removeKey(key);
     }
   }
@@ -288,27 +299,27 @@ export class Engine {
     return this.connectionCount + this.#dialling < this.#shared.limits.maxConnections;
   }
 
-  #dial(torrent: Torrent, address: PeerAddress): boolean {
+  #dial(transfer: Transfer, address: PeerAddress): boolean {
     const { dialers } = this.#shared.ports;
     if (this.#isStopped || dialers.length === 0 || this.#dialling >= this.#shared.limits.maxHalfOpen) return false;
     if (!this.#mayOpen()) return false;
-    this.#open({ torrent, dialled: address, isOutgoing: true });
+    this.#open({ transfer, dialled: address, isOutgoing: true });
     return true;
   }
 
   /** At once and beyond the cap: it takes the place of the attempt that just ended. */
-  #redial(torrent: Torrent, address: PeerAddress): void {
-    if (this.#isStopped) torrent.dialEnded(address);
-    else this.#open({ torrent, dialled: address, isOutgoing: true, isPlainRetry: true });
+  #redial(transfer: Transfer, address: PeerAddress): void {
+    if (this.#isStopped) transfer.crowd.dialEnded(address);
+    else this.#open({ transfer, dialled: address, isOutgoing: true, isPlainRetry: true });
   }
 
   #open(origin: DialOrigin): void {
-    const { torrent, dialled } = origin;
+    const { transfer, dialled } = origin;
     this.#dialling++;
     this.#tasks.run('engine.dial', async (signal) => {
       const socket = await this.#openSocket(dialled, signal).finally(() => this.#dialling--);
-      if (socket === undefined) torrent.dialEnded(dialled);
-      else if (signal.aborted || torrent.isStopped) socket.close();
+      if (socket === undefined) transfer.crowd.dialEnded(dialled);
+      else if (signal.aborted || transfer.isStopped) socket.close();
       else this.#greetings.greet(socket, origin);
     });
   }
@@ -345,7 +356,7 @@ export class Engine {
   #tick(): void {
     const nowMs = this.#nowMs();
     this.#greetings.tick(nowMs);
-    for (const torrent of this.#active) if (!torrent.tick(nowMs)) this.#active.delete(torrent);
+    for (const transfer of this.#active) if (!transfer.tick(nowMs)) this.#active.delete(transfer);
     if (this.#active.size > 0 || this.#greetings.size > 0) this.#scheduleTick();
   }
 }

@@ -23,7 +23,7 @@ import {
 import { addressKey } from './peer-exchange.ts';
 import type { PeerAddress, PeerSocket } from './ports.ts';
 import type { Shared } from './shared.ts';
-import type { Torrent } from './torrent.ts';
+import type { Transfer } from './transfer.ts';
 
 const HANDSHAKE_TIMEOUT_MS = 10 * SECOND_MS;
 /** Addresses remembered to want a plain handshake; the oldest goes when there are more. */
@@ -38,7 +38,7 @@ const NUDGE_AFTER_MS = 2 * SECOND_MS;
 /** Where a connection comes from. */
 export interface Origin {
   /** Known for connections we opened or were handed for one torrent. */
-  readonly torrent?: Torrent;
+  readonly transfer?: Transfer;
   /** The address to report on when it comes to nothing. */
   readonly dialled?: PeerAddress;
   readonly isOutgoing: boolean;
@@ -47,7 +47,7 @@ export interface Origin {
 }
 
 /** A connection we opened to an address of a torrent. */
-export type DialOrigin = Origin & Required<Pick<Origin, 'torrent' | 'dialled'>>;
+export type DialOrigin = Origin & Required<Pick<Origin, 'transfer' | 'dialled'>>;
 
 /** A connection that has not finished its handshakes. */
 interface Greeting extends Origin {
@@ -64,13 +64,13 @@ export interface GreetingsOptions {
   readonly shared: Shared;
   readonly encryption: EncryptionPolicy;
   readonly tasks: TaskGroup;
-  find(key: SwarmKey): Torrent | undefined;
+  find(key: SwarmKey): Transfer | undefined;
   /** Starts a torrent that does not run; undefined where none can be. */
-  readonly wake: EngineOptions['wake'] | undefined;
+  readonly wake: ((key: SwarmKey, remote: PeerAddress | undefined) => Promise<Transfer | undefined>) | undefined;
   /** The key of a swarm that does not run by H('req2'‖key). */
   readonly resolveObfuscated: EngineOptions['resolveObfuscated'] | undefined;
   /** Opens another connection to the address, once more, for a plain handshake. */
-  redial(torrent: Torrent, address: PeerAddress): void;
+  redial(transfer: Transfer, address: PeerAddress): void;
   /** Ticks are needed from now on. */
   began(): void;
 }
@@ -96,7 +96,7 @@ export class Greetings {
   /** Connections whose torrent is not known yet. */
   get incomingCount(): number {
     let count = 0;
-    for (const greeting of this.#greetings) if (greeting.torrent === undefined) count++;
+    for (const greeting of this.#greetings) if (greeting.transfer === undefined) count++;
     return count;
   }
 
@@ -122,8 +122,8 @@ export class Greetings {
     this.#greetings.add(greeting);
     const crypto = canBeEncrypted(socket) ? this.#crypto : undefined;
     if (crypto === undefined) this.#greetPlainly(greeting, socket);
-    else if (greeting.torrent === undefined) this.#openIncoming(greeting, socket, crypto);
-    else this.#openFor(greeting, greeting.torrent, socket, crypto);
+    else if (greeting.transfer === undefined) this.#openIncoming(greeting, socket, crypto);
+    else this.#openFor(greeting, greeting.transfer, socket, crypto);
     this.#options.began();
   }
 
@@ -177,9 +177,9 @@ export class Greetings {
   }
 
   /** A connection that was opened for one torrent, or handed to it. */
-  #openFor(greeting: Greeting, torrent: Torrent, socket: PeerSocket, crypto: MseCrypto): void {
+  #openFor(greeting: Greeting, transfer: Transfer, socket: PeerSocket, crypto: MseCrypto): void {
     const requiresEncryption = this.#options.encryption === 'require';
-    const swarmKey = torrent.encryptedKey(!requiresEncryption);
+    const swarmKey = transfer.encryptedKey(!requiresEncryption);
     if (requiresEncryption && !greeting.isOutgoing) this.#openIncoming(greeting, socket, crypto);
     else if (swarmKey !== undefined && (requiresEncryption || this.#mayTryEncryption(greeting))) {
       greeting.isTryingEncryption = true;
@@ -189,7 +189,7 @@ export class Greetings {
           crypto,
           requiresEncryption,
           swarmKey,
-          initialPayload: this.#handshakeFor(swarmKey, torrent.identity.isHybrid),
+          initialPayload: this.#handshakeFor(swarmKey, transfer.identity.isHybrid),
         },
         this.#openingListener(greeting),
       );
@@ -229,9 +229,9 @@ export class Greetings {
       closed: () => this.#onClosed(greeting),
     });
     greeting.stage = connection;
-    const [swarmKey] = greeting.torrent?.keys ?? [];
+    const [swarmKey] = greeting.transfer?.identity.keys ?? [];
     if (swarmKey !== undefined && !isOurHandshakeSent)
-      connection.send(this.#handshakeFor(swarmKey, greeting.torrent?.identity.isHybrid));
+      connection.send(this.#handshakeFor(swarmKey, greeting.transfer?.identity.isHybrid));
     connection.start(early);
   }
 
@@ -248,14 +248,15 @@ export class Greetings {
   }
 
   #onHandshake(greeting: Greeting, connection: Connection, handshake: Handshake): void {
-    const { torrent, dialled, swarmKey } = greeting;
+    const { transfer, dialled, swarmKey } = greeting;
     if (equalBytes(handshake.peerId, this.#options.shared.peerId)) {
       // The accepting end answers, so that the dialling end sees whom it reached.
-      if (torrent === undefined) connection.send(this.#handshakeFor(handshake.swarmKey));
-      else if (dialled !== undefined) torrent.forgetAddress(dialled);
+      if (transfer === undefined) connection.send(this.#handshakeFor(handshake.swarmKey));
+      else if (dialled !== undefined) transfer.crowd.forgetAddress(dialled);
       connection.close(new ProtocolError('connected to ourselves'));
-    } else if (torrent !== undefined) {
-      if (torrent.keys.includes(handshake.swarmKey)) this.#handOver(greeting, connection, torrent, handshake);
+    } else if (transfer !== undefined) {
+      if (transfer.identity.keys.includes(handshake.swarmKey))
+        this.#handOver(greeting, connection, transfer, handshake);
       else connection.close(new ProtocolError('the peer answered for another torrent'));
     } else if (swarmKey !== undefined && swarmKey !== handshake.swarmKey)
       connection.close(new ProtocolError('two handshakes for two torrents'));
@@ -264,9 +265,9 @@ export class Greetings {
 
   /** An incoming connection said which torrent it wants. */
   #receive(greeting: Greeting, connection: Connection, handshake: Handshake): void {
-    const torrent = this.#options.find(handshake.swarmKey);
+    const transfer = this.#options.find(handshake.swarmKey);
     const { wake } = this.#options;
-    if (torrent !== undefined) this.#answer(greeting, connection, torrent, handshake);
+    if (transfer !== undefined) this.#answer(greeting, connection, transfer, handshake);
     else if (wake === undefined) connection.close(new NotFound('no such torrent'));
     else
       this.#options.tasks.run('engine.wake', async () => {
@@ -281,31 +282,31 @@ export class Greetings {
       });
   }
 
-  #answer(greeting: Greeting, connection: Connection, torrent: Torrent, handshake: Handshake): void {
-    connection.send(this.#handshakeFor(torrent.identity.answerKey(handshake), torrent.identity.isHybrid));
-    this.#handOver(greeting, connection, torrent, handshake);
+  #answer(greeting: Greeting, connection: Connection, transfer: Transfer, handshake: Handshake): void {
+    connection.send(this.#handshakeFor(transfer.identity.answerKey(handshake), transfer.identity.isHybrid));
+    this.#handOver(greeting, connection, transfer, handshake);
     if (connection.transport !== 'utp' || connection.isClosed) return;
     const dueAtMs = this.#options.shared.ports.clock.monotonicMs() + NUDGE_AFTER_MS;
     this.#nudges.push({ connection, dueAtMs });
   }
 
-  #handOver(greeting: Greeting, connection: Connection, torrent: Torrent, handshake: Handshake): void {
+  #handOver(greeting: Greeting, connection: Connection, transfer: Transfer, handshake: Handshake): void {
     this.#greetings.delete(greeting);
     const { dialled, isOutgoing, isPlainRetry } = greeting;
     if (dialled !== undefined && isPlainRetry === true) this.#rememberPlain(dialled);
-    const isAdopted = torrent.adopt(connection, handshake, isOutgoing);
-    if (!isAdopted && dialled !== undefined) torrent.dialEnded(dialled);
+    const isAdopted = transfer.crowd.adopt(connection, handshake, isOutgoing);
+    if (!isAdopted && dialled !== undefined) transfer.crowd.dialEnded(dialled);
   }
 
   #onClosed(greeting: Greeting): void {
     if (!this.#greetings.delete(greeting)) return;
-    const { torrent, dialled, isTryingEncryption } = greeting;
-    if (torrent === undefined || dialled === undefined) return;
+    const { transfer, dialled, isTryingEncryption } = greeting;
+    if (transfer === undefined || dialled === undefined) return;
     const mayBePlain = this.#options.encryption === 'prefer';
-    if (isTryingEncryption && mayBePlain && !torrent.isStopped) this.#options.redial(torrent, dialled);
+    if (isTryingEncryption && mayBePlain && !transfer.isStopped) this.#options.redial(transfer, dialled);
     else {
       this.#plainAddresses.delete(addressKey(dialled));
-      torrent.dialEnded(dialled);
+      transfer.crowd.dialEnded(dialled);
     }
   }
 

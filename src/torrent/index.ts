@@ -26,7 +26,7 @@
  * `suspicion` (whose bytes were wrong); `metadata`; `instructions` and `wishes` (what is fetched unread: mode, files,
  * pause) with `completion`; `upkeep` (rechecks, letting pieces go); `content-hashes` (v2: `hash-trees`, `hash-fetch`,
  * `hash-server`, `leaf-checks`), which `verified-pieces` joins to the pieces; `identity` (v1, v2 or both); `dialogue`,
- * `content` and `torrent` join them; `engine` owns torrents, dialling, caps and the one timer.
+ * `content` and `transfer` join them; `torrent` is what users get of it; `engine` owns torrents, dialling, caps and the one timer.
  */
 export { Engine, type AddByHashOptions, type AddOptions, type EngineOptions } from './engine.ts';
 export { Torrent } from './torrent.ts';

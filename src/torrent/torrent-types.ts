@@ -50,25 +50,27 @@ export interface TorrentEvents {
   error: Error;
 }
 
-/** What a torrent needs of its engine. */
-/** @typeParam Torrent the torrent's own class, which this file does not import. */
-export interface TorrentHost<Torrent> {
+/**
+ * What a torrent needs of its engine.
+ * @typeParam Transfer the torrent at work, whose class this file does not import.
+ */
+export interface TransferHost<Transfer> {
   readonly shared: Shared;
   /** Ticks are needed from now on. */
-  activate(torrent: Torrent): void;
-  /** Opens a connection to the address; failures come back through `dialEnded`. False when too many are being opened. */
-  dial(torrent: Torrent, address: PeerAddress): boolean;
+  activate(transfer: Transfer): void;
+  /** Opens a connection to the address; failures come back through `crowd.dialEnded`. False when too many are being opened. */
+  dial(transfer: Transfer, address: PeerAddress): boolean;
   /** Takes over a socket that is open already. */
-  greet(torrent: Torrent, socket: PeerSocket, isOutgoing: boolean): void;
+  greet(transfer: Transfer, socket: PeerSocket, isOutgoing: boolean): void;
   /** Makes another torrent give up piece memory. */
-  reclaimMemory(forTorrent: Torrent): boolean;
+  reclaimMemory(forTransfer: Transfer): boolean;
   connectionsChanged(by: 1 | -1): void;
   /** Whether one more connection fits the global cap. */
   hasRoom(): boolean;
   /** Makes some torrent part from a peer of no use; false when there is none. */
   makeRoom(): boolean;
   /** The metadata showed further hashes of the torrent: it is found under them, too. */
-  keysLearned(torrent: Torrent): void;
-  openStorage(torrent: Torrent, info: TorrentInfo): Promise<OpenedStorage>;
-  stopped(torrent: Torrent): void;
+  keysLearned(transfer: Transfer): void;
+  openStorage(transfer: Transfer, info: TorrentInfo): Promise<OpenedStorage>;
+  stopped(transfer: Transfer): void;
 }

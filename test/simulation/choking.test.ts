@@ -1,21 +1,15 @@
 /** Tit for tat among real connections: who is served while we leech and while we seed, and which pieces come first. */
 import { expect, test } from 'vitest';
-import { swarmKeyOf, type SwarmKey } from '../../src/base/ids.ts';
 import { KIB, SECOND_MS } from '../../src/base/units.ts';
 import { Bitfield } from '../../src/codec/bitfield.ts';
 import { encodeBitfield } from '../../src/codec/wire-encode.ts';
 import type { OpenedStorage } from '../../src/torrent/index.ts';
 import { ScriptedPeer } from '../support/scripted-peer.ts';
-import { makeTorrent, MemoryStorage, Swarm, type Node, type TestTorrent } from '../support/swarm.ts';
+import { keyOf, makeTorrent, MemoryStorage, Swarm, type Node, type TestTorrent } from '../support/swarm.ts';
 
 const PIECE = 32 * KIB;
 const PIECES = 512;
 const ROUND_MS = 10 * SECOND_MS;
-
-function keyOf(source: TestTorrent): SwarmKey {
-  const [key] = Object.values(source.hashes);
-  return swarmKeyOf(key);
-}
 
 async function world(have: OpenedStorage['have'], uploadBytesPerSecond: number) {
   const swarm = new Swarm(3);

@@ -1,41 +1,27 @@
-/** Meeting peers: waking torrents, peer exchange, crossing connections, limits, and thousands of idle torrents. */
+/** Meeting peers: waking torrents, peer exchange, crossing connections, choking, and thousands of idle torrents. */
 import { expect, test } from 'vitest';
 import { equalBytes } from '../../src/base/bytes.ts';
-import { swarmKeyOf, type SwarmKey } from '../../src/base/ids.ts';
+import type { SwarmKey } from '../../src/base/ids.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
 import { Bitfield } from '../../src/codec/bitfield.ts';
 import { decodePexMessage, encodePexMessage } from '../../src/codec/extension.ts';
 import { encodeBitfield, encodeExtended, encodePort } from '../../src/codec/wire-encode.ts';
-import { Engine, type Torrent, type TorrentOptions } from '../../src/torrent/index.ts';
+import { Engine } from '../../src/torrent/index.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { ScriptedPeer } from '../support/scripted-peer.ts';
 import {
   instantHasher,
+  keyOf,
+  leechOn,
   makeTorrent,
   MemoryStorage,
   PEER_PORT,
+  seedOn,
   Swarm,
   type Node,
-  type TestTorrent,
 } from '../support/swarm.ts';
 
 const PIECE = 64 * KIB;
-
-function keyOf(source: TestTorrent): SwarmKey {
-  const { v1 } = source.hashes;
-  if (v1 === undefined) throw new Error('a v1 torrent');
-  return swarmKeyOf(v1);
-}
-
-function seedOn(node: Node, source: TestTorrent, options: Partial<TorrentOptions> = {}): Torrent {
-  const storage = new MemoryStorage(source.bytes);
-  return node.engine.add({ ...source.hashes, info: source.info, storage, have: 'all', ...options });
-}
-
-function leechOn(node: Node, source: TestTorrent, options: Partial<TorrentOptions> = {}): Torrent {
-  const storage = new MemoryStorage(new Uint8Array(source.bytes.length));
-  return node.engine.add({ ...source.hashes, info: source.info, storage, have: 'none', ...options });
-}
 
 test('a handshake wakes a sleeping torrent, and what the peer sent ahead is not lost', async () => {
   const swarm = new Swarm();
@@ -189,113 +175,6 @@ test('a browser met over WebRTC is never named to others', async () => {
     message.type === 'extended' && message.extensionId === 7 ? [decodePexMessage(message.payload)] : [],
   );
   expect(pex?.added.map(({ address }) => address.host)).toEqual(['10.0.0.4']);
-});
-
-test.each(['torrent', 'engine'] as const)('an upload limit of the %s holds within ten percent', async (where) => {
-  const swarm = new Swarm();
-  const source = await makeTorrent(4 * MIB, PIECE);
-  const seed = swarm.addNode({ latencyMs: 5 });
-  const seeded = seedOn(seed, source);
-  (where === 'torrent' ? seeded : seed.engine).setLimits({ uploadBytesPerSecond: 256 * KIB });
-  const leeches = Array.from({ length: 3 }, () => leechOn(swarm.addNode({ latencyMs: 5 }), source, { mode: 'all' }));
-  for (const torrent of leeches) torrent.addPeers([seed.address]);
-  await swarm.clock.advanceAsync(10_000);
-  const rate = seeded.stats().uploadedBytes / 10;
-  expect(rate).toBeGreaterThan(0.85 * 256 * KIB);
-  expect(rate).toBeLessThan(1.1 * 256 * KIB);
-  const shares = leeches.map((torrent) => torrent.stats().bytesFromPeers);
-  expect(Math.min(...shares)).toBeGreaterThan(0.5 * Math.max(...shares));
-});
-
-test.each(['torrent', 'engine'] as const)('a download limit of the %s holds within ten percent', async (where) => {
-  const swarm = new Swarm();
-  const source = await makeTorrent(8 * MIB, PIECE);
-  const seeds = Array.from({ length: 3 }, () => swarm.addNode({ latencyMs: 5 }));
-  for (const seed of seeds) seedOn(seed, source);
-  const leech = swarm.addNode({ latencyMs: 5 });
-  const torrent = leechOn(leech, source);
-  (where === 'torrent' ? torrent : leech.engine).setLimits({ downloadBytesPerSecond: 512 * KIB });
-  torrent.addPeers(seeds.map(({ address }) => address));
-  await swarm.clock.advanceAsync(10_000);
-  const rate = torrent.stats().bytesFromPeers / 10;
-  expect(rate).toBeGreaterThan(0.85 * 512 * KIB);
-  expect(rate).toBeLessThan(1.1 * 512 * KIB);
-});
-
-test('an upload limit of 0 serves nobody, and says so by choking', async () => {
-  const swarm = new Swarm();
-  const source = await makeTorrent(MIB, PIECE);
-  const seed = swarm.addNode({ latencyMs: 5 });
-  const torrent = seedOn(seed, source, { uploadBytesPerSecond: 0 });
-  const leech = leechOn(swarm.addNode({ latencyMs: 5 }), source);
-  leech.addPeers([seed.address]);
-  await swarm.clock.advanceAsync(30_000);
-  expect(torrent.stats()).toMatchObject({ peers: 1, uploadedBytes: 0 });
-  expect(torrent.peers()[0]?.weUnchoke).toBe(false);
-  torrent.setLimits({ uploadBytesPerSecond: Number.POSITIVE_INFINITY });
-  await swarm.until(() => leech.isComplete, 15_000);
-});
-
-test('memory for pieces on their way stays within the budget', async () => {
-  const swarm = new Swarm();
-  const source = await makeTorrent(32 * MIB, MIB);
-  const seeds = Array.from({ length: 6 }, () => swarm.addNode({ latencyMs: 20, uploadBytesPerSecond: 2 * MIB }));
-  for (const seed of seeds) seedOn(seed, source);
-  const leech = swarm.addNode({ latencyMs: 20 }, { limits: { pieceBufferBytes: 4 * MIB } });
-  const torrent = leechOn(leech, source);
-  torrent.addPeers(seeds.map(({ address }) => address));
-  let most = 0;
-  await swarm.until(() => {
-    most = Math.max(most, leech.engine.bufferBytes);
-    return torrent.isComplete;
-  });
-  expect(most).toBeLessThanOrEqual(4 * MIB);
-});
-
-test('when all memory is taken by pieces nobody reads, a reader still gets its bytes', async () => {
-  const swarm = new Swarm();
-  const [bulk, film] = [await makeTorrent(16 * MIB, MIB, { seed: 'bulk' }), await makeTorrent(8 * MIB, MIB)];
-  const slow = swarm.addNode({ latencyMs: 5 });
-  seedOn(slow, bulk, { uploadBytesPerSecond: 32 * KIB });
-  const fast = swarm.addNode({ latencyMs: 5 });
-  seedOn(fast, film);
-  const leech = swarm.addNode({ latencyMs: 5 }, { limits: { pieceBufferBytes: MIB } });
-  leechOn(leech, bulk).addPeers([slow.address]);
-  await swarm.clock.advanceAsync(5_000);
-  expect(leech.engine.bufferBytes).toBeGreaterThan(0);
-  const torrent = leechOn(leech, film, { mode: 'on-demand' });
-  torrent.addPeers([fast.address]);
-  let size = 0;
-  const reading = (async () => {
-    for await (const chunk of torrent.read({ start: 0, endExclusive: 4 * MIB })) size += chunk.length;
-  })();
-  await swarm.until(() => size === 4 * MIB, 10_000);
-  await reading;
-});
-
-test('memory held by a piece that nobody brings any more is given to pieces that somebody has', async () => {
-  const swarm = new Swarm();
-  const source = await makeTorrent(4 * MIB, MIB);
-  const leech = swarm.addNode({}, { limits: { pieceBufferBytes: MIB } });
-  const torrent = leechOn(leech, source);
-  const having = async (...pieces: number[]): Promise<ScriptedPeer> => {
-    const have = new Bitfield(4);
-    for (const piece of pieces) have.set(piece);
-    const peer = new ScriptedPeer(await swarm.addMachine().dial(leech.address));
-    return peer
-      .sayHello({ swarmKey: keyOf(source) })
-      .send(encodeBitfield(have))
-      .signal('unchoke');
-  };
-  const leaving = await having(0);
-  await swarm.until(() => leaving.requests.length > 0);
-  const [first] = leaving.requests;
-  if (first !== undefined) leaving.sendBlock(first, source.bytes.subarray(0, first.lengthBytes));
-  await swarm.clock.advanceAsync(100);
-  leaving.socket.close();
-  const staying = await having(1, 2, 3);
-  staying.serve(source.bytes, MIB);
-  await swarm.until(() => torrent.have.count === 3, 20_000);
 });
 
 test('the end of a download does not wait for the slowest peer', async () => {

@@ -1,20 +1,14 @@
 /** Who gets in: limits per address, and places for those who are of use. */
 import { expect, test } from 'vitest';
-import { swarmKeyOf, type SwarmKey } from '../../src/base/ids.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
 import { encodeKeepAlive } from '../../src/codec/wire-encode.ts';
 import { canonicalPriority } from '../../src/torrent/peer-priority.ts';
 import type { EngineLimits, TorrentOptions } from '../../src/torrent/index.ts';
 import type { MemoryHost } from '../support/memory-network.ts';
 import { ScriptedPeer } from '../support/scripted-peer.ts';
-import { makeTorrent, MemoryStorage, PEER_PORT, Swarm, type Node, type TestTorrent } from '../support/swarm.ts';
+import { keyOf, makeTorrent, MemoryStorage, PEER_PORT, Swarm, type Node, type TestTorrent } from '../support/swarm.ts';
 
 const PIECE = 64 * KIB;
-
-function keyOf(source: TestTorrent): SwarmKey {
-  const [key] = Object.values(source.hashes);
-  return swarmKeyOf(key);
-}
 
 async function seeding(limits: Partial<EngineLimits>, options: Partial<TorrentOptions> = {}) {
   const swarm = new Swarm();

@@ -4,9 +4,9 @@ import { concatBytes, randomBytes, utf8 } from '../../src/base/bytes.ts';
 import { MIB } from '../../src/base/units.ts';
 import { encodeHandshake } from '../../src/codec/handshake.ts';
 import { createPeerId } from '../../src/codec/peer-id.ts';
-import { makeTorrent, PEER_PORT, Swarm, type TestTorrent } from '../support/swarm.ts';
+import { keyOf, makeTorrent, PEER_PORT, Swarm, type TestTorrent } from '../support/swarm.ts';
 
-import { keyOf, leech, PIECE, seed, StrangePeer, twoEngines } from '../support/encrypted-wire.ts';
+import { leech, PIECE, seed, StrangePeer, twoEngines } from '../support/encrypted-wire.ts';
 describe('peers that do not go on', () => {
   test.each([
     { where: 'before the first byte', bytes: new Uint8Array(0) },

@@ -6,11 +6,10 @@ import { type SwarmKey } from '../../src/base/ids.ts';
 import { MIB } from '../../src/base/units.ts';
 import { obfuscatedKey } from '../../src/codec/mse.ts';
 import { Engine } from '../../src/torrent/index.ts';
-import { instantHasher, makeTorrent, MemoryStorage, PEER_PORT, Swarm } from '../support/swarm.ts';
+import { keyOf, instantHasher, makeTorrent, MemoryStorage, PEER_PORT, Swarm } from '../support/swarm.ts';
 
 import {
   crypto,
-  keyOf,
   leech,
   PIECE,
   PROTOCOL,

@@ -1,7 +1,6 @@
 /** The fast extension (BEP 6) beyond rejects: what choked peers get all the same, and what peers suggest. */
 import { expect, test } from 'vitest';
 import { equalBytes } from '../../src/base/bytes.ts';
-import { swarmKeyOf, type SwarmKey } from '../../src/base/ids.ts';
 import { KIB } from '../../src/base/units.ts';
 import { Bitfield } from '../../src/codec/bitfield.ts';
 import { encodeBitfield, encodePieceIndex } from '../../src/codec/wire-encode.ts';
@@ -9,18 +8,21 @@ import type { BlockRef } from '../../src/codec/wire.ts';
 import { allowedFastSet } from '../../src/torrent/allowed-fast.ts';
 import type { TorrentOptions } from '../../src/torrent/index.ts';
 import { ScriptedPeer } from '../support/scripted-peer.ts';
-import { instantHasher, makeTorrent, MemoryStorage, Swarm, type Node, type TestTorrent } from '../support/swarm.ts';
+import {
+  keyOf,
+  instantHasher,
+  makeTorrent,
+  MemoryStorage,
+  Swarm,
+  type Node,
+  type TestTorrent,
+} from '../support/swarm.ts';
 
 const BLOCK = 16 * KIB;
 const PIECE = 32 * KIB;
 const PIECES = 400;
 /** Four slots and an optimistic one. */
 const SLOTS = 5;
-
-function keyOf(source: TestTorrent): SwarmKey {
-  const [key] = Object.values(source.hashes);
-  return swarmKeyOf(key);
-}
 
 /** A seed whose slots are all taken; pieces that are not `held` are missing there. */
 async function crowded(options: Partial<TorrentOptions> = {}, held = Bitfield.full(PIECES)) {

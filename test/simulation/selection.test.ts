@@ -1,14 +1,13 @@
 /** What is fetched and what is not: files, priorities, modes, pauses, and what peers are told about it. */
 import { expect, test } from 'vitest';
 import { concatBytes, equalBytes } from '../../src/base/bytes.ts';
-import { swarmKeyOf, type SwarmKey } from '../../src/base/ids.ts';
 import { KIB } from '../../src/base/units.ts';
 import { Bitfield } from '../../src/codec/bitfield.ts';
 import { decodeExtendedHandshake } from '../../src/codec/extension.ts';
 import { encodeBitfield } from '../../src/codec/wire-encode.ts';
 import type { Torrent, TorrentOptions } from '../../src/torrent/index.ts';
 import { ScriptedPeer } from '../support/scripted-peer.ts';
-import { makeTorrent, MemoryStorage, Swarm, type Node, type TestTorrent } from '../support/swarm.ts';
+import { keyOf, makeTorrent, MemoryStorage, Swarm, type Node, type TestTorrent } from '../support/swarm.ts';
 
 const PIECE = 32 * KIB;
 /** Three files: pieces 0–10, 10–20 and 20–31; they share the pieces 10 and 20. */
@@ -18,11 +17,6 @@ const SIZE = LENGTHS.reduce((sum, length) => sum + length);
 
 function threeFiles(): Promise<TestTorrent> {
   return makeTorrent(SIZE, PIECE, { files: LENGTHS.map((lengthBytes) => ({ lengthBytes })) });
-}
-
-function keyOf(source: TestTorrent): SwarmKey {
-  const [key] = Object.values(source.hashes);
-  return swarmKeyOf(key);
 }
 
 async function twoNodes(options: Partial<TorrentOptions> = {}, uploadBytesPerSecond?: number) {

@@ -1,7 +1,6 @@
 /** Looking after stored bytes: rechecks, data of unknown state, and letting pieces go, while peers and readers go on. */
 import { expect, test } from 'vitest';
 import { concatBytes, equalBytes } from '../../src/base/bytes.ts';
-import { swarmKeyOf, type SwarmKey } from '../../src/base/ids.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
 import { Bitfield } from '../../src/codec/bitfield.ts';
 import { decodeDontHave } from '../../src/codec/extension.ts';
@@ -9,7 +8,7 @@ import { encodeBitfield } from '../../src/codec/wire-encode.ts';
 import type { BlockRef } from '../../src/codec/wire.ts';
 import type { RecheckProgress, Torrent, TorrentOptions } from '../../src/torrent/index.ts';
 import { ScriptedPeer } from '../support/scripted-peer.ts';
-import { makeTorrent, MemoryStorage, Swarm, type Node, type TestTorrent } from '../support/swarm.ts';
+import { keyOf, makeTorrent, MemoryStorage, Swarm, type Node, type TestTorrent } from '../support/swarm.ts';
 
 const PIECE = 64 * KIB;
 const PIECES = 16;
@@ -70,11 +69,6 @@ async function world(
   torrent.events.on('checked', () => void events.push('checked'));
   torrent.events.on('done', () => void events.push('done'));
   return { swarm, source, node, storage, torrent, lost, events };
-}
-
-function keyOf(source: TestTorrent): SwarmKey {
-  const [key] = Object.values(source.hashes);
-  return swarmKeyOf(key);
 }
 
 async function meet({ swarm, node, source }: World, lt_donthave?: number): Promise<ScriptedPeer> {

@@ -1,7 +1,6 @@
 /** The order and economy of what we say to peers, and what we make of what they say. */
 import { expect, test } from 'vitest';
 import { concatBytes, toHex } from '../../src/base/bytes.ts';
-import { swarmKeyOf, type SwarmKey } from '../../src/base/ids.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
 import { Bitfield } from '../../src/codec/bitfield.ts';
 import { decodeExtendedHandshake, encodeDontHave } from '../../src/codec/extension.ts';
@@ -10,15 +9,9 @@ import { createPeerId } from '../../src/codec/peer-id.ts';
 import { encodeBitfield, encodeExtended, encodeHashRequest, encodePieceIndex } from '../../src/codec/wire-encode.ts';
 import type { PeerSocket, PeerSocketListener } from '../../src/torrent/ports.ts';
 import { ScriptedPeer } from '../support/scripted-peer.ts';
-import { makeTorrent, MemoryStorage, PEER_PORT, Swarm, type Node, type TestTorrent } from '../support/swarm.ts';
+import { keyOf, makeTorrent, MemoryStorage, PEER_PORT, Swarm, type Node, type TestTorrent } from '../support/swarm.ts';
 
 const PIECE = 64 * KIB;
-
-function keyOf(source: TestTorrent): SwarmKey {
-  const { v1 } = source.hashes;
-  if (v1 === undefined) throw new Error('a v1 torrent');
-  return swarmKeyOf(v1);
-}
 
 async function leeching(pieceLengthBytes = PIECE, sizeBytes = MIB) {
   const swarm = new Swarm();

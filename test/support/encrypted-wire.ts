@@ -1,7 +1,7 @@
 /** Engines whose wires are tapped, and a peer that goes through the encrypted handshake as far as its test wants. */
 import { NodeMseCrypto } from '../../src/adapters/node-crypto/mse-crypto.ts';
 import { concatBytes, toHex, utf8 } from '../../src/base/bytes.ts';
-import { swarmKeyOf, type SwarmKey } from '../../src/base/ids.ts';
+import type { SwarmKey } from '../../src/base/ids.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
 import { encodeHandshake } from '../../src/codec/handshake.ts';
 import { MseInitiator, type MseStream } from '../../src/codec/mse-handshake.ts';
@@ -13,11 +13,6 @@ import { makeTorrent, MemoryStorage, PEER_PORT, Swarm, type Node, type TestTorre
 export const PIECE = 64 * KIB;
 export const crypto = new NodeMseCrypto();
 export const PROTOCOL = toHex(utf8('BitTorrent protocol'));
-
-export function keyOf({ hashes }: TestTorrent): SwarmKey {
-  if (hashes.v1 === undefined) throw new Error('a v1 torrent');
-  return swarmKeyOf(hashes.v1);
-}
 
 /** What went over one connection, from the accepting side. */
 export class Tap {

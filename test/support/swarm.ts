@@ -4,13 +4,14 @@ import { NodeMseCrypto } from '../../src/adapters/node-crypto/mse-crypto.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { StorageFailed } from '../../src/base/errors.ts';
 import { concatBytes } from '../../src/base/bytes.ts';
+import { swarmKeyOf, type SwarmKey } from '../../src/base/ids.ts';
 import { encodeBencode, type BencodeInput } from '../../src/codec/bencode.ts';
 import { infoHashesOf, type InfoHashes } from '../../src/codec/metainfo.ts';
 import type { TorrentFormat } from '../../src/codec/make-info.ts';
 import type { VerifiedLayers } from '../../src/codec/piece-layers.ts';
 import { parseTorrentInfo, type TorrentInfo } from '../../src/codec/torrent-info.ts';
 import { makeTorrent as makeAnyTorrent } from '../../src/torrent/make-torrent.ts';
-import { Engine, type EngineOptions } from '../../src/torrent/index.ts';
+import { Engine, type EngineOptions, type Torrent, type TorrentOptions } from '../../src/torrent/index.ts';
 import type { Hasher, PieceStorage } from '../../src/torrent/ports.ts';
 import { FakeClock } from './fake-clock.ts';
 import { MemoryNetwork, type HostOptions, type MemoryHost } from './memory-network.ts';
@@ -110,6 +111,22 @@ export interface Node {
   readonly engine: Engine;
   readonly machine: MemoryHost;
   readonly address: { readonly host: string; readonly port: number };
+}
+
+/** Under which a v1 torrent is found. */
+export function keyOf({ hashes }: TestTorrent): SwarmKey {
+  if (hashes.v1 === undefined) throw new Error('a v1 torrent');
+  return swarmKeyOf(hashes.v1);
+}
+
+export function seedOn(node: Node, source: TestTorrent, options: Partial<TorrentOptions> = {}): Torrent {
+  const storage = new MemoryStorage(source.bytes);
+  return node.engine.add({ ...source.hashes, info: source.info, storage, have: 'all', ...options });
+}
+
+export function leechOn(node: Node, source: TestTorrent, options: Partial<TorrentOptions> = {}): Torrent {
+  const storage = new MemoryStorage(new Uint8Array(source.bytes.length));
+  return node.engine.add({ ...source.hashes, info: source.info, storage, have: 'none', ...options });
 }
 
 /** A swarm under one virtual clock. */

@@ -6,7 +6,8 @@ import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { MAX_CASE_BYTES, MAX_CASE_MS, tryParser } from './harness/trial.ts';
-import { CULPRITS, SUBJECTS } from './subjects.ts';
+import { CULPRITS } from './culprits.ts';
+import { SUBJECTS } from './subjects.ts';
 
 /** What the largest inputs of each parser cost, measured in a process of its own. */
 function measureMemory(): Readonly<Record<string, number>> {

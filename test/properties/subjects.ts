@@ -1,7 +1,6 @@
 /** Every parser that reads strangers' bytes, with valid messages to spoil and the worst inputs we can think of. */
 import { hash } from 'node:crypto';
-import { concatBytes, fromLatin1, fromUtf8, toLatin1, utf8 } from '../../src/base/bytes.ts';
-import { InvalidInput } from '../../src/base/errors.ts';
+import { concatBytes, fromLatin1, fromUtf8, utf8 } from '../../src/base/bytes.ts';
 import { parseSwarmKey } from '../../src/base/ids.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
 import * as codec from '../../src/codec/index.ts';
@@ -385,36 +384,5 @@ export const SUBJECTS: readonly Subject[] = [
     corpus: [codec.encodeCompactPeer(address), concatBytes([codec.encodeCompactPeer(address), new Uint8Array(6)])],
     extremes: [new Uint8Array(6 * 10_000)],
     parse: (bytes) => codec.decodeCompactPeers(bytes, 'v4'),
-  },
-];
-
-/** Shows that the harness convicts: parsers with the classical faults. */
-export const CULPRITS: readonly (Subject & { readonly fault: 'slow' | 'hungry' | 'untyped' })[] = [
-  {
-    name: 'a parser that copies the rest for each value',
-    fault: 'slow',
-    corpus: [latin('l1:ae')],
-    extremes: [repeated('1:a', 40_000)],
-    parse(bytes) {
-      let rest = bytes.slice();
-      while (rest.length > 0) rest = rest.slice(1);
-      return rest;
-    },
-  },
-  {
-    name: 'a parser that believes every length',
-    fault: 'hungry',
-    corpus: [latin('00000010'), latin('50000000')],
-    parse(bytes) {
-      const length = Number(toLatin1(bytes.subarray(0, 8)));
-      if (!Number.isSafeInteger(length) || length < 0) throw new InvalidInput('not a length');
-      return new Uint8Array(Math.min(length, 64 * MIB));
-    },
-  },
-  {
-    name: 'a parser that trips over what is not there',
-    fault: 'untyped',
-    corpus: [latin('{"a":{"b":1}}')],
-    parse: (bytes) => decodeURIComponent(toLatin1(bytes)),
   },
 ];

@@ -2,7 +2,8 @@
  * A program that tells what each parser's largest inputs cost in memory, as JSON: name → bytes of the hungriest. Run it
  * with a small young generation (`--max-semi-space-size=1`), so that garbage is swept at once and does not count.
  */
-import { CULPRITS, SUBJECTS } from '../subjects.ts';
+import { CULPRITS } from '../culprits.ts';
+import { SUBJECTS } from '../subjects.ts';
 import { bytesAlone, MAX_CASE_BYTES } from './trial.ts';
 
 const TRIES = 3;

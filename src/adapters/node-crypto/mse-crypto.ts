@@ -15,7 +15,8 @@ import {
 } from '../../codec/mse.ts';
 
 export class NodeMseCrypto implements MseCrypto {
-  #exchange: DiffieHellman | undefined;
+  /** Made at once, so that no connection waits for it. */
+  readonly #exchange: DiffieHellman = createDiffieHellman(MSE_PRIME, MSE_GENERATOR);
 
   createKeyPair(): MseKeyPair {
     return this.keyPairOf(randomBytes(MSE_PRIVATE_KEY_BYTES));
@@ -23,7 +24,7 @@ export class NodeMseCrypto implements MseCrypto {
 
   /** The pair of a given private key. */
   keyPairOf(privateKey: Uint8Array): MseKeyPair {
-    const exchange = (this.#exchange ??= createDiffieHellman(MSE_PRIME, MSE_GENERATOR));
+    const exchange = this.#exchange;
     exchange.setPrivateKey(privateKey);
     return {
       publicKey: padded(exchange.generateKeys()),

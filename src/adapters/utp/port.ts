@@ -18,8 +18,8 @@ const MAX_CONNECTIONS = 256;
 /** Connections that were opened to us and on which nothing has come yet. */
 const MAX_SILENT = 64;
 const SILENCE_TIMEOUT_MS = 5 * SECOND_MS;
-/** It comes after TCP has failed: one try of the library, which repeats after three seconds. */
-const CONNECT_TIMEOUT_MS = 3 * SECOND_MS;
+/** The library repeats its first packet after three seconds; that second try gets an answer's time, too. */
+const CONNECT_TIMEOUT_MS = 6 * SECOND_MS;
 /** A peer that is gone without a word keeps its connection closing for half a minute; nobody waits for that. */
 const CLOSE_TIMEOUT_MS = 2 * SECOND_MS;
 

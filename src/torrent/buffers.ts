@@ -17,6 +17,7 @@ export class BufferPool {
   readonly #lent = new Set<Uint8Array<ArrayBuffer>>();
   #lentBytes = 0;
   #freeBytes = 0;
+  #refusals = 0;
 
   constructor(budgetBytes: number) {
     this.budgetBytes = budgetBytes;
@@ -27,10 +28,18 @@ export class BufferPool {
     return this.#lentBytes;
   }
 
+  /** How often the budget was used up when a buffer was wanted. */
+  get refusals(): number {
+    return this.#refusals;
+  }
+
   /** A buffer of at least `sizeBytes` with arbitrary content, or undefined when the budget is used up. */
   acquire(sizeBytes: number): Uint8Array<ArrayBuffer> | undefined {
     const size = classOf(sizeBytes);
-    if (this.#lentBytes > 0 && this.#lentBytes + size > this.budgetBytes) return undefined;
+    if (this.#lentBytes > 0 && this.#lentBytes + size > this.budgetBytes) {
+      this.#refusals++;
+      return undefined;
+    }
     const buffer = this.#reuse(size) ?? new Uint8Array(size);
     this.#lent.add(buffer);
     this.#lentBytes += size;

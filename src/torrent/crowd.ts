@@ -22,6 +22,7 @@ import type { PeerHost } from './peer-host.ts';
 import { PeerExchange } from './peer-exchange.ts';
 import type { PeerAddress } from './ports.ts';
 import type { Shared } from './shared.ts';
+import { chooseStalled } from './stalled-readers.ts';
 import type { Traffic } from './traffic.ts';
 
 /** Something must be sent at least this often (BEP 3: two minutes, less the slack others grant). */
@@ -61,6 +62,8 @@ export class Crowd {
   readonly #peerHost: PeerHost<Peer>;
   /** As a peer saw us last. */
   #ownHost: string | undefined;
+  /** How often serve buffers had run out at the last check. */
+  #refusalsSeen = 0;
   #isPaused = false;
   #isClosed = false;
 
@@ -200,7 +203,7 @@ export class Crowd {
 
   /** Serves what limits held back. */
   pump(): void {
-    for (const peer of this.#peers) if (peer.uploadBacklog > 0) peer.pump();
+    for (const peer of this.#peers) peer.uploads?.pump();
   }
 
   /** Once a second while busy. `isPrivate` is undefined while the metadata is not known. */
@@ -211,6 +214,7 @@ export class Crowd {
       if (nowMs - peer.lastReceivedAtMs > SILENT_MS) peer.connection.close(new TimedOut('the peer is silent'));
       else if (nowMs - peer.lastSentAtMs > KEEP_ALIVE_MS) peer.keepAlive();
     }
+    this.#partFromStalled(nowMs);
     this.#dialMore(nowMs);
   }
 
@@ -218,6 +222,19 @@ export class Crowd {
     this.#isClosed = true;
     this.#candidates.clear();
     for (const peer of this.#peers) peer.connection.close();
+  }
+
+  /** Peers that asked and then stopped reading must not keep the buffers others are served from. */
+  #partFromStalled(nowMs: number): void {
+    const { refusals } = this.#host.shared.serveBuffers;
+    const othersWait = refusals > this.#refusalsSeen;
+    this.#refusalsSeen = refusals;
+    const readers = Array.from(this.#peers, (reader) => ({
+      reader,
+      stalledMs: reader.uploads?.stalledMs(nowMs) ?? 0,
+    }));
+    for (const peer of chooseStalled(readers, othersWait))
+      peer.connection.close(new TimedOut('the peer does not read what it asked for'));
   }
 
   get #wantsSeeds(): boolean {

@@ -97,7 +97,7 @@ export function inspectPeer(peer: Peer, nowMs: number): PeerInspection {
     amChoking: peer.amChoking,
     isInterested: peer.isInterested,
     amInterested: peer.amInterested,
-    queuedRequests: peer.uploadBacklog,
+    queuedRequests: peer.uploads?.length ?? 0,
   };
 }
 

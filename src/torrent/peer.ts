@@ -68,10 +68,11 @@ export class Peer implements ConnectionOwner, BlockSource {
   lastReceivedAtMs: number;
   lastSentAtMs: number;
   chokeChangedAtMs: number;
+  /** What it asked of us; undefined while the metadata is not known. */
+  uploads: UploadQueue | undefined;
   readonly #host: PeerHost<Peer>;
   #store: PieceStore | undefined;
   #intake: BlockIntake | undefined;
-  #uploads: UploadQueue | undefined;
   #saidPieces = false;
 
   constructor(parts: PeerParts<Peer>) {
@@ -131,9 +132,10 @@ export class Peer implements ConnectionOwner, BlockSource {
     this.pieces.size(store.geometry.pieceCount);
     this.#store = store;
     this.#intake = new BlockIntake(this, store, this.ledger);
-    this.#uploads = new UploadQueue({
+    this.uploads = new UploadQueue({
       geometry: store.geometry,
       pool: this.#host.servePool,
+      nowMs: () => this.#host.clock.monotonicMs(),
       read: (views, position) => store.serve(views, position),
       allowance: () => Math.min(this.#host.uploadAllowance(), this.#batchBytes()),
       charge: (sizeBytes) => {
@@ -165,7 +167,7 @@ export class Peer implements ConnectionOwner, BlockSource {
 
   /** We no longer have the piece: told by lt_donthave (BEP 54); false to a peer that would go on asking for it. */
   sayDontHave(piece: number): boolean {
-    this.#uploads?.refuse((block) => block.piece === piece);
+    this.uploads?.refuse((block) => block.piece === piece);
     return this.pieces.has(piece) || this.sayExtended('lt_donthave', encodeDontHave(piece));
   }
 
@@ -192,7 +194,7 @@ export class Peer implements ConnectionOwner, BlockSource {
     this.amChoking = isChoking;
     this.chokeChangedAtMs = this.#host.clock.monotonicMs();
     this.send(encodeSignal(isChoking ? 'choke' : 'unchoke'));
-    if (isChoking) this.#uploads?.refuse((block) => !this.grants.has(block.piece));
+    if (isChoking) this.uploads?.refuse((block) => !this.grants.has(block.piece));
   }
 
   /** Promises the piece even while choked (BEP 6). */
@@ -232,15 +234,6 @@ export class Peer implements ConnectionOwner, BlockSource {
     this.#host.released(this, cancelled);
   }
 
-  /** Serves what waits, as far as limits allow. */
-  pump(): void {
-    this.#uploads?.pump();
-  }
-
-  get uploadBacklog(): number {
-    return this.#uploads?.length ?? 0;
-  }
-
   // What it says.
 
   message(message: PeerMessage): void {
@@ -274,7 +267,7 @@ export class Peer implements ConnectionOwner, BlockSource {
       case 'have-none':
         return this.#onPieces('none');
       case 'cancel':
-        return this.#uploads?.cancel(message.block);
+        return this.uploads?.cancel(message.block);
       case 'reject':
         return this.#onReject(message.block);
       case 'allowed-fast':
@@ -289,16 +282,16 @@ export class Peer implements ConnectionOwner, BlockSource {
   turn(): void {
     this.lastReceivedAtMs = this.#host.clock.monotonicMs();
     this.#host.turn(this);
-    this.#uploads?.pump();
+    this.uploads?.pump();
   }
 
   drained(): void {
-    this.#uploads?.drained();
+    this.uploads?.drained();
   }
 
   closed(cause: Error | undefined): void {
     this.#intake?.abandon();
-    this.#uploads?.close();
+    this.uploads?.close();
     const lost = this.ledger.cancelAll();
     if (lost.length > 0) this.#host.released(this, lost);
     this.#host.closed(this, cause);
@@ -308,11 +301,11 @@ export class Peer implements ConnectionOwner, BlockSource {
     const block: BlockRef = { piece, offsetBytes, lengthBytes };
     if (lengthBytes > MAX_BLOCK_BYTES) throw new ProtocolError('request for too large a block', { lengthBytes });
     // Before we know the torrent ourselves there is nothing to serve, and nothing we could have promised.
-    if (this.#store === undefined || this.#uploads === undefined) return this.#reject([block]);
+    if (this.#store === undefined || this.uploads === undefined) return this.#reject([block]);
     if (!this.#store.geometry.contains(piece, offsetBytes, lengthBytes))
       throw new ProtocolError('request outside the torrent', { piece, offsetBytes, lengthBytes });
     const isAllowed = !this.amChoking || this.grants.take(piece, lengthBytes, this.pieces.have?.count ?? 0);
-    if (isAllowed && this.#store.have.has(piece)) this.#uploads.add(block);
+    if (isAllowed && this.#store.have.has(piece)) this.uploads.add(block);
     else this.#reject([block]);
   }
 

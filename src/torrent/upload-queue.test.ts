@@ -51,6 +51,7 @@ class Receiver {
     const ports: UploadPorts = {
       geometry: new Geometry(bytes.length, MIB),
       pool: this.pool,
+      nowMs: () => 0,
       read: async (views, position) => {
         this.reads.push({ position, views: views.length });
         await Promise.resolve();

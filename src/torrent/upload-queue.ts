@@ -23,6 +23,8 @@ export interface UploadPorts {
   readonly pool: BufferPool;
   /** Fills the views from `position`. @throws StorageFailed */
   read(views: readonly Uint8Array[], position: number): Promise<void>;
+  /** Monotonic time. */
+  nowMs(): number;
   /** Bytes that limits allow now. */
   allowance(): number;
   /** Counts bytes that go out against the limits. */
@@ -42,6 +44,10 @@ export class UploadQueue {
   #isBusy = false;
   #awaitsDrain = false;
   #isClosed = false;
+  /** Written buffers that the socket still holds. */
+  #unsent = 0;
+  /** When the oldest of them was written, or a buffer before it came back. */
+  #movedAtMs = 0;
 
   constructor(ports: UploadPorts) {
     this.#ports = ports;
@@ -50,6 +56,11 @@ export class UploadQueue {
   /** Requests waiting to be served. */
   get length(): number {
     return this.#queue.length;
+  }
+
+  /** For how long the peer has taken nothing of what was written for it, in ms; 0 when nothing waits in the socket. */
+  stalledMs(nowMs: number): number {
+    return this.#unsent === 0 ? 0 : nowMs - this.#movedAtMs;
   }
 
   /** Takes a request that was found valid and allowed. @throws ProtocolError when the peer floods. */
@@ -134,8 +145,17 @@ export class UploadQueue {
       pool.release(buffer);
       return;
     }
-    this.#awaitsDrain = !this.#ports.write(buffer.subarray(0, sizeBytes), () => pool.release(buffer));
+    this.#awaitsDrain = !this.#write(buffer, sizeBytes);
     this.pump();
+  }
+
+  #write(buffer: Uint8Array<ArrayBuffer>, sizeBytes: number): boolean {
+    if (this.#unsent++ === 0) this.#movedAtMs = this.#ports.nowMs();
+    return this.#ports.write(buffer.subarray(0, sizeBytes), () => {
+      this.#unsent--;
+      this.#movedAtMs = this.#ports.nowMs();
+      this.#ports.pool.release(buffer);
+    });
   }
 
   /** Reads each run of adjacent blocks with one call. */

@@ -6,6 +6,7 @@
 import { parseIp } from '../base/address.ts';
 import { fromHex, readUint32 } from '../base/bytes.ts';
 import type { SwarmKey } from '../base/ids.ts';
+import type { TaskGroup } from '../base/tasks.ts';
 import { MIB } from '../base/units.ts';
 import type { Content } from './content.ts';
 import type { Peer } from './peer.ts';
@@ -72,6 +73,8 @@ export class FastGrants {
 
 export interface FastPromisesParts {
   readonly hasher: Hasher;
+  /** Owns the promises that are being worked out. */
+  readonly tasks: TaskGroup;
   content(): Content | undefined;
   /** Bytes a second we may send at all. */
   uploadBytesPerSecond(): number;
@@ -93,7 +96,9 @@ export class FastPromises {
     if (content === undefined || host === undefined || !peer.handshake.fast || !peer.grants.isEmpty) return;
     if (!peer.isInterested || !peer.amChoking || this.#parts.uploadBytesPerSecond() === 0) return;
     if ((peer.pieces.have?.count ?? 0) >= MAX_PIECES) return;
-    this.#promise(peer, host, content).catch((error: unknown) => this.#parts.failed(error));
+    this.#parts.tasks.run('fast.promise', () =>
+      this.#promise(peer, host, content).catch((error: unknown) => this.#parts.failed(error)),
+    );
   }
 
   async #promise(peer: Peer, host: string, content: Content): Promise<void> {

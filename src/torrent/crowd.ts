@@ -5,6 +5,7 @@
 import type { AddressSource } from '../base/address-policy.ts';
 import { compareBytes, toHex } from '../base/bytes.ts';
 import { AppError, HashMismatch, ProtocolError, TimedOut } from '../base/errors.ts';
+import type { TaskGroup } from '../base/tasks.ts';
 import { SECOND_MS } from '../base/units.ts';
 import type { PexMessage } from '../codec/extension.ts';
 import { encodeHashRequest } from '../codec/wire-encode.ts';
@@ -33,6 +34,8 @@ const SILENT_MS = 240 * SECOND_MS;
 export interface CrowdHost {
   readonly shared: Shared;
   readonly traffic: Traffic;
+  /** Owns what goes on in the background; it ends with the torrent. */
+  readonly tasks: TaskGroup;
   /** Undefined while the metadata is not known. */
   content(): Content | undefined;
   /** Opens a connection; false when too many are being opened. */
@@ -80,6 +83,7 @@ export class Crowd {
     });
     this.#fast = new FastPromises({
       hasher: host.shared.ports.hasher,
+      tasks: host.tasks,
       content: () => host.content(),
       uploadBytesPerSecond: () => host.traffic.uploadBytesPerSecond,
       failed: (error) => host.storageFailed(error),

@@ -67,7 +67,7 @@ export interface AddOptions extends TorrentOptions, OpenedStorage {
 }
 
 export interface AddByHashOptions extends TorrentOptions {
-  /** Called once with the verified metadata. */
+  /** Called once with the verified metadata; `stop` waits for what it began. */
   readonly openStorage: (info: TorrentInfo) => Promise<OpenedStorage>;
 }
 

@@ -5,6 +5,7 @@
 import { toHex } from '../base/bytes.ts';
 import { Cancelled, Conflict } from '../base/errors.ts';
 import { parseInfoHashV1 } from '../base/ids.ts';
+import type { TaskGroup } from '../base/tasks.ts';
 import type { MetadataMessage } from '../codec/extension.ts';
 import type { InfoHashes } from '../codec/metainfo.ts';
 import { parseTorrentInfo, type TorrentInfo } from '../codec/torrent-info.ts';
@@ -17,6 +18,8 @@ export interface MetadataParts {
   /** What is known now. */
   hashes(): InfoHashes;
   readonly ports: Pick<EnginePorts, 'clock' | 'hasher'>;
+  /** Owns what goes on beside the messages. */
+  readonly tasks: TaskGroup;
   /** The metadata, once there is content. */
   info(): TorrentInfo | undefined;
   /** Nothing is wanted any more. */
@@ -43,6 +46,7 @@ export class Metadata {
     this.#parts = parts;
     this.#fetch = new MetadataFetch({
       nowMs: () => parts.ports.clock.monotonicMs(),
+      isOver: () => this.#isSettled,
       check: (bytes, peer) => this.#check(bytes, peer),
     });
   }
@@ -73,7 +77,9 @@ export class Metadata {
     const info = this.#parts.info();
     if (message.type === 'request') this.#server.answer(peer, message.piece, info?.rawInfo);
     else if (info === undefined)
-      this.#fetch.message(peer, message).catch((error: unknown) => this.#parts.failed(error));
+      this.#parts.tasks.run('metadata.message', () =>
+        this.#fetch.message(peer, message).catch((error: unknown) => this.#parts.failed(error)),
+      );
   }
 
   left(peer: Peer): void {

@@ -6,6 +6,7 @@
 import { Emitter } from '../base/emitter.ts';
 import { Conflict, StorageFailed } from '../base/errors.ts';
 import type { SwarmKey } from '../base/ids.ts';
+import { TaskGroup } from '../base/tasks.ts';
 import { SECOND_MS } from '../base/units.ts';
 import type { InfoHashes } from '../codec/metainfo.ts';
 import type { VerifiedLayers } from '../codec/piece-layers.ts';
@@ -37,6 +38,7 @@ export class Transfer {
   readonly crowd: Crowd;
   readonly #host: TransferHost<Transfer>;
   readonly #dialogue: Dialogue;
+  readonly #tasks: TaskGroup;
   #content: Content | undefined;
   #isPaused = false;
   #checkedAtMs = 0;
@@ -46,6 +48,7 @@ export class Transfer {
   /** @throws InvalidInput for a selection that is none. */
   constructor(host: TransferHost<Transfer>, options: TorrentOptions) {
     this.#host = host;
+    this.#tasks = new TaskGroup(host.shared.ports.log);
     this.identity = new Identity(options);
     this.instructions = new Instructions(options, () => this.#content);
     this.traffic = new Traffic(host.shared, options);
@@ -53,6 +56,7 @@ export class Transfer {
       hashes: () => this.identity.hashes,
       learned: (hashes) => this.#learn(hashes),
       ports: host.shared.ports,
+      tasks: this.#tasks,
       info: () => this.#content?.info,
       isStopped: () => this.#isStopped,
       open: (info) => this.#openFromPeers(info),
@@ -166,6 +170,7 @@ export class Transfer {
     return new Crowd({
       shared: host.shared,
       traffic: this.traffic,
+      tasks: this.#tasks,
       content: () => this.#content,
       dial: (address) => host.dial(this, address),
       hasRoom: () => host.hasRoom(),
@@ -262,7 +267,7 @@ export class Transfer {
     this.#isStopped = true;
     this.crowd.close();
     this.metadata.settled();
-    await this.#content?.stop();
+    await Promise.all([this.#tasks.stop(), this.#content?.stop()]);
     await this.#content?.store.storage.close();
     this.events.removeAll();
     this.#host.stopped(this);

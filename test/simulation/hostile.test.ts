@@ -191,3 +191,21 @@ test('connecting to ourselves is noticed, closed, and the address forgotten', as
   expect(swarm.network.openSockets).toBe(0);
   expect(swarm.clock.pending).toBe(0);
 });
+
+test('a connection that breaks is no offence, however often: the peer may come back', async () => {
+  const { swarm, source, seed } = await seeded();
+  const machine = swarm.addMachine();
+  const come = async (): Promise<ScriptedPeer> => {
+    const socket = await machine.dial(seed.address);
+    const peer = new ScriptedPeer(socket).sayHello({ swarmKey: keyOf(source) });
+    await swarm.clock.advanceAsync(100);
+    return peer;
+  };
+  for (let broken = 0; broken < 6; broken++) {
+    await come();
+    for (const socket of machine.sockets) socket.reset();
+    await swarm.clock.advanceAsync(1_000);
+  }
+  const peer = await come();
+  expect([peer.isClosed, peer.handshake === undefined]).toEqual([false, false]);
+});

@@ -5,7 +5,7 @@
  * lives), and `closed` comes once and last.
  */
 import type { Clock } from '../../src/base/clock.ts';
-import { ProtocolError } from '../../src/base/errors.ts';
+import { Unavailable } from '../../src/base/errors.ts';
 import type { Dialer, PeerAddress, PeerSocket, PeerSocketListener, TransportKind } from '../../src/torrent/ports.ts';
 
 const HIGH_WATER_BYTES = 256 * 1024;
@@ -67,7 +67,7 @@ export class MemoryHost {
     const target = this.#network.find(address.host);
     const accept = target?.acceptor(address.port);
     await Promise.resolve();
-    if (target === undefined || accept === undefined || signal?.aborted) throw new ProtocolError('connection refused');
+    if (target === undefined || accept === undefined || signal?.aborted) throw new Unavailable('connection refused');
     const [ours, theirs] = this.#network.connect(this, target, address.port);
     accept(theirs);
     return ours;
@@ -217,7 +217,7 @@ export class MemorySocket implements PeerSocket {
     this.#isClosed = true;
     this.#host.sockets.delete(this);
     this.#drop();
-    this.#clock.after(0, () => this.#tellClosed(new ProtocolError('connection reset')));
+    this.#clock.after(0, () => this.#tellClosed(new Unavailable('connection reset')));
   }
 
   #drop(): void {

@@ -4,7 +4,7 @@
  * arrives while paused is kept here, within a bound. `closed` comes exactly once and last.
  */
 import type { DataChannel } from 'node-datachannel';
-import { ProtocolError } from '../../base/errors.ts';
+import { ProtocolError, Unavailable } from '../../base/errors.ts';
 import { KIB, MIB } from '../../base/units.ts';
 import type { PeerAddress, PeerSocket, PeerSocketListener } from '../../torrent/ports.ts';
 import type { Guard } from './guard.ts';
@@ -22,10 +22,23 @@ interface Outgoing {
   sentBytes: number;
 }
 
+/** What is used of a data channel. */
+export type UsedChannel = Pick<
+  DataChannel,
+  | 'bufferedAmount'
+  | 'maxMessageSize'
+  | 'onBufferedAmountLow'
+  | 'onClosed'
+  | 'onError'
+  | 'onMessage'
+  | 'sendMessageBinary'
+  | 'setBufferedAmountLowThreshold'
+>;
+
 export class ChannelSocket implements PeerSocket {
   readonly transport = 'webrtc';
   readonly remote: PeerAddress | undefined;
-  readonly #channel: DataChannel;
+  readonly #channel: UsedChannel;
   readonly #release: () => void;
   readonly #queue: Outgoing[] = [];
   #held: Uint8Array[] = [];
@@ -38,7 +51,7 @@ export class ChannelSocket implements PeerSocket {
   #cause: Error | undefined;
 
   /** `channel` is open. `release` lets go of the connection below it; called once, never from within a native callback. */
-  constructor(channel: DataChannel, remote: PeerAddress | undefined, guard: Guard, release: () => void) {
+  constructor(channel: UsedChannel, remote: PeerAddress | undefined, guard: Guard, release: () => void) {
     this.#channel = channel;
     this.remote = remote;
     this.#release = release;
@@ -46,7 +59,7 @@ export class ChannelSocket implements PeerSocket {
     channel.onBufferedAmountLow(guard('low', () => this.#drain()));
     channel.onClosed(guard('closed', () => this.end(undefined)));
     channel.onError(
-      guard('error', (reason: string) => this.end(new ProtocolError('the data channel failed', { reason }))),
+      guard('error', (reason: string) => this.end(new Unavailable('the data channel failed', { reason }))),
     );
     channel.onMessage(guard('message', (message: string | Buffer | ArrayBuffer) => this.#receive(message)));
   }
@@ -128,7 +141,7 @@ export class ChannelSocket implements PeerSocket {
       this.#channel.sendMessageBinary(message); // false only means "buffered"
       return true;
     } catch (error) {
-      this.end(new ProtocolError('the data channel is gone', {}, { cause: error }));
+      this.end(new Unavailable('the data channel is gone', {}, { cause: error }));
       return false;
     }
   }

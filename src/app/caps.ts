@@ -5,7 +5,7 @@
 import { DEFAULT_LIMITS as TCP_LIMITS } from '../adapters/tcp/limits.ts';
 import { MIB } from '../base/units.ts';
 import { SEEDING_CAPS } from '../media/seeding.ts';
-import { DEFAULT_LIMITS as ENGINE_LIMITS } from '../torrent/index.ts';
+import { DEFAULT_LIMITS as ENGINE_LIMITS, HASH_LIMITS } from '../torrent/index.ts';
 import { DEFAULT_LIMITS as TRACKER_LIMITS } from '../tracker/registry.ts';
 import type { Config } from './config.ts';
 
@@ -18,6 +18,8 @@ export function capsOf({ maxPeers }: Pick<Config, 'maxPeers'>) {
     connections: maxPeers,
     connectionsPerAddress: TCP_LIMITS.maxPerAddress,
     connectionsPerTorrent: ENGINE_LIMITS.maxConnectionsPerTorrent,
+    peersPerAddress: ENGINE_LIMITS.maxPeersPerAddress,
+    handshakesPerSecond: ENGINE_LIMITS.handshakesPerSecondPerAddress,
     greetings: Math.ceil(maxPeers / 2),
     dialling: TCP_LIMITS.maxHalfOpen,
     idleFiles: IDLE_FILES,
@@ -29,6 +31,10 @@ export function capsOf({ maxPeers }: Pick<Config, 'maxPeers'>) {
     unknownTorrentsPerSecond: SEEDING_CAPS.unknownPerSecond,
     uploadSlots: ENGINE_LIMITS.maxUploadSlots,
     hashJobs: ENGINE_LIMITS.maxHashJobs,
+    leafCacheMib: ENGINE_LIMITS.leafCacheBytes / MIB,
+    hashMibPerSecond: HASH_LIMITS.bytesPerSecond / MIB,
+    hashRequestsWaiting: HASH_LIMITS.pending,
+    hashRefusals: HASH_LIMITS.refusals,
     pieceBufferMib: ENGINE_LIMITS.pieceBufferBytes / MIB,
     serveBufferMib: ENGINE_LIMITS.serveBufferBytes / MIB,
     trackedSwarms: TRACKER_LIMITS.maxSwarms,

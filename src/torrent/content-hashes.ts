@@ -56,16 +56,16 @@ export class ContentHashes<Peer extends HashSource & BlockSource> {
     this.leaves = new PieceLeaves({
       geometry,
       read: (views, position) => parts.read(views, position),
-      isRight: (piece, leaves) => this.trees.areLeavesOf(piece, leaves),
+      trees: this.trees,
       hasher: shared.ports.hasher,
       hashJobs: shared.hashJobs,
       cache: shared.leafCache,
+      clock: shared.ports.clock,
       owner: shared.nextSourceId(),
     });
     const nowMs = (): number => shared.ports.clock.monotonicMs();
     this.#server = new HashServer({
       trees: this.trees,
-      geometry,
       leaves: this.leaves,
       holds: (piece) => parts.have.has(piece),
       nowMs,
@@ -154,8 +154,7 @@ export class ContentHashes<Peer extends HashSource & BlockSource> {
   /** Resolves when nothing of it runs any more. */
   async stop(): Promise<void> {
     this.#fetch.stop();
-    await this.#server.stop();
-    await this.leaves.stop();
+    await Promise.all([this.#server.stop(), this.leaves.stop()]);
   }
 
   #wantLeaves(): boolean {

@@ -1,27 +1,30 @@
 /**
  * Answering hash requests (BEP 52): nodes of the piece layers from what we know, nodes below them from the leaves of
  * pieces we hold. Invariants: every request gets exactly one answer, hashes or a reject; what it costs us is limited per
- * peer, so a peer of 48-byte requests cannot keep our disk busy.
+ * peer, so a peer of 48-byte requests cannot keep our disk busy; an answer from a known tree is copied, nothing is hashed.
  */
-import { concatBytes } from '../base/bytes.ts';
 import { HashMismatch, NotFound, ProtocolError } from '../base/errors.ts';
-import { KIB, MIB } from '../base/units.ts';
-import { fold, heightOf, nodeAt, rowsAbove, uncleCount, zeroRoot } from '../codec/merkle.ts';
+import { KIB, MIB, SECOND_MS } from '../base/units.ts';
+import { heightOf, rowsAbove, uncleCount, zeroRoot } from '../codec/merkle.ts';
 import { encodeHashes, encodeHashRequest } from '../codec/wire-encode.ts';
 import { HASH_BYTES, type HashRequest } from '../codec/wire-hashes.ts';
-import type { Geometry } from './geometry.ts';
 import type { FileTree, HashTrees } from './hash-trees.ts';
 import type { PieceLeaves } from './piece-leaves.ts';
 import { TokenBucket } from './rate.ts';
 
-/** What requests of one peer may make us read and hash. */
-const PEER_BYTES_PER_SECOND = 64 * MIB;
-/** What a request costs that needs no reading. */
+/** What one peer's hash requests may cost us. */
+export const HASH_LIMITS = {
+  /** Bytes they may make us read, hash and send. */
+  bytesPerSecond: 64 * MIB,
+  /** Answers it may wait for. */
+  pending: 16,
+  /** Refused requests, without those forgotten meanwhile, before the peer counts as flooding. */
+  refusals: 2_000,
+} as const;
+/** What a request costs that needs no reading, but for the hashes it sends. */
 const REQUEST_COST_BYTES = 64 * KIB;
-/** Answers one peer may wait for. */
-const MAX_PENDING = 16;
-/** Requests refused in a row for their cost before the peer counts as flooding. */
-const MAX_REFUSALS = 2_000;
+/** However many are granted in between: a flood must not be excused by the few that pass. */
+const REFUSALS_FORGOTTEN_PER_SECOND = 50;
 
 /** Whoever asks: a peer. */
 export interface HashClient {
@@ -31,7 +34,6 @@ export interface HashClient {
 
 export interface HashServerParts {
   readonly trees: HashTrees;
-  readonly geometry: Geometry;
   readonly leaves: PieceLeaves;
   /** The piece is in storage. */
   holds(piece: number): boolean;
@@ -44,6 +46,15 @@ interface Account {
   readonly bucket: TokenBucket;
   pending: number;
   refusals: number;
+  refusedAtMs: number;
+}
+
+/** Part of an answer: nodes [index, index + length) of one row, from `place` on. */
+interface Span {
+  readonly height: number;
+  readonly index: number;
+  readonly length: number;
+  readonly place: number;
 }
 
 export class HashServer {
@@ -62,14 +73,11 @@ export class HashServer {
     const account = this.#accountOf(client);
     const tree = this.#parts.trees.byRoot(request.piecesRoot);
     const costBytes = tree && isWithin(tree, request) ? this.#costBytes(tree, request) : undefined;
-    if (tree === undefined || costBytes === undefined) return refuse(client, request);
-    if (account.pending >= MAX_PENDING || account.bucket.available(this.#parts.nowMs()) <= 0) {
-      if (++account.refusals > MAX_REFUSALS) throw new ProtocolError('flood of hash requests');
-      return refuse(client, request);
-    }
-    account.refusals = 0;
+    if (tree === undefined || costBytes === undefined) return this.#turnDown(client, account, request);
+    if (account.pending >= HASH_LIMITS.pending || account.bucket.available(this.#parts.nowMs()) <= 0)
+      return this.#turnDown(client, account, request);
     account.pending++;
-    account.bucket.take(REQUEST_COST_BYTES + costBytes);
+    account.bucket.take(costBytes);
     const answer = this.#answer(client, tree, request).finally(() => {
       account.pending--;
       this.#answers.delete(answer);
@@ -85,44 +93,52 @@ export class HashServer {
   #accountOf(client: HashClient): Account {
     const known = this.#accounts.get(client);
     if (known !== undefined) return known;
-    const bucket = new TokenBucket(PEER_BYTES_PER_SECOND, this.#parts.nowMs());
-    const account = { bucket, pending: 0, refusals: 0 };
+    const nowMs = this.#parts.nowMs();
+    const bucket = new TokenBucket(HASH_LIMITS.bytesPerSecond, nowMs);
+    const account = { bucket, pending: 0, refusals: 0, refusedAtMs: nowMs };
     this.#accounts.set(client, account);
     return account;
   }
 
-  /** Bytes to read for the answer; undefined when we lack what it takes. */
+  #turnDown(client: HashClient, account: Account, request: HashRequest): void {
+    const nowMs = this.#parts.nowMs();
+    const forgotten = ((nowMs - account.refusedAtMs) / SECOND_MS) * REFUSALS_FORGOTTEN_PER_SECOND;
+    account.refusals = Math.max(0, account.refusals - forgotten) + 1;
+    account.refusedAtMs = nowMs;
+    if (account.refusals > HASH_LIMITS.refusals) throw new ProtocolError('flood of hash requests');
+    refuse(client, request);
+  }
+
+  /** Bytes to read, hash and send for the answer, and the floor; undefined when we lack what it takes. */
   #costBytes(tree: FileTree, request: HashRequest): number | undefined {
     if (tree.pieceLayer === undefined) return undefined;
-    if (request.baseLayer >= tree.pieceHeight) return 0;
-    let costBytes = 0;
+    let costBytes = REQUEST_COST_BYTES + request.length * HASH_BYTES;
+    if (request.baseLayer >= tree.pieceHeight) return costBytes;
     for (const pieceInFile of piecesUnder(tree, request)) {
       const piece = this.#heldPiece(tree, pieceInFile);
       if (piece === undefined) return undefined;
-      if (this.#parts.leaves.cached(piece) === undefined) costBytes += this.#parts.geometry.pieceBytes(piece);
+      costBytes += this.#parts.leaves.workBytes(piece);
     }
     return costBytes;
   }
 
   /** The piece of the torrent with this part of the file; equal files are as good as each other. */
   #heldPiece(tree: FileTree, pieceInFile: number): number | undefined {
-    for (const placed of this.#parts.trees.placed)
-      if (placed.tree === tree && this.#parts.holds(placed.firstPiece + pieceInFile))
-        return placed.firstPiece + pieceInFile;
+    for (const firstPiece of this.#parts.trees.firstPiecesOf(tree))
+      if (this.#parts.holds(firstPiece + pieceInFile)) return firstPiece + pieceInFile;
     return undefined;
   }
 
   async #answer(client: HashClient, tree: FileTree, request: HashRequest): Promise<void> {
     try {
-      const { baseLayer, index, length, proofLayers } = request;
-      const row = await this.#row(tree, baseLayer, index, length);
-      const uncles: Uint8Array[] = [];
-      const height = baseLayer + heightOf(length);
-      for (let at = 0; at < uncleCount(length, proofLayers); at++) {
-        const uncle = Math.floor(index / length / 2 ** at) ^ 1;
-        uncles.push(await this.#row(tree, height + at, uncle, 1));
+      const spans = spansOf(request);
+      const hashes = paddingOf(spans);
+      await this.#fillFromPieces(tree, request, spans, hashes);
+      if (spans.some(({ height }) => height >= tree.pieceHeight)) {
+        const rows = await this.#rowsOf(tree);
+        for (const [at, row] of rows.entries()) copyRow(row, tree.pieceHeight + at, 0, spans, hashes);
       }
-      if (!client.isClosed) client.send(encodeHashes(request, concatBytes([row, ...uncles])));
+      if (!client.isClosed) client.send(encodeHashes(request, hashes));
     } catch (error) {
       refuse(client, request);
       // Wrong bytes in storage are for the recheck to find; here they only mean that there is nothing to give.
@@ -130,30 +146,23 @@ export class HashServer {
     }
   }
 
-  /** Nodes [index, index + length) of one row, padding included. */
-  async #row(tree: FileTree, height: number, index: number, length: number): Promise<Uint8Array> {
-    const wanted = new Uint8Array(length * HASH_BYTES);
-    for (let at = 0; at < length; at++) wanted.set(zeroRoot(height), at * HASH_BYTES);
-    if (height >= tree.pieceHeight) {
-      const rows = await this.#rowsOf(tree);
-      const row = rows[height - tree.pieceHeight] ?? tree.root;
-      wanted.set(row.subarray(index * HASH_BYTES, (index + length) * HASH_BYTES));
-      return wanted;
-    }
-    const perPiece = 2 ** (tree.pieceHeight - height);
-    for (const pieceInFile of piecesUnder(tree, { baseLayer: height, index, length })) {
+  /** What lies below the piece layer. Uncles there are nodes of the one piece that the row is part of. */
+  async #fillFromPieces(
+    tree: FileTree,
+    request: HashRequest,
+    spans: readonly Span[],
+    hashes: Uint8Array,
+  ): Promise<void> {
+    if (request.baseLayer >= tree.pieceHeight) return;
+    for (const pieceInFile of piecesUnder(tree, request)) {
       const piece = this.#heldPiece(tree, pieceInFile);
-      const leaves = piece === undefined ? undefined : await this.#parts.leaves.of(piece);
+      const rows = piece === undefined ? undefined : await this.#parts.leaves.rowsOf(piece);
       // Let go of meanwhile: what was read may not be the piece any more.
-      if (leaves === undefined || this.#heldPiece(tree, pieceInFile) === undefined)
+      if (rows === undefined || this.#heldPiece(tree, pieceInFile) === undefined)
         throw new NotFound('the piece went away');
-      const nodes = fold(leaves, 0, height);
-      for (let at = 0; at * HASH_BYTES < nodes.length; at++) {
-        const place = pieceInFile * perPiece + at - index;
-        if (place >= 0 && place < length) wanted.set(nodeAt(nodes, at), place * HASH_BYTES);
-      }
+      for (const [height, row] of rows.slice(0, tree.pieceHeight).entries())
+        copyRow(row, height, pieceInFile * 2 ** (tree.pieceHeight - height), spans, hashes);
     }
-    return wanted;
   }
 
   /** From the piece layer up to the root. */
@@ -183,6 +192,37 @@ function piecesUnder(
   const first = Math.floor(index / perPiece);
   const last = Math.min(tree.pieceCount - 1, Math.floor((index + length - 1) / perPiece));
   return Array.from({ length: Math.max(0, last - first + 1) }, (_, at) => first + at);
+}
+
+/** The row asked for and its uncles, in the order of the answer. */
+function spansOf({ baseLayer, index, length, proofLayers }: HashRequest): Span[] {
+  const top = baseLayer + heightOf(length);
+  const uncles = Array.from({ length: uncleCount(length, proofLayers) }, (_, at) => ({
+    height: top + at,
+    index: Math.floor(index / length / 2 ** at) ^ 1,
+    length: 1,
+    place: length + at,
+  }));
+  return [{ height: baseLayer, index, length, place: 0 }, ...uncles];
+}
+
+/** An answer as it would be over zero leaves. */
+function paddingOf(spans: readonly Span[]): Uint8Array {
+  const hashes = new Uint8Array(spans.reduce((sum, { length }) => sum + length, 0) * HASH_BYTES);
+  for (const { height, length, place } of spans)
+    for (let at = 0; at < length; at++) hashes.set(zeroRoot(height), (place + at) * HASH_BYTES);
+  return hashes;
+}
+
+/** Copies those nodes of a row, which begins at node `first` of its height, that are asked for. */
+function copyRow(row: Uint8Array, height: number, first: number, spans: readonly Span[], hashes: Uint8Array): void {
+  for (const span of spans) {
+    const from = Math.max(first, span.index);
+    const to = Math.min(first + row.length / HASH_BYTES, span.index + span.length);
+    if (span.height !== height || from >= to) continue;
+    const nodes = row.subarray((from - first) * HASH_BYTES, (to - first) * HASH_BYTES);
+    hashes.set(nodes, (span.place + from - span.index) * HASH_BYTES);
+  }
 }
 
 function refuse(client: HashClient, request: HashRequest): void {

@@ -74,6 +74,7 @@ export class HashTrees {
   /** Trees in the order of their first piece; every piece belongs to one. */
   readonly placed: readonly PlacedTree[];
   readonly #byRoot = new Map<string, FileTree>();
+  readonly #firstPieces = new Map<FileTree, number[]>();
 
   /** `layers` are absent where the metadata came from peers: they deliver them, too. */
   constructor(info: Pick<TorrentInfo, 'files' | 'pieceLengthBytes'>, layers: VerifiedLayers | undefined) {
@@ -91,6 +92,16 @@ export class HashTrees {
       if (layer !== undefined && !tree.known.isComplete) tree.adopt(layer);
     }
     this.placed = placed;
+    for (const { tree, firstPiece } of placed) {
+      const known = this.#firstPieces.get(tree);
+      if (known === undefined) this.#firstPieces.set(tree, [firstPiece]);
+      else known.push(firstPiece);
+    }
+  }
+
+  /** First pieces of the files that share this tree. */
+  firstPiecesOf(tree: FileTree): readonly number[] {
+    return this.#firstPieces.get(tree) ?? [];
   }
 
   /** The tree with this root, if a file of the torrent has it. */

@@ -47,6 +47,7 @@ export type {
   WebSeedInspection,
 } from './inspection.ts';
 export type { FileStats, PeerStats, TorrentStats } from './stats.ts';
+export { HASH_LIMITS } from './hash-server.ts';
 export { HashTrees } from './hash-trees.ts';
 export { makeTorrent, type FileToHash, type MadeTorrent, type TorrentToMake } from './make-torrent.ts';
 export { verifierFor, type PieceVerifier } from './verify.ts';

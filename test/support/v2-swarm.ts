@@ -3,13 +3,18 @@ import { expect } from 'vitest';
 import { swarmKeyOf, type SwarmKey } from '../../src/base/ids.ts';
 import type { InfoHashes } from '../../src/codec/metainfo.ts';
 import type { TorrentOptions } from '../../src/torrent/index.ts';
+import type { PieceStorage } from '../../src/torrent/ports.ts';
 import { MemoryStorage, type Node, type Swarm, type V2TestTorrent } from './swarm.ts';
 
 export function v2KeyOf({ hashes }: V2TestTorrent): SwarmKey {
   return swarmKeyOf(hashes.v2 ?? expect.fail('no v2 hash'));
 }
 
-export function addSeed(swarm: Swarm, source: V2TestTorrent, options: Partial<TorrentOptions> = {}): Node {
+export function addSeed(
+  swarm: Swarm,
+  source: V2TestTorrent,
+  options: Partial<TorrentOptions> & { readonly storage?: PieceStorage } = {},
+): Node {
   const node = swarm.addNode({ latencyMs: 5 });
   node.engine.add({
     ...source.hashes,

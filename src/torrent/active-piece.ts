@@ -5,6 +5,7 @@
  */
 import { BLOCK_BYTES } from '../codec/wire.ts';
 import type { Geometry } from './geometry.ts';
+import { Lapses } from './lapses.ts';
 
 /** Whoever delivers blocks: a peer or a web seed. */
 export interface BlockSource {
@@ -16,6 +17,7 @@ const RECEIVED = 255;
 const NO_BLOCKS = new Uint8Array(0);
 /** More sources than this are never asked for one block. */
 const MAX_ASKERS = 8;
+const anyBlock = (_block: number): boolean => true;
 
 export class ActivePiece {
   readonly index: number;
@@ -31,6 +33,8 @@ export class ActivePiece {
   touchedAtMs: number;
   /** Number of sources asked per block, or RECEIVED. */
   readonly #askers: Uint8Array;
+  /** Who let which block lapse. */
+  readonly lapses = new Lapses();
   readonly #writers: (BlockSource | undefined)[];
   readonly #deliveredBy: (BlockSource | undefined)[];
   #freeBlocks: number;
@@ -142,13 +146,13 @@ export class ActivePiece {
     return free;
   }
 
-  /** The first free block of [fromBlock, untilBlock), or undefined. */
-  firstFreeIn(fromBlock: number, untilBlock: number): number | undefined {
+  /** The first free block of [fromBlock, untilBlock) that `suits`, or undefined. */
+  firstFreeIn(fromBlock: number, untilBlock: number, suits = anyBlock): number | undefined {
     if (this.#freeBlocks === 0) return undefined;
     for (let block = Math.max(fromBlock, this.#cursor); block < untilBlock; block++)
-      if (this.isFree(block)) return block;
+      if (this.isFree(block) && suits(block)) return block;
     for (let block = fromBlock; block < Math.min(untilBlock, this.#cursor); block++)
-      if (this.isFree(block)) return block;
+      if (this.isFree(block) && suits(block)) return block;
     return undefined;
   }
 
@@ -220,6 +224,7 @@ export class ActivePiece {
     this.#writers[block] = undefined;
     this.#deliveredBy[block] = source;
     this.#receivedBlocks++;
+    this.lapses.forget(block);
     this.touchedAtMs = nowMs;
     return true;
   }

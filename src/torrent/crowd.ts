@@ -318,6 +318,7 @@ export class Crowd {
       unchoked: (peer) => content()?.downloader.peerUnchoked(peer),
       released: (peer, blockKeys) =>
         content()?.downloader.released(peer, blockKeys, peer.isClosed || peer.isChoking || peer.isSnubbed),
+      refused: (peer, blockKey) => content()?.downloader.refused(peer, blockKey),
       gained: (peer, piece) => this.#onGained(peer, piece),
       lost: (peer, piece) => content()?.downloader.peerLost(peer, piece),
       received: (peer, block, sizeBytes) => {

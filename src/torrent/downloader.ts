@@ -9,7 +9,7 @@ import { BLOCK_BYTES } from '../codec/wire.ts';
 import type { ActivePiece, BlockSource } from './active-piece.ts';
 import type { Availability } from './availability.ts';
 import type { ReceivedBlock } from './block-intake.ts';
-import { Hedging, type PendingBlock } from './hedging.ts';
+import { Hedging, lapsesOf, type PendingBlock } from './hedging.ts';
 import type { Peer } from './peer.ts';
 import { Picking } from './picking.ts';
 import type { PieceStore } from './piece-store.ts';
@@ -153,10 +153,12 @@ export class Downloader {
     else if (peer.ledger.size === 0 && this.hasReaders) this.#hedgeSoon();
   }
 
-  /** Asks everybody, the quickest first, so that urgent blocks go to them. */
+  /** Asks everybody, the quickest first, so that urgent blocks go to them; those that deliver nothing come last. */
   fillAll(): void {
     const ordered = [...this.#parts.peers].filter((peer) => peer.mayRequest);
-    ordered.sort((a, b) => a.pipeline.arrivalMs(a.queuedBytes) - b.pipeline.arrivalMs(b.queuedBytes));
+    ordered.sort(
+      (a, b) => lapsesOf(a) - lapsesOf(b) || a.pipeline.arrivalMs(a.queuedBytes) - b.pipeline.arrivalMs(b.queuedBytes),
+    );
     for (const peer of ordered) this.fill(peer);
   }
 
@@ -168,6 +170,12 @@ export class Downloader {
     }
     this.#parts.charge(-blockKeys.length * BLOCK_BYTES);
     this.#fillSoon();
+  }
+
+  /** The peer will not serve a block it was asked for: others are tried first from now on. */
+  refused(peer: Peer, blockKey: number): void {
+    this.#noteLapse(peer, [blockKey]);
+    this.released(peer, [blockKey], peer.isChoking || peer.isSnubbed);
   }
 
   /** A block came that was of no use: whatever else the peer was asked of it is taken back. */
@@ -242,7 +250,9 @@ export class Downloader {
       if (peer.ledger.size === 0 || nowMs - peer.lastBlockAtMs < SNUB_AFTER_MS) continue;
       peer.isSnubbed = true;
       peer.lastBlockAtMs = nowMs;
-      peer.cancel([...peer.ledger.open.keys()], true);
+      const asked = [...peer.ledger.open.keys()];
+      this.#noteLapse(peer, asked);
+      peer.cancel(asked, true);
     }
     for (const piece of this.#parts.store.active.values())
       if (piece.exclusiveTo !== undefined && piece.askedBlocks === 0 && nowMs - piece.touchedAtMs > SNUB_AFTER_MS)
@@ -299,6 +309,15 @@ export class Downloader {
     for (const peer of this.#parts.peers) {
       const stale = [...peer.ledger.open.keys()].filter((key) => key >= first && key < endExclusive);
       if (stale.length > 0) peer.cancel(stale, true);
+    }
+  }
+
+  #noteLapse(peer: Peer, blockKeys: readonly number[]): void {
+    const { geometry, active } = this.#parts.store;
+    peer.ledger.lapsed();
+    for (const blockKey of blockKeys) {
+      const piece = active.get(geometry.pieceOf(blockKey));
+      piece?.lapses.add(blockKey - geometry.blockKey(piece.index, 0), peer);
     }
   }
 

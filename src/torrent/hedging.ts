@@ -17,6 +17,8 @@ const TARDY_MS = SECOND_MS;
 const MAX_HEDGES = 64;
 /** Sources asked for one block at the same time. */
 const MAX_SOURCES = 3;
+/** A peer that lets its requests lapse so often in a row is forsaken. */
+const MAX_LAPSES = 2;
 
 /** A block that a source still owes. */
 export interface PendingBlock {
@@ -167,6 +169,16 @@ function* owedBy<P extends HedgedPeer>(peer: P, nowMs: number): Generator<OwedBl
   let unsent = -pipeline.blocksUnderWay;
   for (const blockKey of ledger.open.keys())
     yield { peer, blockKey, arrivesInMs: arrivals.next().value, overdueMs, isStoppable: unsent++ >= 0 };
+}
+
+/** It delivers nothing: silent for long, or twice over it let lapse what it was asked for. */
+export function isForsaken(peer: Pick<Peer, 'isSnubbed' | 'ledger'>): boolean {
+  return peer.isSnubbed || peer.ledger.lapses >= MAX_LAPSES;
+}
+
+/** How often a forsaken peer let its requests lapse in a row; 0 for any other. */
+export function lapsesOf(peer: Pick<Peer, 'isSnubbed' | 'ledger'>): number {
+  return isForsaken(peer) ? peer.ledger.lapses : 0;
 }
 
 /** It may be trusted with something urgent. */

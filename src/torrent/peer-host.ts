@@ -17,6 +17,8 @@ export interface PeerHost<Peer> {
   unchoked(peer: Peer): void;
   /** These blocks will not come from it after all. */
   released(peer: Peer, blockKeys: readonly number[]): void;
+  /** It was asked for the block and refused it. */
+  refused(peer: Peer, blockKey: number): void;
   /** It got one more piece, or (undefined) told us all it has. */
   gained(peer: Peer, piece: number | undefined): void;
   lost(peer: Peer, piece: number): void;

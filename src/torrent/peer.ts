@@ -383,7 +383,7 @@ export class Peer implements ConnectionOwner, BlockSource {
     if (!this.isChoking)
       this.requestQueueLimit = Math.max(MIN_QUEUE_LIMIT, Math.min(this.requestQueueLimit, this.ledger.size));
     if (this.pieces.refused(block.piece, this.isChoking)) this.#host.lost(this, block.piece);
-    this.#host.released(this, [blockKey]);
+    this.#host.refused(this, blockKey);
   }
 
   #onAllowedFast(piece: number): void {

@@ -7,7 +7,7 @@ import { BLOCK_BYTES } from '../codec/wire.ts';
 import type { ActivePiece } from './active-piece.ts';
 import { isTimely, jointArrivalMs } from './arrival.ts';
 import type { Availability } from './availability.ts';
-import { isReliable } from './hedging.ts';
+import { isForsaken, isReliable } from './hedging.ts';
 import type { Peer } from './peer.ts';
 import type { PieceStore } from './piece-store.ts';
 import { BLOCKWISE_SPAN_BLOCKS, leadTimeMs, type ReadingWindow, type WantedSpan } from './reading-window.ts';
@@ -59,10 +59,19 @@ export class Picking {
   pick(peer: Peer, room: number): number[] {
     const blockKeys: number[] = [];
     this.#pickFree(peer, room, blockKeys);
-    if (blockKeys.length > 0 || peer.ledger.size > 0) return blockKeys;
+    if (blockKeys.length > 0 || peer.ledger.size > 0) return this.#stillAsked(blockKeys);
     if (this.#parts.shareBackup(peer)) this.#pickFree(peer, room, blockKeys);
     if (blockKeys.length === 0 && this.#parts.wishes.fetchesAhead) this.#pickEndgame(peer, room, blockKeys);
-    return blockKeys;
+    return this.#stillAsked(blockKeys);
+  }
+
+  /** Without blocks of a piece that was given up, for want of memory, for one picked after it. */
+  #stillAsked(blockKeys: readonly number[]): number[] {
+    const { geometry, active } = this.#parts.store;
+    return [...new Set(blockKeys)].filter((blockKey) => {
+      const piece = active.get(geometry.pieceOf(blockKey));
+      return piece !== undefined && piece.askers(blockKey - geometry.blockKey(piece.index, 0)) > 0;
+    });
   }
 
   #pickFree(peer: Peer, room: number, into: number[]): void {
@@ -81,7 +90,7 @@ export class Picking {
       const free = begun?.freeIn(span.fromBlock, span.untilBlock) ?? span.untilBlock - span.fromBlock;
       if (free === 0 || (span.isUrgent && !this.#isTimely(peer, span, free, into.length))) continue;
       const active = this.#parts.open(span.piece, peer);
-      if (active !== undefined) this.#take(active, room, into, span);
+      if (active !== undefined) this.#take(peer, active, room, into, span);
     }
   }
 
@@ -100,7 +109,7 @@ export class Picking {
     for (const active of this.#parts.store.active.values()) {
       if (into.length >= room) return;
       if (active.freeBlocks === 0 || !peer.serves(active.index) || !this.#parts.wants(active.index)) continue;
-      if (active.exclusiveTo === undefined || active.exclusiveTo === peer) this.#take(active, room, into);
+      if (active.exclusiveTo === undefined || active.exclusiveTo === peer) this.#take(peer, active, room, into);
     }
   }
 
@@ -110,31 +119,57 @@ export class Picking {
       if (piece === undefined) return;
       const active = this.#parts.open(piece, peer);
       if (active === undefined) return;
-      this.#take(active, room, into);
+      this.#take(peer, active, room, into);
     }
+  }
+
+  /** Which of the piece's blocks the peer may be asked for; undefined: each. */
+  #openTo(peer: Peer, { index, lapses, exclusiveTo }: ActivePiece): ((block: number) => boolean) | undefined {
+    if (lapses.isEmpty || exclusiveTo !== undefined) return undefined;
+    const idle = [...this.#parts.peers].filter(
+      (other) => other !== peer && other.ledger.size === 0 && other.mayRequest && other.serves(index),
+    );
+    return (block) => !lapses.has(block, peer) || idle.every((other) => lapses.has(block, other));
+  }
+
+  /** How many peers that deliver nothing were asked for each block. */
+  #countForsaken(): Map<number, number> {
+    const counts = new Map<number, number>();
+    for (const peer of this.#parts.peers) {
+      if (!isForsaken(peer)) continue;
+      for (const blockKey of peer.ledger.open.keys()) counts.set(blockKey, (counts.get(blockKey) ?? 0) + 1);
+    }
+    return counts;
   }
 
   /** All that is left is on its way from others: ask for the same blocks, too. */
   #pickEndgame(peer: Peer, room: number, into: number[]): void {
     if (this.#parts.availability.size > 0) return;
     const { geometry, active } = this.#parts.store;
+    // Those that deliver nothing take no places from those that might.
+    const forsaken = isForsaken(peer) ? undefined : this.#countForsaken();
     for (const piece of active.values()) {
       if (!peer.serves(piece.index) || piece.exclusiveTo !== undefined) continue;
+      const isOpen = this.#openTo(peer, piece);
       for (let block = 0; block < piece.blockCount; block++) {
         if (into.length >= Math.min(room, ENDGAME_BATCH)) return;
         const askers = piece.askers(block);
-        if (askers === 0 || askers >= MAX_DUPLICATES) continue;
+        if (askers === 0 || !piece.mayAsk(block) || isOpen?.(block) === false) continue;
+        const blockKey = geometry.blockKey(piece.index, block);
+        if (askers - (forsaken?.get(blockKey) ?? 0) >= MAX_DUPLICATES) continue;
         piece.ask(block);
-        into.push(geometry.blockKey(piece.index, block));
+        into.push(blockKey);
       }
     }
   }
 
-  #take(active: ActivePiece, room: number, into: number[], span?: WantedSpan): void {
+  #take(peer: Peer, active: ActivePiece, room: number, into: number[], span?: WantedSpan): void {
     const { geometry } = this.#parts.store;
+    // What a reader waits for has its own rules for sources that fail.
+    const isOpen = span === undefined ? this.#openTo(peer, active) : undefined;
     const { fromBlock, untilBlock } = span ?? { fromBlock: 0, untilBlock: active.blockCount };
     while (into.length < room) {
-      const block = active.firstFreeIn(fromBlock, untilBlock);
+      const block = active.firstFreeIn(fromBlock, untilBlock, isOpen);
       if (block === undefined) return;
       active.ask(block);
       into.push(geometry.blockKey(active.index, block));

@@ -64,3 +64,15 @@ test('a block that is of no use any more answers the request that was taken back
   expect(ledger.settleBlock(5, false)).toMatchObject({ wasOpen: false, request: { sentAtMs: 1 } });
   expect(ledger.settleBlock(5)).toMatchObject({ wasOpen: true, request: { sentAtMs: 2 } });
 });
+
+test('lapses in a row are counted until a useful block comes; a useless one excuses nothing', () => {
+  const ledger = new RequestLedger();
+  ledger.add(1, request(1));
+  ledger.add(2, request(2));
+  ledger.lapsed();
+  ledger.lapsed();
+  ledger.settleBlock(1, false);
+  expect(ledger.lapses).toBe(2);
+  ledger.settleBlock(2, true);
+  expect(ledger.lapses).toBe(0);
+});

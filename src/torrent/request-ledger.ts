@@ -22,6 +22,18 @@ export class RequestLedger {
   /** Cancelled and unanswered; one block may be cancelled and asked for again several times. */
   readonly #cancelled = new Map<number, OpenRequest[]>();
 
+  #lapses = 0;
+
+  /** How often in a row the peer let what it was asked for lapse, with no useful block in between. */
+  get lapses(): number {
+    return this.#lapses;
+  }
+
+  /** The peer was silent for too long, or refused. */
+  lapsed(): void {
+    this.#lapses++;
+  }
+
   /** Requests that should still be answered with a block. */
   get size(): number {
     return this.#open.size;
@@ -49,6 +61,7 @@ export class RequestLedger {
    * first. Undefined when nothing was asked.
    */
   settleBlock(blockKey: number, isUseful = true): Settled | undefined {
+    if (isUseful) this.#lapses = 0;
     if (isUseful) return this.#settleOpen(blockKey) ?? this.#settleCancelled(blockKey);
     return this.#settleCancelled(blockKey) ?? this.#settleOpen(blockKey);
   }

@@ -4,6 +4,7 @@ import { equalBytes } from '../../src/base/bytes.ts';
 import { MIB } from '../../src/base/units.ts';
 import { encodeMetadataMessage, METADATA_PIECE_BYTES } from '../../src/codec/extension.ts';
 import { encodeExtended } from '../../src/codec/wire-encode.ts';
+import type { BlockRef } from '../../src/codec/wire.ts';
 import type { MemoryHost } from '../support/memory-network.ts';
 import { ScriptedPeer } from '../support/scripted-peer.ts';
 import { leeching, lurk, PIECE } from '../support/strangers.ts';
@@ -81,6 +82,56 @@ test('a peer that takes requests and delivers nothing loses them to others', asy
   const honest = lurk(swarm, source, (p) => void p.signal('haveAll').signal('unchoke').serve(source.bytes, PIECE));
   torrent.addPeers([honest.address]);
   await swarm.until(() => torrent.isComplete, 20_000);
+  expect(equalBytes(storage.bytes, source.bytes)).toBe(true);
+});
+
+test('three silent and three refusing peers hold no block back from an idle honest one, however long they stay', async () => {
+  const { swarm, source, torrent, storage } = await leeching();
+  const isLast = ({ piece, offsetBytes }: BlockRef): boolean => piece === 15 && offsetBytes === PIECE - 16_384;
+  /** Serves all but one block. */
+  const holdBack = (refuse: (peer: ScriptedPeer, request: BlockRef) => void) => (peer: ScriptedPeer) => {
+    peer.signal('haveAll').signal('unchoke').serve(source.bytes, PIECE);
+    const serve = peer.onRequest;
+    peer.onRequest = (request) => (isLast(request) ? refuse(peer, request) : serve(request));
+  };
+  const silent = Array.from({ length: 3 }, () =>
+    lurk(
+      swarm,
+      source,
+      holdBack(() => undefined),
+    ),
+  );
+  const refusing = Array.from({ length: 3 }, () =>
+    lurk(
+      swarm,
+      source,
+      holdBack((peer, request) => void swarm.clock.after(9_000, () => peer.reject(request))),
+    ),
+  );
+  torrent.addPeers([...silent, ...refusing].map(({ address }) => address));
+  await swarm.until(() => torrent.have.count === 15);
+  await swarm.clock.advanceAsync(5_000);
+  const honest = lurk(swarm, source, (p) => void p.signal('haveAll').signal('unchoke').serve(source.bytes, PIECE));
+  torrent.addPeers([honest.address]);
+  await swarm.until(() => torrent.isComplete, 15_000);
+  expect(equalBytes(storage.bytes, source.bytes)).toBe(true);
+});
+
+test('three silent peers that were found out take no place from an honest one: it is asked the moment it comes', async () => {
+  const { swarm, source, torrent, storage } = await leeching();
+  const silent = Array.from({ length: 3 }, () =>
+    lurk(swarm, source, (peer) => {
+      peer.signal('haveAll').signal('unchoke').serve(source.bytes, PIECE);
+      const serve = peer.onRequest;
+      peer.onRequest = (request) => (request.piece === 15 && request.offsetBytes === 0 ? undefined : serve(request));
+    }),
+  );
+  torrent.addPeers(silent.map(({ address }) => address));
+  await swarm.until(() => torrent.have.count === 15);
+  await swarm.clock.advanceAsync(25_000);
+  const honest = lurk(swarm, source, (p) => void p.signal('haveAll').signal('unchoke').serve(source.bytes, PIECE));
+  torrent.addPeers([honest.address]);
+  await swarm.until(() => torrent.isComplete, 2_000);
   expect(equalBytes(storage.bytes, source.bytes)).toBe(true);
 });
 

@@ -23,6 +23,13 @@ test.each(seeds)('seed %i: every invariant holds, and everything that can comple
   expect(report(await simulate(seed))).toBeUndefined();
 });
 
+test.each([
+  [300_038, 'three silent or refusing peers held the last block back from an idle seed'],
+  [300_334, 'a piece picked and given up in one breath was asked for nevertheless'],
+])('seed %i stays mended: %s', async (seed) => {
+  expect(report(await simulate(seed))).toBeUndefined();
+});
+
 test.each([3, 11, 42])('seed %i twice gives the same run, event by event', async (seed) => {
   const [first, second] = [await simulate(seed), await simulate(seed)];
   expect(second.fingerprint).toBe(first.fingerprint);

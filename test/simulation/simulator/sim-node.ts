@@ -17,6 +17,8 @@ export class SimNode {
   readonly #machine: MemoryHost;
   #life: NodeLife | undefined;
   #leaving: Promise<void> | undefined;
+  /** Counts joins and departures. */
+  #changes = 0;
 
   constructor(world: World, plan: NodePlan, at: number) {
     this.name = `n${at}`;
@@ -53,7 +55,8 @@ export class SimNode {
   async leave(): Promise<void> {
     const life = this.#life;
     this.#life = undefined;
-    this.#leaving = life?.leave();
+    this.#changes++;
+    if (life !== undefined) this.#leaving = life.leave();
     await this.#leaving;
     this.#world.referee.note(`${this.name} is gone`);
   }
@@ -65,13 +68,17 @@ export class SimNode {
     else {
       this.#life?.die(what);
       this.#life = undefined;
+      this.#changes++;
     }
   }
 
+  /** Begins a life once the one before has left, unless it is to go again by then: a machine has one life at a time. */
   #join(): void {
+    const change = ++this.#changes;
     this.#detached(
       (async () => {
         await this.#leaving;
+        if (change !== this.#changes) return;
         this.#life = new NodeLife({
           world: this.#world,
           name: this.name,

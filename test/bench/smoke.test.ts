@@ -4,12 +4,12 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { startProgram } from '../support/program.ts';
 
-/** Its rival alone takes up to two minutes; test/browser/swarm-node.test.ts runs our half. */
-const TOO_LONG = 'node-to-browser';
+/** Their rival alone takes up to four minutes; test/browser/swarm-{node,channels,crowd}.test.ts run our half. */
+const TOO_LONG = new Set(['node-to-browser', 'webrtc']);
 const root = path.resolve(import.meta.dirname, '../..');
 const names = globSync('bench/*.ts', { cwd: root })
   .map((file) => path.basename(file, '.ts'))
-  .filter((name) => name !== 'run' && name !== TOO_LONG);
+  .filter((name) => name !== 'run' && !TOO_LONG.has(name));
 
 test.each(names)(
   'the bench %s runs and gives figures',

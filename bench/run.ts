@@ -1,6 +1,6 @@
 /**
- * `npm run bench [name…] [-- --rounds 3 --scale 0.05]`: runs benches (all by default), prints a table each and keeps
- * the figures as JSON in `.seedbed/bench`. Run it on a quiet machine.
+ * `npm run bench [name…] [-- --rounds 3 --scale 0.05 --only Seedbed]`: runs benches (all by default), prints a table each
+ * and keeps the figures as JSON in `.seedbed/bench`. Run it on a quiet machine.
  */
 import { globSync } from 'node:fs';
 import path from 'node:path';
@@ -40,6 +40,7 @@ const { values, positionals } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     scale: { type: 'string', default: '1' },
+    only: { type: 'string' },
     list: { type: 'boolean', default: false },
   },
 });
@@ -49,7 +50,7 @@ if (values.list || unknown.length > 0) {
   for (const name of known) console.log(`  ${name.padEnd(12)} ${(await load(name)).title}`);
   process.exitCode = unknown.length > 0 ? 2 : 0;
 } else {
-  const options = { rounds: Number(values.rounds), scale: Number(values.scale) };
+  const options = { rounds: Number(values.rounds), scale: Number(values.scale), only: values.only };
   if (!(options.rounds >= 1) || !(options.scale > 0)) throw new RangeError('--rounds and --scale are positive numbers');
   await runAll(positionals.length > 0 ? positionals : known, options);
 }

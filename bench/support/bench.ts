@@ -25,6 +25,8 @@ export interface BenchOptions {
   /** 1 is the full size; 0.01 a smoke test that proves only that the bench runs. */
   readonly scale: number;
   readonly rounds: number;
+  /** Only contenders whose name has this text; all by default. */
+  readonly only?: string | undefined;
 }
 
 /** What a file of `bench/` exports as `bench`. */
@@ -80,16 +82,18 @@ export async function runBench(
   progress: (line: string) => void,
 ): Promise<Report> {
   await using prepared = await bench.prepare(options);
+  const contenders = prepared.contenders.filter((contender) => contender.name.includes(options.only ?? ''));
+  if (contenders.length === 0) throw new RangeError(`no contender of ${name} has "${options.only}" in its name`);
   const results = new Map<string, Figures[]>();
   for (let round = 1; round <= options.rounds; round++) {
-    for (const contender of prepared.contenders) {
+    for (const contender of contenders) {
       if (contender.lack !== undefined) continue;
       progress(`${name} ${round}/${options.rounds} ${contender.name}`);
       const figures = await contender.measure();
       results.set(contender.name, [...(results.get(contender.name) ?? []), figures]);
     }
   }
-  const rows = prepared.contenders.map(({ name: contender, lack }) => ({
+  const rows = contenders.map(({ name: contender, lack }) => ({
     contender,
     lack,
     figures: spreads(bench.metrics, results.get(contender) ?? []),

@@ -39,6 +39,27 @@ test('contenders take turns, and what a machine lacks is said in the table', asy
   ]);
 });
 
+test('contenders may be chosen by name; a name that nobody has is an error', async () => {
+  const measured: string[] = [];
+  const contender = (name: string) => ({
+    name,
+    measure: () => {
+      measured.push(name);
+      return Promise.resolve({ speed: 1 });
+    },
+  });
+  const bench: Bench = {
+    title: 'a race',
+    metrics: [{ name: 'speed', unit: 'MiB/s', better: 'higher' }],
+    prepare: () =>
+      Promise.resolve({ contenders: [contender('ours, fast'), contender('theirs')], [Symbol.asyncDispose]: done }),
+  };
+  const run = (only: string) => runBench('race', bench, { rounds: 1, scale: 1, only }, () => undefined);
+  expect((await run('ours')).rows.map((row) => row.contender)).toEqual(['ours, fast']);
+  expect(measured).toEqual(['ours, fast']);
+  await expect(run('nobody')).rejects.toThrow(RangeError);
+});
+
 test.each([
   [[3], 3],
   [[9, 1, 5], 5],

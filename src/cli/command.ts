@@ -46,25 +46,6 @@ export function readChoice<Choice extends string>(option: string, text: string, 
   return choice;
 }
 
-/** How the DHT is to be used. */
-export interface DhtWish {
-  /** UDP; 0 = any. */
-  readonly port: number;
-  /** `host:port` each. */
-  readonly bootstrap: readonly string[];
-}
-
-/** `--dht`, `--dht-node`; undefined when neither is given. @throws WrongUsage for nodes without `--dht` */
-export function readDht(values: {
-  readonly dht?: boolean | undefined;
-  readonly 'dht-node'?: readonly string[] | undefined;
-}): DhtWish | undefined {
-  const bootstrap = values['dht-node'] ?? [];
-  if (values.dht === true) return { port: 0, bootstrap };
-  if (bootstrap.length > 0) throw new WrongUsage('--dht-node goes with --dht');
-  return undefined;
-}
-
 /** What went wrong, on standard error, as words or as one JSON line; resolves to the exit code it means. */
 export function complain(error: unknown, json: boolean): number {
   if (!(error instanceof AppError)) throw error;

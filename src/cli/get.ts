@@ -1,21 +1,10 @@
 /** `seedbed get`: fetches a torrent and ends. */
 import process from 'node:process';
-import { ENCRYPTION_POLICIES, type EncryptionPolicy } from '../app/swarm/encryption.ts';
 import type { FileFilter } from '../app/swarm/file-filter.ts';
 import { formatBytes, formatDuration } from '../base/units.ts';
-import {
-  type Command,
-  complain,
-  type DhtWish,
-  EXIT,
-  readArguments,
-  readChoice,
-  readDht,
-  readNumber,
-  stopOnSignal,
-  WrongUsage,
-} from './command.ts';
+import { type Command, complain, EXIT, readArguments, readNumber, stopOnSignal, WrongUsage } from './command.ts';
 import { showProgress } from './progress.ts';
+import { readSwarm, SWARM_HELP, SWARM_OPTIONS, type SwarmWish } from './swarm-options.ts';
 
 const HELP = `Usage: seedbed get <magnet | file.torrent | url> [options]
 
@@ -28,14 +17,10 @@ Options:
       --files <0,2-4>  Only these files of the torrent, counted from 0
       --select <name>  Only files of this name; * and ? stand for any text (may be given several times)
       --peer <host:port>  Also ask this peer (may be given several times)
-      --port <number>  Port for incoming connections; default: any
       --no-web-seeds   From peers only, not over HTTP
       --local          Also contact private addresses (of this machine, your network) that the source names
       --timeout <seconds>  Give up after so long; what came is kept
-      --encryption <policy>  Encrypted handshakes: prefer (default), require or off
-      --lsd            Also look for peers in your own network (BEP 14)
-      --dht            Also look for peers in the DHT (BEP 5), starting from the nodes named
-      --dht-node <host:port>  A node to begin with, such as router.bittorrent.com:6881 (may be given several times)
+${SWARM_HELP}
       --json           One JSON object a line on standard output instead of a progress bar
   -h, --help           Show this, and end
 
@@ -47,14 +32,10 @@ const OPTIONS = {
   files: { type: 'string' },
   select: { type: 'string', multiple: true },
   peer: { type: 'string', multiple: true },
-  port: { type: 'string' },
   'no-web-seeds': { type: 'boolean' },
   local: { type: 'boolean' },
   timeout: { type: 'string' },
-  encryption: { type: 'string' },
-  lsd: { type: 'boolean' },
-  dht: { type: 'boolean' },
-  'dht-node': { type: 'string', multiple: true },
+  ...SWARM_OPTIONS,
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -77,12 +58,9 @@ export const getCommand: Command = {
       target: values.output,
       files: await readFilter(values.files, values.select),
       peers: values.peer ?? [],
-      port: values.port === undefined ? 0 : readNumber('port', values.port, 1, 65_535),
-      encryption: readChoice('encryption', values.encryption ?? 'prefer', ENCRYPTION_POLICIES),
+      ...readSwarm(values),
       useWebSeeds: values['no-web-seeds'] !== true,
       allowPrivate: values.local === true,
-      dht: readDht(values),
-      lsd: values.lsd === true,
       json: values.json ?? false,
       signal: timeoutMs === undefined ? stopped : AbortSignal.any([stopped, AbortSignal.timeout(timeoutMs)]),
     });
@@ -96,17 +74,13 @@ async function readFilter(files: string | undefined, select: readonly string[] =
   return { ranges: files === undefined ? [] : parseFileRanges(files), patterns: select };
 }
 
-interface GetOptions {
+interface GetOptions extends SwarmWish {
   readonly source: string;
   readonly target: string | undefined;
   readonly files: FileFilter | undefined;
   readonly peers: readonly string[];
-  readonly port: number;
-  readonly encryption: EncryptionPolicy;
   readonly useWebSeeds: boolean;
   readonly allowPrivate: boolean;
-  readonly dht: DhtWish | undefined;
-  readonly lsd: boolean;
   readonly json: boolean;
   readonly signal: AbortSignal;
 }

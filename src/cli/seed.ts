@@ -1,20 +1,9 @@
 /** `seedbed seed`: offers files of the user's, as they lie, until stopped. */
 import process from 'node:process';
-import { ENCRYPTION_POLICIES, type EncryptionPolicy } from '../app/swarm/encryption.ts';
 import { formatBytes } from '../base/units.ts';
-import {
-  type Command,
-  complain,
-  type DhtWish,
-  EXIT,
-  readArguments,
-  readChoice,
-  readDht,
-  readNumber,
-  stopOnSignal,
-  WrongUsage,
-} from './command.ts';
+import { type Command, complain, EXIT, readArguments, readChoice, stopOnSignal, WrongUsage } from './command.ts';
 import { rateMeter, showProgress } from './progress.ts';
+import { readSwarm, SWARM_HELP, SWARM_OPTIONS, type SwarmWish } from './swarm-options.ts';
 
 const HELP = `Usage: seedbed seed <file or folder>… [options]
 
@@ -27,11 +16,7 @@ Options:
   -t, --tracker <url>  Announce to this tracker: http, https, udp, ws or wss (may be given several times)
   -o, --output <path>  Write the .torrent here; with several files, a folder for all of them
       --host <address>  Listen on this address only
-      --port <number>  Port for peers; default: any
-      --encryption <policy>  Encrypted handshakes: prefer (default), require or off
-      --lsd            Also look for peers in your own network (BEP 14)
-      --dht            Also look for peers in the DHT (BEP 5), starting from the nodes named
-      --dht-node <host:port>  A node to begin with, such as router.bittorrent.com:6881 (may be given several times)
+${SWARM_HELP}
       --json           One JSON object a line on standard output
   -h, --help           Show this, and end
 
@@ -45,11 +30,7 @@ const OPTIONS = {
   tracker: { type: 'string', short: 't', multiple: true },
   output: { type: 'string', short: 'o' },
   host: { type: 'string' },
-  port: { type: 'string' },
-  encryption: { type: 'string' },
-  lsd: { type: 'boolean' },
-  dht: { type: 'boolean' },
-  'dht-node': { type: 'string', multiple: true },
+  ...SWARM_OPTIONS,
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -72,10 +53,7 @@ export const seedCommand: Command = {
         trackers: values.tracker ?? [],
         output: values.output,
         host: values.host,
-        port: values.port === undefined ? 0 : readNumber('port', values.port, 1, 65_535),
-        encryption: readChoice('encryption', values.encryption ?? 'prefer', ENCRYPTION_POLICIES),
-        dht: readDht(values),
-        lsd: values.lsd === true,
+        ...readSwarm(values),
         json,
         signal: stopOnSignal(),
       });
@@ -85,16 +63,12 @@ export const seedCommand: Command = {
   },
 };
 
-interface SeedOptions {
+interface SeedOptions extends SwarmWish {
   readonly files: readonly string[];
   readonly format: (typeof FORMATS)[number] | undefined;
   readonly trackers: readonly string[];
   readonly output: string | undefined;
   readonly host: string | undefined;
-  readonly port: number;
-  readonly encryption: EncryptionPolicy;
-  readonly dht: DhtWish | undefined;
-  readonly lsd: boolean;
   readonly json: boolean;
   readonly signal: AbortSignal;
 }

@@ -38,15 +38,21 @@ async function add(node: SwarmNode, source: string, folder: string): Promise<Tor
   return torrent;
 }
 
+/** What was typed is wrong; shown without a stack. */
+class WrongUsage extends Error {}
+
 /** `0-99` is the first hundred bytes; without a range, everything. */
 function parseRange(text: string | undefined, totalBytes: number): { start: number; endExclusive: number } {
   const [, first, last] = /^(\d+)-(\d+)$/.exec(text ?? `0-${totalBytes - 1}`) ?? [];
+  if (first === undefined || last === undefined) throw new WrongUsage('--range is <first byte>-<last byte>');
   return { start: Number(first), endExclusive: Number(last) + 1 };
 }
 
+/** `192.0.2.7:24244`, `[2001:db8::7]:24244` */
 function parsePeer(text: string): PeerAddress {
-  const at = text.lastIndexOf(':');
-  return { host: text.slice(0, at).replaceAll(/[[\]]/g, ''), port: Number(text.slice(at + 1)) };
+  const [, host, port] = /^\[?([\da-fA-F.:]+)\]?:(\d{1,5})$/.exec(text) ?? [];
+  if (host === undefined || port === undefined) throw new WrongUsage('--peer is <ip>:<port>');
+  return { host, port: Number(port) };
 }
 
 function describe(torrent: Torrent): string {
@@ -71,9 +77,11 @@ async function main(stop: AbortSignal): Promise<void> {
     process.exitCode = 2;
     return;
   }
+  const peers = values.peer.map(parsePeer);
+  if (values.range !== undefined) parseRange(values.range, 1); // told before anything is opened
   await using node = await SwarmNode.open({ allowPrivate: values.local });
   const torrent = await add(node, source, values.folder);
-  torrent.addPeers(values.peer.map(parsePeer), 'judged'); // typed: wherever they are
+  torrent.addPeers(peers, 'judged'); // typed: wherever they are
   const info = await torrent.ready(stop);
   const range = parseRange(values.range, info.totalBytes);
   console.error(`${info.name}: bytes ${range.start} to ${range.endExclusive} of ${info.totalBytes}`);
@@ -92,7 +100,9 @@ process.once('SIGTERM', () => stopping.abort());
 try {
   await main(stopping.signal);
 } catch (error) {
-  if (!(error instanceof AppError)) throw error;
-  console.error(error.message);
+  if (!(error instanceof Error)) throw error;
+  // A fault of the program keeps its stack; what was typed, missing files and what the swarm refuses are said in words.
+  const isExpected = error instanceof AppError || error instanceof WrongUsage || 'code' in error;
+  console.error(isExpected ? error.message : error);
   process.exitCode = 1;
 }

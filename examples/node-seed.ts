@@ -41,7 +41,8 @@ process.once('SIGTERM', () => stopping.abort());
 try {
   await main(stopping.signal);
 } catch (error) {
-  if (!(error instanceof AppError)) throw error;
-  console.error(error.message);
+  if (!(error instanceof Error)) throw error;
+  // A fault of the program keeps its stack; what was typed and missing files are said in words.
+  console.error(error instanceof AppError || 'code' in error ? error.message : error);
   process.exitCode = 1;
 }

@@ -10,6 +10,7 @@ import { startServer } from '../support/server.ts';
 import { testFolder } from '../support/temp-dir.ts';
 
 const EXAMPLES = path.resolve(import.meta.dirname, '../../examples');
+const MAGNET = `magnet:?xt=urn:btih:${'ab'.repeat(20)}`;
 const FILE = seededBytes('examples', 3_000_000);
 
 interface Streamed {
@@ -80,8 +81,12 @@ describe('the Node examples', () => {
 
   test.each([
     ['node-seed.ts', ['no-such-file'], /no-such-file cannot be read/, 1],
+    ['node-seed.ts', ['film.bin', '--prot', '1'], /'--prot'/, 1],
     ['node-seed.ts', [], /^node examples\/node-seed\.ts <file>/, 2],
     ['node-download.ts', ['magnet:?dn=nothing'], /magnet/, 1],
+    ['node-download.ts', ['no-such.torrent'], /no-such\.torrent/, 1],
+    ['node-download.ts', [MAGNET, '--peer', 'nonsense'], /--peer is <ip>:<port>/, 1],
+    ['node-download.ts', [MAGNET, '--range', 'all'], /--range is <first byte>-<last byte>/, 1],
     ['node-download.ts', [], /^node examples\/node-download\.ts/, 2],
   ])('%s with %j says what is wrong in one line', async (example, args, message, code) => {
     const program = startProgram(process.execPath, [path.join(EXAMPLES, example), ...args]);

@@ -92,10 +92,13 @@ describeWith(['chromium'], 'publishing', () => {
     await eventually('some bytes are sent', async () => (await sentBytes('paused')) > MIB, { timeoutMs: 20_000 });
     await page.getByRole('button', { name: 'Pause paused.bin' }).click();
     await reaches('paused', 'paused');
+    // The browser's network process ends the request in its own time; a limit lifted before lets the whole file out.
+    await eventually('the request has ended', () => patches[0]?.failure() !== null);
     await limitUpload(page, undefined);
     await page.getByRole('button', { name: 'Go on with paused.bin' }).click();
     await reaches('paused', 'stored');
-    expect(Number(patches.at(-1)?.headers()['upload-offset'])).toBeGreaterThan(0);
+    const offsets = patches.map((patch) => Number(patch.headers()['upload-offset']));
+    expect(offsets).toEqual([0, expect.toSatisfy((offset: number) => offset > 0 && offset < 12 * MIB)]);
   });
 
   test('after a reload the same file goes on where it stopped; another file is refused', async () => {

@@ -149,6 +149,12 @@ const SETTINGS = {
     'Upload limit to swarms in bytes per second; 0 = none.',
     bytes,
   ),
+  seedLimitPerAddressBytesPerSec: setting(
+    'SEEDBED_SEED_LIMIT_PER_ADDRESS',
+    '0',
+    'Upload limit to the peers of one address (IPv6: one /64) in bytes per second; 0 = none.',
+    bytes,
+  ),
   maxPeers: setting('SEEDBED_MAX_PEERS', '500', 'Peer connections at once.', count(1, 20_000)),
   dht: setting(
     'SEEDBED_DHT',

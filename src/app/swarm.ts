@@ -194,7 +194,6 @@ function createEngine(
   { clock, log, limits, utp, policy, dht }: Pick<PortParts, 'clock' | 'log' | 'limits' | 'utp'> & DhtParts,
   finder: TorrentFinder,
 ): Engine {
-  const { seedLimitBytesPerSec } = config;
   return new Engine({
     ...(config.dht === 'on' && {
       dht: { port: config.dhtPort, heardOf: (node: PeerAddress) => dht.current?.heardOf(node) },
@@ -213,10 +212,16 @@ function createEngine(
     limits: {
       maxConnections: config.maxPeers,
       maxGreetings: capsOf(config).greetings,
-      uploadBytesPerSecond: seedLimitBytesPerSec === 0 ? Number.POSITIVE_INFINITY : seedLimitBytesPerSec,
+      uploadBytesPerSecond: limitOf(config.seedLimitBytesPerSec),
+      uploadBytesPerSecondPerAddress: limitOf(config.seedLimitPerAddressBytesPerSec),
     },
     ...finder,
   });
+}
+
+/** In a setting, 0 stands for no limit. */
+function limitOf(bytesPerSec: number): number {
+  return bytesPerSec === 0 ? Number.POSITIVE_INFINITY : bytesPerSec;
 }
 
 /** Our name is looked up once at the start, interfaces again and again: a laptop changes networks. */

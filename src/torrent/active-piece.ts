@@ -4,6 +4,7 @@
  * a time, so a block is never a mixture of two sources and blame for bad bytes is always exact.
  */
 import { BLOCK_BYTES } from '../codec/wire.ts';
+import type { AddressShare } from './address-traffic.ts';
 import type { Geometry } from './geometry.ts';
 import { Lapses } from './lapses.ts';
 
@@ -11,6 +12,8 @@ import { Lapses } from './lapses.ts';
 export interface BlockSource {
   /** Unique within the engine's life. */
   readonly sourceId: number;
+  /** Absent for web seeds, whose addresses have no limits. */
+  readonly address?: AddressShare;
 }
 
 const RECEIVED = 255;

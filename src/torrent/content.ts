@@ -4,6 +4,7 @@
  */
 import { Cancelled, NotFound } from '../base/errors.ts';
 import type { TorrentInfo } from '../codec/torrent-info.ts';
+import type { BlockSource } from './active-piece.ts';
 import { Availability } from './availability.ts';
 import { Blame } from './blame.ts';
 import type { ReceivedBlock } from './block-intake.ts';
@@ -62,8 +63,9 @@ export class Content {
       windowMoved: (isJump) => this.#windowMoved(isJump),
     });
     const limits = {
-      allowance: () => (this.#error === undefined ? host.traffic.downloadAllowance() : 0),
-      charge: (sizeBytes: number) => host.traffic.chargeDownload(sizeBytes),
+      allowance: (source?: BlockSource) =>
+        this.#error === undefined ? host.traffic.downloadAllowance(source?.address) : 0,
+      charge: (sizeBytes: number, source?: BlockSource) => host.traffic.chargeDownload(sizeBytes, source?.address),
     };
     this.downloader = this.#createDownloader(limits);
     this.#webSeeds = new WebSeeds({

@@ -129,8 +129,10 @@ export class Crowd {
       connection.close(new ProtocolError(refusal));
       return false;
     }
-    const sourceId = this.#host.shared.nextSourceId();
-    const peer = new Peer({ sourceId, connection, handshake, isOutgoing, host: this.#peerHost });
+    const { shared } = this.#host;
+    const sourceId = shared.nextSourceId();
+    const address = shared.addressTraffic.join(connection.remote?.host, this.#nowMs());
+    const peer = new Peer({ sourceId, connection, handshake, isOutgoing, address, host: this.#peerHost });
     this.#peers.add(peer);
     this.#host.connectionsChanged(1);
     this.#host.introduce(peer);
@@ -309,8 +311,8 @@ export class Crowd {
     return {
       clock: shared.ports.clock,
       servePool: shared.serveBuffers,
-      uploadAllowance: () => traffic.uploadAllowance(),
-      chargeUpload: (sizeBytes) => traffic.chargeUpload(sizeBytes),
+      uploadAllowance: (peer) => traffic.uploadAllowance(peer.address),
+      chargeUpload: (peer, sizeBytes) => traffic.chargeUpload(sizeBytes, peer.address),
       interestChanged: (peer) => {
         this.#choking.interestChanged(peer);
         this.#fast.offer(peer);
@@ -349,6 +351,7 @@ export class Crowd {
 
   #onClosed(peer: Peer, cause: Error | undefined): void {
     this.#peers.delete(peer);
+    this.#host.shared.addressTraffic.leave(peer.address);
     this.#choking.left();
     this.#host.connectionsChanged(-1);
     this.#host.content()?.peerLeft(peer);

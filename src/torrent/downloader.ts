@@ -35,10 +35,10 @@ export interface DownloaderParts {
   readonly availability: Availability;
   readonly suspicions: Suspicions;
   readonly wishes: Wishes;
-  /** Bytes the limits allow to ask for now. */
-  allowance(): number;
-  /** Charges (or, negative, gives back) bytes asked for. */
-  charge(sizeBytes: number): void;
+  /** Bytes the limits allow to ask the source for now. */
+  allowance(source: BlockSource): number;
+  /** Charges (or, negative, gives back) bytes the source is asked for. */
+  charge(sizeBytes: number, source: BlockSource): void;
   /** What web seeds are fetching. */
   webSeedBlocks(nowMs: number): Iterable<PendingBlock>;
   /** When an idle web seed would have a block here, ms from now; Infinity without one. */
@@ -145,7 +145,7 @@ export class Downloader {
     if (this.#isStopped || !peer.mayRequest || peer.isClosed) return;
     const limit = this.#queueLimit(peer);
     if (peer.ledger.size > limit * (this.hasReaders ? READING_REFILL_SHARE : REFILL_SHARE)) return;
-    const allowed = Math.ceil(this.#parts.allowance() / BLOCK_BYTES);
+    const allowed = Math.ceil(this.#parts.allowance(peer) / BLOCK_BYTES);
     const room = Math.min(limit - peer.ledger.size, allowed);
     if (room <= 0) return;
     const blockKeys = this.picking.pick(peer, room);
@@ -168,7 +168,7 @@ export class Downloader {
       const piece = this.#unask(blockKey);
       if (isGone && piece?.exclusiveTo === source) this.discard(piece);
     }
-    this.#parts.charge(-blockKeys.length * BLOCK_BYTES);
+    this.#parts.charge(-blockKeys.length * BLOCK_BYTES, source);
     this.#fillSoon();
   }
 
@@ -322,7 +322,7 @@ export class Downloader {
   }
 
   #ask(peer: Peer, blockKeys: readonly number[]): void {
-    this.#parts.charge(blockKeys.length * BLOCK_BYTES);
+    this.#parts.charge(blockKeys.length * BLOCK_BYTES, peer);
     peer.request(blockKeys);
   }
 

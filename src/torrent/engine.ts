@@ -12,6 +12,7 @@ import { createPeerId } from '../codec/peer-id.ts';
 import type { VerifiedLayers } from '../codec/piece-layers.ts';
 import type { TorrentInfo } from '../codec/torrent-info.ts';
 import { AddressRate } from './address-rate.ts';
+import { AddressTraffic, type AddressRateLimits } from './address-traffic.ts';
 import { BanList } from './bans.ts';
 import { BufferPool } from './buffers.ts';
 import { Greetings, type DialOrigin } from './greetings.ts';
@@ -108,6 +109,7 @@ export class Engine {
       uploadSlots: new UploadSlots(limits.maxUploadSlots),
       uploadBucket: new TokenBucket(limits.uploadBytesPerSecond, nowMs),
       downloadBucket: new TokenBucket(limits.downloadBytesPerSecond, nowMs),
+      addressTraffic: new AddressTraffic(limits),
       bans: new BanList(),
       allowAddress: options.allowAddress ?? (() => true),
       nextSourceId: () => ++this.#sourceId,
@@ -166,9 +168,10 @@ export class Engine {
     else socket.close();
   }
 
-  /** Changes the global limits in bytes per second; Infinity lifts one. */
-  setLimits(limits: RateLimits): void {
+  /** Changes the limits over all torrents in bytes per second; Infinity lifts one. */
+  setLimits(limits: RateLimits & AddressRateLimits): void {
     const nowMs = this.#nowMs();
+    this.#shared.addressTraffic.setLimits(limits, nowMs);
     if (limits.uploadBytesPerSecond !== undefined) this.#shared.uploadBucket.limit(limits.uploadBytesPerSecond, nowMs);
     if (limits.downloadBytesPerSecond !== undefined)
       this.#shared.downloadBucket.limit(limits.downloadBytesPerSecond, nowMs);

@@ -25,12 +25,13 @@
  * `crowd` (who is let in, dialled, unchoked) with `choking`, `stalled-readers`, `bans`, `candidates`, `peer-exchange`; `blame` and
  * `suspicion` (whose bytes were wrong); `metadata`; `instructions` and `wishes` (what is fetched unread: mode, files,
  * pause) with `completion`; `upkeep` (rechecks, letting pieces go); `content-hashes` (v2: `hash-trees`, `hash-fetch`,
- * `hash-server`, `leaf-checks`), which `verified-pieces` joins to the pieces; `identity` (v1, v2 or both); `dialogue`,
+ * `hash-server`, `leaf-checks`), which `verified-pieces` joins to the pieces; `traffic` with `rate` and `address-traffic` (limits); `identity` (v1, v2 or both); `dialogue`,
  * `content` and `transfer` join them; `torrent` is what users get of it; `engine` owns torrents, dialling, caps and the one timer.
  */
 export { Engine, type AddByHashOptions, type AddOptions, type EngineOptions } from './engine.ts';
 export { Torrent } from './torrent.ts';
 export type { OpenedStorage, TorrentEvents, TorrentOptions } from './torrent-types.ts';
+export type { AddressRateLimits } from './address-traffic.ts';
 export type { RateLimits } from './traffic.ts';
 export type { RecheckOptions, RecheckProgress } from './upkeep.ts';
 export type { FileChoice, FilePriority, TorrentMode } from './wishes.ts';

@@ -2,6 +2,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Handshake } from '../codec/handshake.ts';
 import type { HashRequest } from '../codec/wire-hashes.ts';
+import type { AddressShare } from './address-traffic.ts';
 import type { ReceivedBlock } from './block-intake.ts';
 import type { BufferPool } from './buffers.ts';
 import type { Connection } from './connection.ts';
@@ -10,8 +11,8 @@ import type { Connection } from './connection.ts';
 export interface PeerHost<Peer> {
   readonly clock: Clock;
   readonly servePool: BufferPool;
-  uploadAllowance(): number;
-  chargeUpload(sizeBytes: number): void;
+  uploadAllowance(peer: Peer): number;
+  chargeUpload(peer: Peer, sizeBytes: number): void;
   interestChanged(peer: Peer): void;
   /** It may be asked again, or for the first time. */
   unchoked(peer: Peer): void;
@@ -41,5 +42,7 @@ export interface PeerParts<Peer> {
   readonly connection: Connection;
   readonly handshake: Handshake;
   readonly isOutgoing: boolean;
+  /** What it shares with other peers of its address. */
+  readonly address: AddressShare;
   readonly host: PeerHost<Peer>;
 }

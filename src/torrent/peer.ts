@@ -19,6 +19,7 @@ import {
 } from '../codec/wire-encode.ts';
 import { BLOCK_BYTES, MAX_BLOCK_BYTES, type BlockRef, type PeerMessage } from '../codec/wire.ts';
 import type { BlockSource } from './active-piece.ts';
+import type { AddressShare } from './address-traffic.ts';
 import { FastGrants } from './allowed-fast.ts';
 import { BlockIntake } from './block-intake.ts';
 import type { Connection, ConnectionOwner } from './connection.ts';
@@ -40,6 +41,7 @@ const MIN_BATCH_BYTES = 8 * BLOCK_BYTES;
 export class Peer implements ConnectionOwner, BlockSource {
   readonly sourceId: number;
   readonly connection: Connection;
+  readonly address: AddressShare;
   readonly handshake: Handshake;
   readonly isOutgoing: boolean;
   readonly connectedAtMs: number;
@@ -78,6 +80,7 @@ export class Peer implements ConnectionOwner, BlockSource {
   constructor(parts: PeerParts<Peer>) {
     this.sourceId = parts.sourceId;
     this.connection = parts.connection;
+    this.address = parts.address;
     this.handshake = parts.handshake;
     this.isOutgoing = parts.isOutgoing;
     this.client = peerClientName(parts.handshake.peerId);
@@ -137,9 +140,9 @@ export class Peer implements ConnectionOwner, BlockSource {
       pool: this.#host.servePool,
       nowMs: () => this.#host.clock.monotonicMs(),
       read: (views, position) => store.serve(views, position),
-      allowance: () => Math.min(this.#host.uploadAllowance(), this.#batchBytes()),
+      allowance: () => Math.min(this.#host.uploadAllowance(this), this.#batchBytes()),
       charge: (sizeBytes) => {
-        this.#host.chargeUpload(sizeBytes);
+        this.#host.chargeUpload(this, sizeBytes);
         this.uploaded.add(sizeBytes, this.#host.clock.monotonicMs());
       },
       write: (bytes, released) => {

@@ -76,6 +76,7 @@ export class TokenBucket {
 
   /** Bytes that may pass now; 0 or less means wait. */
   available(nowMs: number): number {
+    if (this.#bytesPerSecond === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
     this.#fill(nowMs);
     return this.#tokens;
   }

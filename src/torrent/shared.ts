@@ -5,6 +5,7 @@
 import type { PeerAddress } from '../base/address.ts';
 import type { AddressSource } from '../base/address-policy.ts';
 import { MIB } from '../base/units.ts';
+import type { AddressTraffic } from './address-traffic.ts';
 import type { BanList } from './bans.ts';
 import type { BufferPool } from './buffers.ts';
 import type { LeafCache } from './leaf-cache.ts';
@@ -37,6 +38,9 @@ export interface EngineLimits {
   /** Bytes per second over all torrents; Infinity = no limit. */
   readonly uploadBytesPerSecond: number;
   readonly downloadBytesPerSecond: number;
+  /** Bytes per second with the peers of one IPv4 address or IPv6 /64, all torrents together; loopback is not limited. */
+  readonly uploadBytesPerSecondPerAddress: number;
+  readonly downloadBytesPerSecondPerAddress: number;
 }
 
 export const DEFAULT_LIMITS: EngineLimits = {
@@ -53,6 +57,8 @@ export const DEFAULT_LIMITS: EngineLimits = {
   maxHashJobs: 4,
   uploadBytesPerSecond: Number.POSITIVE_INFINITY,
   downloadBytesPerSecond: Number.POSITIVE_INFINITY,
+  uploadBytesPerSecondPerAddress: Number.POSITIVE_INFINITY,
+  downloadBytesPerSecondPerAddress: Number.POSITIVE_INFINITY,
 };
 
 /** Which addresses may be dialled, by who named them; what strangers may name is also what they may be told. */
@@ -80,6 +86,7 @@ export interface Shared {
   readonly uploadSlots: UploadSlots;
   readonly uploadBucket: TokenBucket;
   readonly downloadBucket: TokenBucket;
+  readonly addressTraffic: AddressTraffic;
   readonly bans: BanList;
   readonly allowAddress: AddressFilter;
   nextSourceId(): number;

@@ -1,5 +1,6 @@
-/** The bytes of one torrent: its limits beside the engine's, its speeds, and where its blocks came from. */
+/** The bytes of one torrent: its limits beside the engine's and an address's, its speeds, and where its blocks came from. */
 import { KIB } from '../base/units.ts';
+import type { AddressShare } from './address-traffic.ts';
 import { RateMeter, TokenBucket } from './rate.ts';
 import type { Shared } from './shared.ts';
 
@@ -47,27 +48,37 @@ export class Traffic {
     if (limits.downloadBytesPerSecond !== undefined) this.#downloadBucket.limit(limits.downloadBytesPerSecond, nowMs);
   }
 
-  /** Bytes one peer may be sent now. */
-  uploadAllowance(): number {
+  /** Bytes a peer with this address may be sent now. */
+  uploadAllowance({ upload }: AddressShare): number {
     const nowMs = this.#nowMs();
-    const allowed = Math.min(this.#uploadBucket.available(nowMs), this.#shared.uploadBucket.available(nowMs));
+    const allowed = Math.min(
+      this.#uploadBucket.available(nowMs),
+      this.#shared.uploadBucket.available(nowMs),
+      upload.available(nowMs),
+    );
     return allowed === Number.POSITIVE_INFINITY ? allowed : Math.min(allowed, FAIR_SHARE_BYTES);
   }
 
-  chargeUpload(sizeBytes: number): void {
+  chargeUpload(sizeBytes: number, { upload }: AddressShare): void {
+    upload.take(sizeBytes);
     this.#uploadBucket.take(sizeBytes);
     this.#shared.uploadBucket.take(sizeBytes);
     this.uploaded.add(sizeBytes, this.#nowMs());
   }
 
-  /** Bytes that may be asked for now. */
-  downloadAllowance(): number {
+  /** Bytes that may be asked for now, of a peer with this address or of a web seed. */
+  downloadAllowance(address?: AddressShare): number {
     const nowMs = this.#nowMs();
-    return Math.min(this.#downloadBucket.available(nowMs), this.#shared.downloadBucket.available(nowMs));
+    return Math.min(
+      this.#downloadBucket.available(nowMs),
+      this.#shared.downloadBucket.available(nowMs),
+      address?.download.available(nowMs) ?? Number.POSITIVE_INFINITY,
+    );
   }
 
   /** Charges bytes asked for; negative gives back what will not come. */
-  chargeDownload(sizeBytes: number): void {
+  chargeDownload(sizeBytes: number, address?: AddressShare): void {
+    address?.download.take(sizeBytes);
     this.#downloadBucket.take(sizeBytes);
     this.#shared.downloadBucket.take(sizeBytes);
   }

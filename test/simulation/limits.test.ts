@@ -4,7 +4,7 @@ import { KIB, MIB } from '../../src/base/units.ts';
 import { Bitfield } from '../../src/codec/bitfield.ts';
 import { encodeBitfield } from '../../src/codec/wire-encode.ts';
 import { ScriptedPeer } from '../support/scripted-peer.ts';
-import { keyOf, leechOn, makeTorrent, seedOn, Swarm } from '../support/swarm.ts';
+import { keyOf, leechOn, makeTorrent, type Node, seedOn, Swarm } from '../support/swarm.ts';
 
 const PIECE = 64 * KIB;
 
@@ -38,6 +38,29 @@ test.each(['torrent', 'engine'] as const)('a download limit of the %s holds with
   expect(rate).toBeGreaterThan(0.85 * 512 * KIB);
   expect(rate).toBeLessThan(1.1 * 512 * KIB);
 });
+
+test.each(['upload', 'download'] as const)(
+  'connections of one address share its %s limit, over all torrents; another address has its own',
+  async (way) => {
+    const swarm = new Swarm();
+    const a = await makeTorrent(8 * MIB, PIECE, { seed: 'a' });
+    const b = await makeTorrent(8 * MIB, PIECE, { seed: 'b' });
+    const [limited, two, one] = [5, 5, 5].map((latencyMs) => swarm.addNode({ latencyMs })) as [Node, Node, Node];
+    const [onLimited, onOthers] = way === 'upload' ? [seedOn, leechOn] : [leechOn, seedOn];
+    const mine = [onLimited(limited, a), onLimited(limited, b)];
+    for (const torrent of [onOthers(two, a), onOthers(two, b), onOthers(one, a)]) torrent.addPeers([limited.address]);
+    limited.engine.setLimits({ [`${way}BytesPerSecondPerAddress`]: 256 * KIB });
+    await swarm.clock.advanceAsync(10_000);
+    const peers = mine.flatMap((torrent) => torrent.peers());
+    expect(peers).toHaveLength(3);
+    for (const { host } of [two.machine, one.machine]) {
+      const carried = peers.filter(({ address }) => address?.host === host).map((peer) => peer[`${way}edBytes`]);
+      const rate = carried.reduce((sum, bytes) => sum + bytes, 0) / 10;
+      expect(rate).toBeGreaterThan(0.85 * 256 * KIB);
+      expect(rate).toBeLessThan(1.1 * 256 * KIB);
+    }
+  },
+);
 
 test('an upload limit of 0 serves nobody, and says so by choking', async () => {
   const swarm = new Swarm();

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { formatIp, parseIp } from './address.ts';
+import { formatIp, householdOf, parseIp } from './address.ts';
 import { InvalidInput } from './errors.ts';
 
 test.each([
@@ -16,6 +16,16 @@ test.each([
   ['64:ff9b::192.0.2.1', '64:ff9b::c000:201'],
 ])('%s is spelled %s', (text, canonical) => {
   expect(formatIp(parseIp(text))).toBe(canonical);
+});
+
+test.each([
+  ['192.0.2.1', '192.0.2.1'],
+  ['::ffff:192.0.2.1', '192.0.2.1'],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+  ['2001:db8:1:2::9', '2001:db8:1:2::/64'],
+  ['2001:db8:1:3::9', '2001:db8:1:3::/64'],
+])('%s counts for %s where shares are bounded', (host, household) => {
+  expect(householdOf(host)).toBe(household);
 });
 
 describe('only plain IP literals are taken', () => {

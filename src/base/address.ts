@@ -7,6 +7,15 @@ export interface PeerAddress {
   readonly port: number;
 }
 
+/**
+ * Whom an IP literal counts for where somebody's share is bounded: an IPv4 address, or the /64 of an IPv6 one, which
+ * belongs to one household and holds as many addresses as it likes. @throws InvalidInput
+ */
+export function householdOf(host: string): string {
+  const bytes = parseIp(host);
+  return bytes.length === 4 ? formatIp(bytes) : `${formatIp(bytes.fill(0, 8))}/64`;
+}
+
 const IPV4 = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/;
 const MAPPED_V4_PREFIX = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 

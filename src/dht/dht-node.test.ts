@@ -235,6 +235,67 @@ describe('a node', () => {
     await world.stop();
   });
 
+  test.each([
+    { who: 'one address', hostOf: () => '20.6.6.6', most: 50 },
+    { who: 'one IPv6 /64', hostOf: (at: number) => `2a00:0:0:6::${at + 1}`, most: 50 },
+    { who: 'forty addresses', hostOf: (at: number) => `20.6.6.${at}`, most: 500 },
+  ])('flooded by $who, answers $most of it in a second, and whoever else asks', async ({ hostOf, most }) => {
+    const world = new World();
+    const isV6 = hostOf(0).includes(':');
+    const node = world.node([], isV6 ? '2a00::1' : undefined);
+    const other = world.stranger(isV6 ? '2a00:0:0:5::1' : '20.5.5.5');
+    const ping = encodeKrpc(query({ method: 'ping' }));
+    for (let at = 0; at < 40 * 40; at++) world.network.send(ping, { host: hostOf(at % 40), port: 4_000 }, node.address);
+    await other.say(query({ method: 'ping' }), node);
+    const answered = world.network.sent.filter(({ to }) => to.port === 4_000);
+    expect(answered.length).toBeLessThanOrEqual(most);
+    expect(answered.length).toBeGreaterThanOrEqual(Math.min(most, 300));
+    expect(other.heard).toHaveLength(1);
+    await world.stop();
+  });
+
+  test('pings a new node though one address names silent ones without end', async () => {
+    const world = new World();
+    const node = world.node([]);
+    const lure = (senderId: Uint8Array<ArrayBuffer>): Uint8Array =>
+      encodeKrpc({
+        kind: 'query',
+        transactionId: utf8('aa'),
+        senderId,
+        isReadOnly: false,
+        question: { method: 'ping' },
+      });
+    for (let port = 1_024; port < 1_074; port++)
+      world.network.send(lure(seededBytes(`silent ${port}`, 20)), { host: '20.6.6.6', port }, node.address);
+    await world.clock.advanceAsync(100);
+    world.node([node.address]);
+    await world.clock.advanceAsync(1_000);
+    expect(node.size).toBe(1);
+    await world.stop();
+  });
+
+  test('asks few of the nodes that a liar names at one public address', async () => {
+    const world = new World();
+    const liar = world.network.open({ host: '20.6.6.6', port: 6_881 });
+    let named = 0;
+    liar.listen((bytes, from) => {
+      const message = decodeKrpc(bytes);
+      if (message?.kind !== 'query') return;
+      const contacts = Array.from({ length: 20 }, () => ({
+        id: seededBytes(`victim ${named}`, 20),
+        address: { host: '20.7.7.7', port: 1_024 + named++ },
+      }));
+      const senderId = seededBytes('liar', 20);
+      const head = { kind: 'answer', transactionId: message.transactionId, senderId } as const;
+      liar.send(encodeKrpc({ ...head, contacts, peers: [], token: undefined }), from);
+    });
+    world.node([liar.address]);
+    await world.clock.advanceAsync(30_000);
+    expect(named).toBeGreaterThan(0);
+    expect(world.network.sent.filter(({ to }) => to.host === '20.7.7.7')).toHaveLength(3);
+    await world.stop();
+  });
+
   test('believes an answer only from the address it asked', async () => {
     const world = new World();
     const silent = world.network.open({ host: '20.6.6.6', port: 6_881 });

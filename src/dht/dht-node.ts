@@ -3,9 +3,10 @@
  * contacted, told on or stored that the filter refuses; every table, store and rate is bounded; nothing that comes in
  * can throw; after `stop` nothing is left.
  */
-import { formatIp, parseIp, type PeerAddress } from '../base/address.ts';
+import { formatIp, householdOf, parseIp, type PeerAddress } from '../base/address.ts';
 import { equalBytes, fromHex, randomBytes } from '../base/bytes.ts';
 import { AppError } from '../base/errors.ts';
+import { FairRate } from '../base/fair-rate.ts';
 import type { SwarmKey } from '../base/ids.ts';
 import { TaskGroup } from '../base/tasks.ts';
 import { MINUTE_MS } from '../base/units.ts';
@@ -24,7 +25,6 @@ import { type Reached, walk } from './lookup.ts';
 import { PeerStore } from './peer-store.ts';
 import type { DhtPorts } from './ports.ts';
 import { Queries } from './queries.ts';
-import { QueryBudget } from './query-budget.ts';
 import { RoutingTable } from './routing-table.ts';
 import { Tokens } from './tokens.ts';
 
@@ -33,6 +33,9 @@ const TEND_MS = MINUTE_MS;
 const MAX_TOLD_PEERS = 50;
 const PINGS_PER_MINUTE = 16;
 const MAX_CHECKS = 16;
+const MAX_CHECKS_PER_HOUSEHOLD = 2;
+/** Questions of others that are answered in a second. */
+const ANSWERED = { perNeighbour: 50, all: 500 };
 
 export interface DhtNodeOptions {
   readonly ports: DhtPorts;
@@ -49,10 +52,11 @@ export class DhtNode {
   readonly #tasks: TaskGroup;
   readonly #table: RoutingTable;
   readonly #queries: Queries;
-  readonly #budget: QueryBudget;
+  readonly #answered: FairRate;
   readonly #tokens: Tokens;
   readonly #store = new PeerStore();
-  #checks = 0;
+  /** Households of those being pinged. */
+  readonly #checks: string[] = [];
 
   constructor({ ports, bootstrap, id = randomBytes(NODE_ID_BYTES) }: DhtNodeOptions) {
     this.id = id;
@@ -61,7 +65,7 @@ export class DhtNode {
     this.#tasks = new TaskGroup(ports.log);
     this.#table = new RoutingTable(id);
     this.#queries = new Queries(ports.clock);
-    this.#budget = new QueryBudget(ports.clock);
+    this.#answered = new FairRate(ports.clock, ANSWERED);
     this.#tokens = new Tokens(ports.clock);
     ports.socket.listen((bytes, from) => this.#receive(bytes, from));
     this.#tasks.run('dht.join', () => this.#join());
@@ -158,10 +162,14 @@ export class DhtNode {
 
   /** Pings in the background, a few at a time. */
   #check(address: PeerAddress, contact?: DhtContact): void {
-    if (this.#checks >= MAX_CHECKS || !this.#isOurFamily(address) || this.#queries.isAsking(address)) return;
-    this.#checks++;
+    if (!this.#isOurFamily(address) || this.#queries.isAsking(address)) return;
+    const household = householdOf(address.host);
+    const own = this.#checks.filter((other) => other === household).length;
+    if (this.#checks.length >= MAX_CHECKS || own >= MAX_CHECKS_PER_HOUSEHOLD) return;
+    this.#checks.push(household);
     this.#tasks.run('dht.check', async () => {
-      const answer = await this.#askAt(address, { method: 'ping' }).finally(() => this.#checks--);
+      const answer = await this.#askAt(address, { method: 'ping' });
+      this.#checks.splice(this.#checks.indexOf(household), 1);
       if (answer === undefined && contact !== undefined) this.#table.failed(contact.id);
     });
   }
@@ -193,7 +201,8 @@ export class DhtNode {
       const message = decodeKrpc(bytes);
       if (message === undefined) return;
       if (message.kind !== 'query') this.#queries.received(message, from);
-      else if (this.#ports.allowAddress(from, 'observed') && this.#budget.takes(from.host)) this.#answer(message, from);
+      else if (this.#ports.allowAddress(from, 'observed') && this.#answered.takes(householdOf(from.host)))
+        this.#answer(message, from);
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       this.#ports.log.debug('dht.packet_refused', { code: error.code });

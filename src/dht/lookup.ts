@@ -1,7 +1,9 @@
 /**
  * Walks towards a target, four questions at a time, until the eight nearest nodes have answered (BEP 5). Invariants: no
- * node is asked twice, at most a hundred are asked, and only those the filter allows.
+ * node is asked twice, at most a hundred are asked, few of one public household, and only those the filter allows.
  */
+import { householdOf } from '../base/address.ts';
+import { scopeOf } from '../base/address-scope.ts';
 import { toHex } from '../base/bytes.ts';
 import type { DhtContact, KrpcAnswer } from '../codec/krpc.ts';
 import { compareDistance } from './routing-table.ts';
@@ -9,6 +11,8 @@ import { compareDistance } from './routing-table.ts';
 const AT_ONCE = 4;
 const NEAREST = 8;
 const MAX_ASKED = 100;
+/** Nodes asked of one public address or /64, whatever liars name there: the first may be gone. */
+const MAX_ASKED_PER_HOUSEHOLD = 3;
 /** Contacts kept in mind; the farthest go. */
 const MAX_CANDIDATES = 200;
 
@@ -25,6 +29,8 @@ export interface LookupOptions {
 
 interface Candidate {
   readonly contact: DhtContact;
+  /** Undefined: an inner address, where one network has many nodes. */
+  readonly household: string | undefined;
   state: 'new' | 'asked' | 'answered' | 'failed';
   token: Uint8Array | undefined;
 }
@@ -58,6 +64,7 @@ class Course {
   /** Nearest first. */
   #candidates: Candidate[] = [];
   #asked = 0;
+  readonly #askedOf = new Map<string, number>();
 
   constructor(options: LookupOptions) {
     this.#options = options;
@@ -67,13 +74,20 @@ class Course {
   /** The nearest node not yet asked, while it could be among the eight nearest that live. */
   next(): Candidate | undefined {
     if (this.#asked >= MAX_ASKED) return undefined;
-    const living = this.#candidates.filter(({ state }) => state !== 'failed').slice(0, NEAREST);
+    const living = this.#candidates.filter((candidate) => this.#mayAnswer(candidate)).slice(0, NEAREST);
     return living.find(({ state }) => state === 'new');
+  }
+
+  #mayAnswer({ state, household }: Candidate): boolean {
+    if (state !== 'new' || household === undefined) return state !== 'failed';
+    return (this.#askedOf.get(household) ?? 0) < MAX_ASKED_PER_HOUSEHOLD;
   }
 
   async ask(candidate: Candidate): Promise<void> {
     candidate.state = 'asked';
     this.#asked++;
+    const { household } = candidate;
+    if (household !== undefined) this.#askedOf.set(household, (this.#askedOf.get(household) ?? 0) + 1);
     const answer = await this.#options.ask(candidate.contact);
     candidate.state = answer === undefined ? 'failed' : 'answered';
     candidate.token = answer?.token;
@@ -90,7 +104,9 @@ class Course {
       const key = `${toHex(contact.id)} ${contact.address.host} ${contact.address.port}`;
       if (this.#known.has(key) || !allows(contact)) continue;
       this.#known.add(key);
-      this.#candidates.push({ contact, state: 'new', token: undefined });
+      const { host } = contact.address;
+      const household = scopeOf(host) === 'public' ? householdOf(host) : undefined;
+      this.#candidates.push({ contact, household, state: 'new', token: undefined });
     }
     this.#candidates.sort((one, other) => compareDistance(target, one.contact.id, other.contact.id));
     this.#candidates = this.#candidates.slice(0, MAX_CANDIDATES);

@@ -1,8 +1,9 @@
 /**
  * The contacts a DHT node keeps: eight for each length of common prefix with its own id (BEP 5). Only nodes that answered
- * get in. Invariants: a node is in it once; of a public address there is one node, so that nobody fills it from one place;
+ * get in. Invariants: a node is in it once; of a public address (IPv6: /64) there is one node, so that nobody fills it from one place;
  * what answers stays, what failed twice makes room.
  */
+import { householdOf } from '../base/address.ts';
 import { toHex } from '../base/bytes.ts';
 import { scopeOf } from '../base/address-scope.ts';
 import { MINUTE_MS } from '../base/units.ts';
@@ -40,7 +41,7 @@ export function commonPrefixBits(one: Uint8Array, other: Uint8Array): number {
 export class RoutingTable {
   readonly #ownId: Uint8Array;
   readonly #buckets = new Map<number, Entry[]>();
-  readonly #hosts = new Set<string>();
+  readonly #households = new Set<string>();
 
   constructor(ownId: Uint8Array) {
     this.#ownId = ownId;
@@ -109,14 +110,14 @@ export class RoutingTable {
   }
 
   #isTaken({ address }: DhtContact): boolean {
-    return scopeOf(address.host) === 'public' && this.#hosts.has(address.host);
+    return scopeOf(address.host) === 'public' && this.#households.has(householdOf(address.host));
   }
 
   #put(bucket: Entry[], at: number, entry: Entry): void {
     const before = bucket[at];
-    if (before !== undefined) this.#hosts.delete(before.contact.address.host);
+    if (before !== undefined) this.#households.delete(householdOf(before.contact.address.host));
     bucket[at] = entry;
-    this.#hosts.add(entry.contact.address.host);
+    this.#households.add(householdOf(entry.contact.address.host));
   }
 }
 

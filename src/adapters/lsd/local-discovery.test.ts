@@ -31,21 +31,24 @@ async function discovery(groupPort: number, listenPort: number, clock = new Fake
 }
 
 /** Hears what is said in the group, and can say something. */
-async function ear(groupPort: number) {
+async function ear(groupPort: number, from = '127.0.0.1') {
   const socket = dgram.createSocket({ type: 'udp4', reuseAddr: true });
   socket.bind(groupPort, '0.0.0.0');
   await once(socket, 'listening');
   socket.addMembership(GROUP, '127.0.0.1');
   socket.setMulticastInterface('127.0.0.1');
+  const mouth = dgram.createSocket('udp4').bind(0, from);
+  await once(mouth, 'listening');
+  mouth.setMulticastInterface('127.0.0.1');
   const heard: Uint8Array[] = [];
   socket.on('message', (bytes) => heard.push(bytes));
   cleanups.push(async () => {
-    const closed = once(socket, 'close');
-    socket.close();
-    await closed;
+    const closed = [socket, mouth].map((open) => once(open, 'close'));
+    for (const open of [socket, mouth]) open.close();
+    await Promise.all(closed);
   });
   const say = (bytes: Uint8Array): Promise<void> =>
-    new Promise((resolve) => socket.send(bytes, groupPort, GROUP, () => resolve()));
+    new Promise((resolve) => mouth.send(bytes, groupPort, GROUP, () => resolve()));
   const keys = (): string[] => heard.flatMap((bytes) => decodeLsd(bytes).swarmKeys);
   return { heard, keys, say };
 }
@@ -108,6 +111,19 @@ test('nonsense is ignored, and a flood taken in part', async () => {
   clock.advance(1_000);
   await group.say(encodeLsd('x', { port: 7_000, swarmKeys: [KEY] }));
   await eventually('later ones are taken again', () => found.some((peer) => peer.port === 7_000));
+});
+
+test('a neighbour is heard while another floods the network', async () => {
+  const port = await freePort();
+  const group = await ear(port);
+  const { found, add } = await discovery(port, 5_001);
+  add();
+  for (let at = 0; at < 200; at++) await group.say(encodeLsd('x', { port: 6_000 + at, swarmKeys: [KEY] }));
+  const neighbour = await ear(port, '127.0.0.2');
+  await neighbour.say(encodeLsd('x', { port: 7_000, swarmKeys: [KEY] }));
+  await eventually('all have arrived', () => group.heard.length === 201);
+  await eventually('the neighbour is found', () => found.some((peer) => peer.port === 7_000));
+  expect(found.filter((peer) => peer.port !== 7_000)).toHaveLength(20);
 });
 
 test('what has stopped says nothing more and leaves no timer', async () => {

@@ -1,7 +1,8 @@
 /**
  * Finds peers in the same network (BEP 14) by multicast that routers do not pass on. Each torrent is announced every five
  * minutes, many in one packet, at most one round a minute. Invariants: private torrents are neither announced nor fed;
- * our own packets are known by their cookie; packets of others are taken at a bounded rate; after `stop` nothing is left.
+ * our own packets are known by their cookie; packets of others are taken at a bounded
+ * rate, for each neighbour and in all; after `stop` nothing is left.
  */
 import dgram from 'node:dgram';
 import { once } from 'node:events';
@@ -9,16 +10,18 @@ import type { PeerAddress } from '../../base/address.ts';
 import { randomBytes, toHex } from '../../base/bytes.ts';
 import type { Cancel, Clock } from '../../base/clock.ts';
 import { AppError, Unavailable } from '../../base/errors.ts';
+import { FairRate } from '../../base/fair-rate.ts';
 import type { SwarmKey } from '../../base/ids.ts';
 import type { Log } from '../../base/log.ts';
-import { MINUTE_MS, SECOND_MS } from '../../base/units.ts';
+import { MINUTE_MS } from '../../base/units.ts';
 import { decodeLsd, encodeLsd, MAX_LSD_KEYS } from '../../codec/lsd.ts';
 
 const GROUP = '239.192.152.143';
 const PORT = 6_771;
 const ROUND_MS = MINUTE_MS;
 const AGAIN_MS = 5 * MINUTE_MS;
-const MAX_PACKETS_PER_SECOND = 50;
+/** Packets of others that are read in a second; a neighbour with many torrents sends ten in a round. */
+const HEARD = { perNeighbour: 20, all: 200 };
 /** Packets in one round: with more torrents than they carry, the rest waits for the next. */
 const MAX_PACKETS_PER_ROUND = 10;
 
@@ -54,13 +57,13 @@ export class LocalDiscovery {
   readonly #courses = new Map<SwarmKey, Course>();
   #round: Cancel | undefined;
   #lastRoundMs = Number.NEGATIVE_INFINITY;
-  #second = 0;
-  #packets = 0;
+  readonly #heard: FairRate;
   #isStopped = false;
 
   private constructor(socket: dgram.Socket, options: LocalDiscoveryOptions) {
     this.#socket = socket;
     this.#options = options;
+    this.#heard = new FairRate(options.clock, HEARD);
     socket.on('message', (bytes, from) => this.#receive(bytes, from));
     socket.on('error', (error) => options.log.debug('lsd.failed', { error }));
   }
@@ -127,7 +130,7 @@ export class LocalDiscovery {
   }
 
   #receive(bytes: Uint8Array, from: dgram.RemoteInfo): void {
-    if (!this.#hasRoom()) return;
+    if (!this.#heard.takes(from.address)) return;
     try {
       const { port, swarmKeys, cookie } = decodeLsd(bytes);
       if (cookie === this.#cookie) return;
@@ -139,12 +142,6 @@ export class LocalDiscovery {
       if (!(error instanceof AppError)) throw error;
       this.#options.log.debug('lsd.packet_refused', { code: error.code });
     }
-  }
-
-  #hasRoom(): boolean {
-    const second = Math.floor(this.#nowMs() / SECOND_MS);
-    if (second !== this.#second) [this.#second, this.#packets] = [second, 0];
-    return ++this.#packets <= MAX_PACKETS_PER_SECOND;
   }
 
   #nowMs(): number {

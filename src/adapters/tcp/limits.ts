@@ -2,8 +2,7 @@
  * How many TCP connections there may be: in all, per remote address, and still being opened. One instance is shared by
  * the dialer and the listener, so that neither can starve the process of descriptors. Pure bookkeeping, no I/O.
  */
-import { parseIp } from '../../base/address.ts';
-import { toHex } from '../../base/bytes.ts';
+import { householdOf } from '../../base/address.ts';
 import { Cancelled, Unavailable } from '../../base/errors.ts';
 
 export interface ConnectionLimitsOptions {
@@ -55,7 +54,7 @@ export class ConnectionLimits {
 
   /** Takes a slot for a connection with `host`, an IP literal. Undefined when there is none. @throws InvalidInput for a name. */
   admit(host: string): Release | undefined {
-    const key = addressKey(host);
+    const key = householdOf(withoutZone(host));
     const fromAddress = this.#perAddress.get(key) ?? 0;
     if (this.#connections >= this.#options.maxConnections || fromAddress >= this.#options.maxPerAddress)
       return undefined;
@@ -103,12 +102,6 @@ export class ConnectionLimits {
       else signal.addEventListener('abort', abort, { once: true });
     });
   }
-}
-
-/** One household counts once: an IPv4 address, or the /64 of an IPv6 one. */
-function addressKey(host: string): string {
-  const address = parseIp(withoutZone(host));
-  return toHex(address.length === 4 ? address : address.subarray(0, 8));
 }
 
 function once(task: () => void): Release {

@@ -5,6 +5,7 @@
  *
  *     node scripts/run.mjs serve [flags of `seedbed serve`]
  *     node scripts/run.mjs test [arguments of vitest] | check [names] | bench [names] | format [files]
+ *     node scripts/run.mjs package [--out folder]
  *     node scripts/run.mjs exec <program> [arguments]      with the right Node and the project's tools first on PATH
  */
 import path from 'node:path';
@@ -24,6 +25,7 @@ const COMMANDS = {
   check: (args) => ({ web: false, argv: ['node', at('scripts/check.ts'), ...args], cwd: ROOT }),
   bench: (args) => ({ web: true, argv: ['node', at('bench/run.ts'), ...args], cwd: ROOT }),
   format: (args) => ({ web: false, argv: ['node', tool('oxfmt/bin/oxfmt'), ...args], cwd: ROOT }),
+  package: (args) => ({ web: false, argv: ['node', at('scripts/package.ts'), ...args], cwd: ROOT }),
   exec: (args) => ({ web: false, argv: args }),
   /** Internal: sets up and builds the web app, runs nothing. */
   prepare: () => ({ web: true, argv: [] }),

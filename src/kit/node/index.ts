@@ -12,6 +12,7 @@
  *
  * Who wants other parts makes an `Engine` of `seedbed/torrent` with ports of its own.
  */
+export type { Finding } from './finding.ts';
 export { openFiles, type OpenFilesOptions } from './files.ts';
 export { hashPath, type HashPathOptions } from './hash-path.ts';
 export { hashFile, seedFile, type HashedFile, type SeededFile } from './seed-files.ts';

@@ -18,6 +18,7 @@ import type { SwarmKey } from '../../base/ids.ts';
 import type { Log } from '../../base/log.ts';
 import type { Torrent } from '../../torrent/index.ts';
 import type { Dht } from './dht.ts';
+import type { Finding } from './finding.ts';
 import { findLocally } from './local-search.ts';
 
 /** From so many on, no WebRTC offers are made. */
@@ -37,12 +38,6 @@ export interface PeerFinderOptions {
   readonly lsd: LocalDiscovery | undefined;
   readonly clock: Clock;
   readonly log: Log;
-}
-
-/** The search for peers of one torrent. */
-export interface Finding {
-  /** Says goodbye to trackers; takes two seconds at most. */
-  stop(): Promise<void>;
 }
 
 export class PeerFinder {

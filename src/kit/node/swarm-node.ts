@@ -22,7 +22,8 @@ import { type Log, silentLog } from '../../base/log.ts';
 import { openUtp } from './open-utp.ts';
 import { Engine, type EncryptionPolicy, type PeerAddress, type PeerSocket, type Torrent } from '../../torrent/index.ts';
 import { Dht, type DhtOptions } from './dht.ts';
-import { type Finding, PeerFinder } from './peer-finder.ts';
+import type { Finding } from './finding.ts';
+import { PeerFinder } from './peer-finder.ts';
 
 export interface SwarmNodeOptions {
   /** IP literal to listen on; undefined = all. */

@@ -1,0 +1,215 @@
+/**
+ * The engine as an npm package, as its users meet it: installed by npm into an empty project outside the checkout, from a
+ * registry on loopback that has the checkout's own dependencies, then run, type-checked and bundled there.
+ */
+import { execFile, execFileSync } from 'node:child_process';
+import { globSync, readFileSync, statSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { isBuiltin } from 'node:module';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { build, type Plugin } from 'vite';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { makePackage, Project } from '../support/package-user.ts';
+import { startProgram } from '../support/program.ts';
+import { seededBytes } from '../support/random-bytes.ts';
+import { type Registry, startRegistry } from '../support/registry.ts';
+import { temporaryFolder } from '../support/temp-dir.ts';
+
+const ROOT = path.resolve(import.meta.dirname, '../..');
+const FILE = seededBytes('package', 3_000_000);
+const PAGE_ENTRIES = ['seedbed/torrent', 'seedbed/torrent/browser', 'seedbed/codec'];
+const ENTRIES = ['seedbed/torrent', 'seedbed/torrent/node', 'seedbed/codec'];
+const NATIVE = ['node-datachannel', 'utp-native'];
+
+const suite = new AsyncDisposableStack();
+let folder = '';
+let tarball = '';
+let registry: Registry;
+/** Has installed the package as most would. */
+let project: Project;
+
+beforeAll(async () => {
+  folder = suite.use(await temporaryFolder('package')).path;
+  const said = await makePackage(folder);
+  tarball = /^Made (\S+\.tgz)/m.exec(said)?.[1] ?? '';
+  registry = suite.use(await startRegistry([tarball]));
+  project = await Project.create(path.join(folder, 'project'));
+  await project.install(registry, 'seedbed');
+  await project.copy('examples/page', 'page');
+});
+afterAll(() => suite.disposeAsync());
+
+const packed = (): string[] =>
+  execFileSync('tar', ['-tzf', tarball], { encoding: 'utf8' }).trim().split('\n').toSorted();
+const readPacked = (file: string): string =>
+  execFileSync('tar', ['-xzOf', tarball, `package/${file}`], { encoding: 'utf8' });
+
+/** The programs in the package's README, by the file name that their first line gives. */
+function readmePrograms(): { readonly name: string; readonly code: string }[] {
+  const blocks = [...readPacked('README.md').matchAll(/^```ts\n(\/\/ (\S+\.ts)[^]*?)^```$/gm)];
+  return blocks.map(([, code = '', name = '']) => ({ name, code }));
+}
+
+describe('the tarball', () => {
+  test('holds compiled modules and declarations of the engine, a manifest, a README, the licence, and nothing else', () => {
+    const rooms = 'base|codec|torrent|dht|kit/(?:node|browser)|adapters/[a-z-]+';
+    const module = new RegExp(`^package/lib/(?:${rooms})/[a-z0-9-]+\\.(?:js|d\\.ts)$`);
+    const others = packed().filter((file) => !module.test(file));
+    expect(others).toEqual(['package/LICENSE', 'package/README.md', 'package/package.json']);
+    expect(packed().length).toBeGreaterThan(100);
+  });
+
+  test('names no file of the machine it was made on', () => {
+    const text = execFileSync('tar', ['-xzOf', tarball], { encoding: 'utf8', maxBuffer: 100_000_000 });
+    expect(text).not.toContain(ROOT);
+    expect(text).not.toContain(folder);
+  });
+
+  test('is made of the sources alone: making it again gives the same bytes', async () => {
+    const again = path.join(folder, 'again');
+    await makePackage(again);
+    expect(readFileSync(path.join(again, path.basename(tarball))).equals(readFileSync(tarball))).toBe(true);
+  });
+
+  test('is about as large as the READMEs say', () => {
+    const readmes = [readPacked('README.md'), readFileSync(path.join(ROOT, 'README.md'), 'utf8')];
+    for (const readme of readmes) {
+      const [, statedKilobytes] = /(\d+) kB/.exec(readme) ?? [];
+      expect(Math.abs(statSync(tarball).size / 1000 / Number(statedKilobytes) - 1)).toBeLessThan(0.15);
+    }
+  });
+
+  test('exports what the checkout exports, each with its types', () => {
+    const ours = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as { exports: object };
+    const theirs = JSON.parse(readPacked('package.json')) as { exports: Record<string, Record<string, string>> };
+    const { './package.json': itself, ...entries } = theirs.exports;
+    expect(itself).toBe('./package.json');
+    expect(Object.keys(entries)).toEqual(Object.keys(ours.exports));
+    const targets = Object.values(entries).flatMap(({ types, default: code }) => [types, code]);
+    expect(packed()).toEqual(expect.arrayContaining(targets.map((target) => path.posix.join('package', target ?? ''))));
+  });
+});
+
+/** Seeds a file with one copied example and streams it with the other, as two processes. Resolves with what came. */
+async function exchange(user: Project): Promise<Buffer> {
+  const cwd = user.folder;
+  for (const example of ['node-seed.ts', 'node-download.ts']) await user.copy(`examples/${example}`, example);
+  await writeFile(path.join(cwd, 'film.bin'), FILE);
+  await using seeder = startProgram(process.execPath, ['node-seed.ts', 'film.bin'], { cwd });
+  const [magnet = ''] = await seeder.line(/magnet:\S+/);
+  const [, port = ''] = await seeder.line(/at port (\d+)/);
+  const command = ['node-download.ts', magnet, '--peer', `127.0.0.1:${port}`];
+  const options = { cwd, encoding: 'buffer', maxBuffer: 2 * FILE.length, timeout: 60_000 } as const;
+  return (await promisify(execFile)(process.execPath, command, options)).stdout;
+}
+
+describe('an empty project that installs it', () => {
+  test('gets the libraries that the engine needs, and none of the server', async () => {
+    const manifest = JSON.parse(readPacked('package.json')) as Record<string, object>;
+    expect(Object.keys(manifest['dependencies'] ?? {})).toEqual(['@noble/hashes', 'ws']);
+    expect(Object.keys(manifest['optionalDependencies'] ?? {})).toEqual(NATIVE);
+    expect(project.installed).toEqual(expect.arrayContaining(['@noble/hashes', 'seedbed', 'ws', ...NATIVE]));
+    expect(project.installed.length).toBeLessThan(20);
+    expect(registry.refused).toEqual(new Set());
+  });
+
+  test('seeds with one example and downloads with the other', async () => {
+    expect((await exchange(project)).equals(FILE)).toBe(true);
+  });
+
+  test('does so without the native libraries, too', async () => {
+    const bare = await Project.create(path.join(folder, 'bare'));
+    await bare.install(registry, 'seedbed', '--omit=optional');
+    expect(bare.installed).toEqual(['@noble/hashes', 'seedbed', 'ws']);
+    expect((await exchange(bare)).equals(FILE)).toBe(true);
+  });
+});
+
+/** Checked as strictly as TypeScript can, declarations of libraries included. */
+const STRICT = {
+  target: 'es2024',
+  module: 'nodenext',
+  strict: true,
+  noEmit: true,
+  allowImportingTsExtensions: true,
+  verbatimModuleSyntax: true,
+  exactOptionalPropertyTypes: true,
+  noUncheckedIndexedAccess: true,
+  skipLibCheck: false,
+};
+const NODE = { ...STRICT, lib: ['es2024', 'esnext.disposable'], types: ['node'] };
+const PAGE = { ...STRICT, lib: ['es2024', 'esnext.disposable', 'dom', 'dom.iterable', 'dom.asynciterable'], types: [] };
+
+describe('its types', () => {
+  beforeAll(async () => {
+    await project.install(registry, '--save-dev', '@types/node');
+    await project.write('all.ts', ENTRIES.map((entry, n) => `export * as all${n} from '${entry}';`).join('\n'));
+    await project.write(
+      'page/all.ts',
+      PAGE_ENTRIES.map((entry, n) => `export * as all${n} from '${entry}';`).join('\n'),
+    );
+    for (const { name, code } of readmePrograms()) await project.write(name, code);
+  });
+
+  test('hold in Node programs, which know nothing of the DOM', async () => {
+    const programs = readmePrograms().flatMap(({ name }) => (name.startsWith('page/') ? [] : name));
+    expect(programs.length).toBeGreaterThan(0);
+    expect(await project.typeCheck(NODE, ['all.ts', 'node-seed.ts', 'node-download.ts', ...programs])).toBe('');
+  });
+
+  test('hold in pages, which know nothing of Node', async () => {
+    const programs = readmePrograms().flatMap(({ name }) => (name.startsWith('page/') ? name : []));
+    expect(programs.length).toBeGreaterThan(0);
+    expect(await project.typeCheck(PAGE, ['page/all.ts', 'page/main.ts', 'page/worker.ts', ...programs])).toBe('');
+  });
+
+  test('are types: what is used wrongly is refused', async () => {
+    await project.write(
+      'wrong.ts',
+      `import { parseMagnet } from 'seedbed/codec';\nparseMagnet(42).trackers.nonsense();\n`,
+    );
+    const complaints = await project.typeCheck(NODE, ['wrong.ts']);
+    expect(complaints).toContain("Argument of type 'number' is not assignable to parameter of type 'string'");
+    expect(complaints).toContain("Property 'nonsense' does not exist");
+  });
+});
+
+/** Builds the project's page for browsers. Resolves with the modules of Node's that it would need there. */
+async function bundle(root: string, input: Readonly<Record<string, string>>): Promise<ReadonlySet<string>> {
+  const builtins = new Set<string>();
+  const watch = (): Plugin => ({
+    name: 'watch-builtins',
+    enforce: 'pre',
+    resolveId: (id) => {
+      if (isBuiltin(id)) builtins.add(id);
+      return null;
+    },
+  });
+  await build({
+    configFile: false,
+    root,
+    logLevel: 'silent',
+    plugins: [watch()],
+    worker: { format: 'es', plugins: () => [watch()] },
+    build: { target: 'es2022', rolldownOptions: { input } },
+  });
+  return builtins;
+}
+
+describe('a page that bundles it', () => {
+  test('needs nothing of Node', async () => {
+    const page = path.join(project.folder, 'page');
+    expect(await bundle(page, { index: path.join(page, 'index.html'), sw: path.join(page, 'sw.ts') })).toEqual(
+      new Set(),
+    );
+    const bundled = globSync('dist/assets/*.js', { cwd: page });
+    expect(bundled.some((file) => /worker/.test(file))).toBe(true);
+  });
+
+  test('would be found out if it did', async () => {
+    await project.write('page/node.ts', `import { SwarmNode } from 'seedbed/torrent/node';\nawait SwarmNode.open();\n`);
+    const page = path.join(project.folder, 'page');
+    expect(await bundle(page, { node: path.join(page, 'node.ts') })).toContain('node:net');
+  });
+});

@@ -52,6 +52,23 @@ describe('DHT packets', () => {
       'd1:ad2:id20:abcdefghij0123456789e1:q4:ping2:roi1e1:t2:aa1:y1:qe',
       { ...ASKS, isReadOnly: true, question: { method: 'ping' } },
     ],
+    // BEP 32 and BEP 42.
+    [
+      'd1:ad2:id20:abcdefghij01234567896:target20:mnopqrstuvwxyz1234564:wantl2:n42:n6ee1:q9:find_node1:t2:aa1:y1:qe',
+      { ...ASKS, question: { method: 'find_node', target: TARGET, want: ['v4', 'v6'] } },
+    ],
+    [
+      'd1:ad2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz1234564:wantl2:n6ee1:q9:get_peers1:t2:aa1:y1:qe',
+      { ...ASKS, question: { method: 'get_peers', swarmKey: KEY, want: ['v6'] } },
+    ],
+    [
+      'd2:ip6:axje.u1:rd2:id20:abcdefghij0123456789e1:t2:aa1:y1:re',
+      { ...SAYS, observed: { host: '97.120.106.101', port: 11_893 } },
+    ],
+    [
+      'd1:eli201e4:Oopse2:ip6:axje.u1:t2:aa1:y1:ee',
+      { ...HEAD, kind: 'error', code: 201, reason: 'Oops', observed: { host: '97.120.106.101', port: 11_893 } },
+    ],
   ])('%s is read and written', (text, message) => {
     expect(decodeKrpc(utf8(text))).toEqual(message);
     expect(Buffer.from(encodeKrpc(message)).toString()).toBe(text);
@@ -63,6 +80,17 @@ describe('DHT packets', () => {
       { id: TARGET, address: { host: '2606:4700::1', port: 6_882 } },
     ];
     expect(decodeKrpc(encodeKrpc({ ...SAYS, contacts }))).toEqual({ ...SAYS, contacts });
+  });
+
+  test.each([
+    ['d2:ip5:axje.1:rd2:id20:abcdefghij0123456789e1:t2:aa1:y1:re', SAYS],
+    ['d2:ipi7e1:rd2:id20:abcdefghij0123456789e1:t2:aa1:y1:re', SAYS],
+    [
+      'd1:ad2:id20:abcdefghij01234567896:target20:mnopqrstuvwxyz1234564:wantli4e2:n92:n6ee1:q9:find_node1:t2:aa1:y1:qe',
+      { ...ASKS, question: { method: 'find_node', target: TARGET, want: ['v6'] } },
+    ],
+  ])('%s: what nobody understands in it was not said', (text, message) => {
+    expect(decodeKrpc(utf8(text))).toEqual(message);
   });
 
   test('with a method nobody knows are nothing to answer', () => {

@@ -1,5 +1,6 @@
 /**
- * Messages between DHT nodes (BEP 5; IPv6 contacts of BEP 32, read-only nodes of BEP 43). Every field that anybody will
+ * Messages between DHT nodes (BEP 5; IPv6 contacts of BEP 32, where the other sees us of BEP 42, read-only nodes of BEP 43).
+ * Every field that anybody will
  * use is read and checked here: what comes out has the right types and sizes.
  */
 import type { PeerAddress } from '../base/address.ts';
@@ -18,6 +19,9 @@ const MAX_TOKEN_BYTES = 64;
 const MAX_CONTACTS = 32;
 const MAX_VALUES = 200;
 const MAX_REASON_BYTES = 256;
+const MAX_WANTS = 8;
+const FAMILIES = ['v4', 'v6'] as const;
+const WANT_FLAGS = { v4: 'n4', v6: 'n6' } as const;
 
 /** A DHT node and where it listens. */
 export interface DhtContact {
@@ -26,10 +30,17 @@ export interface DhtContact {
   readonly address: PeerAddress;
 }
 
+export type AddressFamily = 'v4' | 'v6';
+
+/** Whose contacts are asked for (BEP 32); absent: those of the family that carries the packet. */
+interface Wanting {
+  readonly want?: readonly AddressFamily[];
+}
+
 export type KrpcQuestion =
   | { readonly method: 'ping' }
-  | { readonly method: 'find_node'; readonly target: Uint8Array }
-  | { readonly method: 'get_peers'; readonly swarmKey: SwarmKey }
+  | ({ readonly method: 'find_node'; readonly target: Uint8Array } & Wanting)
+  | ({ readonly method: 'get_peers'; readonly swarmKey: SwarmKey } & Wanting)
   | {
       readonly method: 'announce_peer';
       readonly swarmKey: SwarmKey;
@@ -51,7 +62,12 @@ export type KrpcQuery = Head & {
   readonly question: KrpcQuestion;
 };
 
-export interface KrpcAnswer extends Head {
+/** Where the answering side saw the question come from (BEP 42). */
+interface Observing {
+  readonly observed?: PeerAddress;
+}
+
+export interface KrpcAnswer extends Head, Observing {
   readonly kind: 'answer';
   readonly senderId: Uint8Array;
   readonly contacts: readonly DhtContact[];
@@ -59,7 +75,7 @@ export interface KrpcAnswer extends Head {
   readonly token: Uint8Array | undefined;
 }
 
-export interface KrpcError extends Head {
+export interface KrpcError extends Head, Observing {
   readonly kind: 'error';
   readonly code: number;
   readonly reason: string;
@@ -103,9 +119,9 @@ function decodeQuestion(method: string | undefined, body: BencodeDict): KrpcQues
     case 'ping':
       return { method: 'ping' };
     case 'find_node':
-      return { method: 'find_node', target: idOf(body, 'target') };
+      return { method: 'find_node', target: idOf(body, 'target'), ...wantOf(body) };
     case 'get_peers':
-      return { method: 'get_peers', swarmKey: swarmKeyFromBytes(idOf(body, 'info_hash')) };
+      return { method: 'get_peers', swarmKey: swarmKeyFromBytes(idOf(body, 'info_hash')), ...wantOf(body) };
     case 'announce_peer': {
       const isImplied = (body.integer('implied_port') ?? 0) !== 0;
       const port = body.integer('port');
@@ -127,9 +143,13 @@ function decodeAnswer(dict: BencodeDict, head: Head): KrpcAnswer {
     ...head,
     kind: 'answer',
     senderId: idOf(body, 'id'),
-    contacts: [...contactsOf(body, 'nodes', 'v4'), ...contactsOf(body, 'nodes6', 'v6')],
+    contacts: [
+      ...decodeContacts(body.bytes('nodes'), 'v4', MAX_CONTACTS),
+      ...decodeContacts(body.bytes('nodes6'), 'v6', MAX_CONTACTS),
+    ],
     peers: peersOf(body),
     token: tokenOf(body),
+    ...observedOf(dict),
   };
 }
 
@@ -140,6 +160,7 @@ function decodeError(dict: BencodeDict, head: Head): KrpcError {
     kind: 'error',
     code: typeof code === 'number' ? code : 201,
     reason: reason instanceof Uint8Array ? fromUtf8(reason.subarray(0, MAX_REASON_BYTES)) : '',
+    ...observedOf(dict),
   };
 }
 
@@ -149,21 +170,46 @@ function idOf(body: BencodeDict, key: string): Uint8Array {
   return id.slice();
 }
 
+function wantOf(body: BencodeDict): Wanting {
+  const flags = (body.list('want') ?? []).slice(0, MAX_WANTS);
+  const names = new Set(flags.map((flag) => (flag instanceof Uint8Array ? toLatin1(flag) : '')));
+  const want = FAMILIES.filter((family) => names.has(WANT_FLAGS[family]));
+  return want.length === 0 ? {} : { want };
+}
+
+/** Of no use to anybody but us: what is malformed was not said. */
+function observedOf(dict: BencodeDict): Observing {
+  const bytes = dict.get('ip');
+  const isAddress =
+    bytes instanceof Uint8Array && (bytes.length === COMPACT_BYTES.v4 || bytes.length === COMPACT_BYTES.v6);
+  return isAddress ? { observed: decodeCompactPeer(bytes) } : {};
+}
+
 function tokenOf(body: BencodeDict): Uint8Array | undefined {
   const token = body.bytes('token');
   if (token !== undefined && token.length > MAX_TOKEN_BYTES) throw new InvalidInput('DHT token too long');
   return token?.slice();
 }
 
-function contactsOf(body: BencodeDict, key: string, family: 'v4' | 'v6'): DhtContact[] {
-  const bytes = body.bytes(key) ?? new Uint8Array(0);
+/** Reads up to `max` contacts of one family as they stand in `nodes` and `nodes6`. @throws InvalidInput when cut short */
+export function decodeContacts(
+  bytes: Uint8Array = new Uint8Array(0),
+  family: AddressFamily,
+  max: number,
+): DhtContact[] {
   const size = NODE_ID_BYTES + COMPACT_BYTES[family];
   if (bytes.length % size !== 0) throw new InvalidInput('DHT contacts cut short', { bytes: bytes.length });
-  const count = Math.min(bytes.length / size, MAX_CONTACTS);
-  return Array.from({ length: count }, (_, at) => {
+  return Array.from({ length: Math.min(bytes.length / size, max) }, (_, at) => {
     const contact = bytes.subarray(at * size, (at + 1) * size);
     return { id: contact.slice(0, NODE_ID_BYTES), address: decodeCompactPeer(contact.subarray(NODE_ID_BYTES)) };
   }).filter(({ address }) => address.port !== 0);
+}
+
+/** The contacts of one family as they stand in `nodes` and `nodes6`; undefined where there are none. */
+export function encodeContacts(contacts: readonly DhtContact[], family: AddressFamily): Uint8Array | undefined {
+  const encoded = contacts.map(({ id, address }) => concatBytes([id, encodeCompactPeer(address)]));
+  const chosen = encoded.filter((bytes) => bytes.length === NODE_ID_BYTES + COMPACT_BYTES[family]);
+  return chosen.length === 0 ? undefined : concatBytes(chosen);
 }
 
 function peersOf(body: BencodeDict): PeerAddress[] {
@@ -188,9 +234,9 @@ export function encodeKrpc(message: KrpcMessage): Uint8Array<ArrayBuffer> {
         y: 'q',
       });
     case 'answer':
-      return encodeBencode({ r: bodyOf(message), t, y: 'r' });
+      return encodeBencode({ ip: encodeObserved(message), r: bodyOf(message), t, y: 'r' });
     case 'error':
-      return encodeBencode({ e: [message.code, message.reason], t, y: 'e' });
+      return encodeBencode({ e: [message.code, message.reason], ip: encodeObserved(message), t, y: 'e' });
   }
   throw new InvalidInput('unknown DHT message');
 }
@@ -200,9 +246,9 @@ function argumentsOf(question: KrpcQuestion): Record<string, BencodeInput | unde
     case 'ping':
       return {};
     case 'find_node':
-      return { target: question.target };
+      return { target: question.target, want: encodeWant(question) };
     case 'get_peers':
-      return { info_hash: fromHex(question.swarmKey) };
+      return { info_hash: fromHex(question.swarmKey), want: encodeWant(question) };
     case 'announce_peer':
       return {
         implied_port: question.port === undefined ? 1 : undefined,
@@ -214,16 +260,19 @@ function argumentsOf(question: KrpcQuestion): Record<string, BencodeInput | unde
   throw new InvalidInput('unknown DHT method');
 }
 
+function encodeWant({ want }: Wanting): string[] | undefined {
+  return want?.map((family) => WANT_FLAGS[family]);
+}
+
+function encodeObserved({ observed }: Observing): Uint8Array | undefined {
+  return observed && encodeCompactPeer(observed);
+}
+
 function bodyOf({ senderId, contacts, peers, token }: KrpcAnswer): Record<string, BencodeInput | undefined> {
-  const encoded = contacts.map(({ id, address }) => concatBytes([id, encodeCompactPeer(address)]));
-  const join = (family: 'v4' | 'v6'): Uint8Array | undefined => {
-    const chosen = encoded.filter((bytes) => bytes.length === NODE_ID_BYTES + COMPACT_BYTES[family]);
-    return chosen.length === 0 ? undefined : concatBytes(chosen);
-  };
   return {
     id: senderId,
-    nodes: join('v4'),
-    nodes6: join('v6'),
+    nodes: encodeContacts(contacts, 'v4'),
+    nodes6: encodeContacts(contacts, 'v6'),
     token,
     values: peers.length === 0 ? undefined : peers.map(encodeCompactPeer),
   };

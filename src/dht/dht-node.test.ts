@@ -1,150 +1,65 @@
 /** Dozens of nodes on a virtual network and clock: found, announced, hostile, gone. */
 import { describe, expect, test } from 'vitest';
-import { DatagramNetwork } from '../../test/support/datagram-network.ts';
-import { FakeClock } from '../../test/support/fake-clock.ts';
+import { DhtWorld, KEY, questionOf } from '../../test/support/dht-world.ts';
 import { seededBytes } from '../../test/support/random-bytes.ts';
-import type { PeerAddress } from '../base/address.ts';
 import { AddressPolicy } from '../base/address-policy.ts';
 import { utf8 } from '../base/bytes.ts';
-import { parseSwarmKey } from '../base/ids.ts';
-import { silentLog } from '../base/log.ts';
-import { decodeKrpc, encodeKrpc, type KrpcAnswer, type KrpcQuestion, type KrpcMessage } from '../codec/krpc.ts';
-import { DhtNode } from './dht-node.ts';
+import { decodeKrpc, type DhtContact, encodeKrpc, type KrpcAnswer } from '../codec/krpc.ts';
 
-const KEY = parseSwarmKey('c12fe1c06bba254a9dc9f519b335aa7c1367a88a');
 const never = new AbortController().signal;
-
-class World {
-  readonly clock = new FakeClock();
-  readonly network = new DatagramNetwork(this.clock);
-  readonly nodes: DhtNode[] = [];
-  readonly #policy: AddressPolicy;
-
-  constructor(policy = new AddressPolicy()) {
-    this.#policy = policy;
-  }
-
-  node(
-    bootstrap: readonly PeerAddress[] = this.nodes.slice(0, 1).map(({ address }) => address),
-    host?: string,
-  ): DhtNode {
-    const at = this.nodes.length;
-    const node = new DhtNode({
-      id: seededBytes(`node ${at}`, 20),
-      bootstrap: () => Promise.resolve(bootstrap),
-      ports: {
-        socket: this.network.open({ host: host ?? `20.0.${at >> 8}.${at & 255}`, port: 6_881 }),
-        clock: this.clock,
-        log: silentLog,
-        allowAddress: (address, source) => this.#policy.allowsPeer(address, source),
-      },
-    });
-    this.nodes.push(node);
-    return node;
-  }
-
-  /** So many nodes that know each other. */
-  async crowd(count: number): Promise<void> {
-    for (let at = 0; at < count; at++) {
-      this.node();
-      await this.clock.advanceAsync(500);
-    }
-    await this.clock.advanceAsync(5_000);
-  }
-
-  /** Somebody with a socket and no manners. */
-  stranger(host = '20.9.9.9'): {
-    readonly heard: KrpcMessage[];
-    say(message: KrpcMessage, to: DhtNode): Promise<void>;
-    raw(bytes: Uint8Array, to: DhtNode): Promise<void>;
-    readonly address: PeerAddress;
-  } {
-    const heard: KrpcMessage[] = [];
-    const socket = this.network.open({ host, port: 4_444 });
-    socket.listen((bytes) => {
-      const message = decodeKrpc(bytes);
-      if (message !== undefined) heard.push(message);
-    });
-    const raw = async (bytes: Uint8Array, to: DhtNode): Promise<void> => {
-      socket.send(bytes, to.address);
-      await this.clock.advanceAsync(100);
-    };
-    return { heard, raw, say: (message, to) => raw(encodeKrpc(message), to), address: socket.address };
-  }
-
-  async stop(): Promise<void> {
-    await Promise.all(this.nodes.map((node) => node.stop()));
-    await this.clock.advanceAsync(1_000);
-  }
-}
-
-async function search(world: World, node: DhtNode, announcePort?: number): Promise<PeerAddress[]> {
-  const found = new Map<string, PeerAddress>();
-  const searching = node.findPeers(
-    KEY,
-    { signal: never, ...(announcePort !== undefined && { announcePort }) },
-    (peers) => {
-      for (const peer of peers) found.set(`${peer.host} ${peer.port}`, peer);
-    },
-  );
-  await world.clock.advanceAsync(60_000);
-  await searching;
-  return [...found.values()];
-}
-
-function query(question: KrpcQuestion, senderId = seededBytes('stranger', 20)): KrpcMessage {
-  return { kind: 'query', transactionId: utf8('aa'), senderId, isReadOnly: true, question };
-}
 
 describe('a network of nodes', () => {
   test('where each knows one other, finds the peer that one of them announced', async () => {
-    const world = new World();
+    const world = new DhtWorld();
     await world.crowd(60);
     const [seed, leech] = [world.nodes[17], world.nodes[51]];
     if (seed === undefined || leech === undefined) throw new Error('no crowd');
-    expect(await search(world, seed, 24_244)).toEqual([]);
-    expect(await search(world, leech)).toEqual([{ host: seed.address.host, port: 24_244 }]);
+    expect(await world.search(seed, 24_244)).toEqual([]);
+    expect(await world.search(leech)).toEqual([{ host: seed.address.host, port: 24_244 }]);
     expect(world.network.sent.filter(({ from, to }) => from.host === to.host)).toEqual([]); // nobody asks itself
     await world.stop();
     expect(world.clock.pending).toBe(0);
   });
 
   test('still does when half of it has gone, and forgets peers that stay silent for half an hour', async () => {
-    const world = new World();
+    const world = new DhtWorld();
     await world.crowd(40);
     const [seed, leech] = [world.nodes[3], world.nodes[38]];
     if (seed === undefined || leech === undefined) throw new Error('no crowd');
-    await search(world, seed, 24_244);
+    await world.search(seed, 24_244);
     await Promise.all(world.nodes.filter((node, at) => at % 2 === 0 && node !== leech).map((node) => node.stop()));
-    expect(await search(world, leech)).toEqual([{ host: seed.address.host, port: 24_244 }]);
+    expect(await world.search(leech)).toEqual([{ host: seed.address.host, port: 24_244 }]);
     await world.clock.advanceAsync(30 * 60_000);
-    expect(await search(world, leech)).toEqual([]);
+    expect(await world.search(leech)).toEqual([]);
     await world.stop();
   });
 
   test('of IPv6 nodes works the same (BEP 32)', async () => {
-    const world = new World();
-    const [first, second] = [world.node([], '2a00::1'), world.node([{ host: '2a00::1', port: 6_881 }], '2a00::2')];
+    const world = new DhtWorld();
+    const [first, second] = [
+      world.node([], { host: '2a00::1' }),
+      world.node([{ host: '2a00::1', port: 6_881 }], { host: '2a00:0:0:1::2' }),
+    ];
     await world.clock.advanceAsync(1_000);
-    await search(world, second, 24_244);
-    expect(await search(world, first)).toEqual([{ host: '2a00::2', port: 24_244 }]);
+    await world.search(second, 24_244);
+    expect(await world.search(first)).toEqual([{ host: '2a00:0:0:1::2', port: 24_244 }]);
     await world.stop();
   });
 
   test('is joined later by a node that was alone at first', async () => {
-    const world = new World();
+    const world = new DhtWorld();
     const first = { host: '20.0.0.0', port: 6_881 };
-    const late = world.node([first], '20.7.7.7');
+    const late = world.node([first], { host: '20.7.7.7' });
     await world.clock.advanceAsync(5_000);
     expect(late.size).toBe(0);
-    world.node([], first.host);
+    world.node([], { host: first.host });
     await world.clock.advanceAsync(60_000);
     expect(late.size).toBe(1);
     await world.stop();
   });
 
   test('takes in a node that a peer told of (PORT message), once it has answered', async () => {
-    const world = new World();
+    const world = new DhtWorld();
     const [one, other] = [world.node([]), world.node([])];
     one.addNode(other.address);
     one.addNode({ host: '20.8.8.8', port: 6_881 });
@@ -156,7 +71,7 @@ describe('a network of nodes', () => {
 
 describe('a node', () => {
   test('says nothing to anybody without bootstrap nodes', async () => {
-    const world = new World();
+    const world = new DhtWorld();
     world.node([]);
     await world.clock.advanceAsync(3_600_000);
     expect(world.network.sent).toEqual([]);
@@ -168,26 +83,14 @@ describe('a node', () => {
     { allowed: 'public', policy: new AddressPolicy(), contacted: [] },
     { allowed: 'private too', policy: new AddressPolicy({ allowPrivate: true }), contacted: INNER.slice(0, 3) },
   ])('where addresses may be $allowed, contacts of what a liar names: $contacted', async ({ policy, contacted }) => {
-    const world = new World(policy);
-    const liar = world.network.open({ host: '20.6.6.6', port: 6_881 });
+    const world = new DhtWorld(policy);
+    const liar = { id: seededBytes('liar', 20), address: { host: '20.6.6.6', port: 6_881 } };
     const told = INNER.map((host, at) => ({ host, port: 8_080 + at }));
-    liar.listen((bytes, from) => {
-      const message = decodeKrpc(bytes);
-      if (message?.kind !== 'query') return;
-      const contacts = told.map((address, at) => ({ id: seededBytes(`inner ${at}`, 20), address }));
-      const answer: KrpcAnswer = {
-        kind: 'answer',
-        transactionId: message.transactionId,
-        senderId: seededBytes('liar', 20),
-        contacts,
-        peers: told,
-        token: utf8('token'),
-      };
-      liar.send(encodeKrpc(answer), from);
-    });
+    const contacts = told.map((address, at) => ({ id: seededBytes(`inner ${at}`, 20), address }));
+    world.liar(liar, () => ({ contacts, peers: told, token: utf8('token') }));
     const node = world.node([liar.address]);
     await world.clock.advanceAsync(5_000);
-    const found = await search(world, node, 24_244);
+    const found = await world.search(node, 24_244);
     const hosts = world.network.sent.filter(({ from }) => from.host === node.address.host).map(({ to }) => to.host);
     expect(new Set(hosts)).toEqual(new Set(['20.6.6.6', ...contacted]));
     expect(found.map(({ host }) => host)).toEqual(contacted);
@@ -195,42 +98,42 @@ describe('a node', () => {
   });
 
   test('takes an announce with its own token only, and tells no private address on', async () => {
-    const world = new World(new AddressPolicy({ allowPrivate: false }));
+    const world = new DhtWorld(new AddressPolicy({ allowPrivate: false }));
     const node = world.node([]);
     const stranger = world.stranger();
     const announce = { method: 'announce_peer', swarmKey: KEY, port: 5_000 } as const;
-    await stranger.say(query({ ...announce, token: utf8('12345678') }), node);
+    await stranger.say(questionOf({ ...announce, token: utf8('12345678') }), node);
     expect(stranger.heard.at(-1)).toMatchObject({ kind: 'error', code: 203 });
-    await stranger.say(query({ method: 'get_peers', swarmKey: KEY }), node);
+    await stranger.say(questionOf({ method: 'get_peers', swarmKey: KEY }), node);
     const { token } = stranger.heard.at(-1) as KrpcAnswer;
     if (token === undefined) throw new Error('no token');
     const thief = world.stranger('20.5.5.5');
-    await thief.say(query({ ...announce, token }), node);
+    await thief.say(questionOf({ ...announce, token }), node);
     expect(thief.heard.at(-1)).toMatchObject({ kind: 'error' });
-    await stranger.say(query({ ...announce, token }), node);
+    await stranger.say(questionOf({ ...announce, token }), node);
     const neighbour = world.stranger('192.168.1.7');
-    await neighbour.say(query({ method: 'get_peers', swarmKey: KEY }), node);
+    await neighbour.say(questionOf({ method: 'get_peers', swarmKey: KEY }), node);
     const own = neighbour.heard.at(-1) as KrpcAnswer;
     expect(own.peers).toEqual([{ host: stranger.address.host, port: 5_000 }]);
-    await neighbour.say(query({ ...announce, token: own.token ?? token }), node);
-    await stranger.say(query({ method: 'get_peers', swarmKey: KEY }), node);
+    await neighbour.say(questionOf({ ...announce, token: own.token ?? token }), node);
+    await stranger.say(questionOf({ method: 'get_peers', swarmKey: KEY }), node);
     expect((stranger.heard.at(-1) as KrpcAnswer).peers).toEqual([{ host: stranger.address.host, port: 5_000 }]);
     await world.clock.advanceAsync(10 * 60_000);
-    await stranger.say(query({ ...announce, token }), node);
+    await stranger.say(questionOf({ ...announce, token }), node);
     expect(stranger.heard.at(-1)).toMatchObject({ kind: 'error' });
     await world.stop();
   });
 
   test('answers one address 50 times a second and no more', async () => {
-    const world = new World();
+    const world = new DhtWorld();
     const node = world.node([]);
     const [flooder, other] = [world.stranger(), world.stranger('20.5.5.5')];
-    for (let at = 0; at < 100; at++) void flooder.say(query({ method: 'ping' }), node);
-    await other.say(query({ method: 'ping' }), node);
+    for (let at = 0; at < 100; at++) void flooder.say(questionOf({ method: 'ping' }), node);
+    await other.say(questionOf({ method: 'ping' }), node);
     expect(flooder.heard).toHaveLength(50);
     expect(other.heard).toHaveLength(1);
     await world.clock.advanceAsync(1_000);
-    await flooder.say(query({ method: 'ping' }), node);
+    await flooder.say(questionOf({ method: 'ping' }), node);
     expect(flooder.heard).toHaveLength(51);
     await world.stop();
   });
@@ -240,13 +143,13 @@ describe('a node', () => {
     { who: 'one IPv6 /64', hostOf: (at: number) => `2a00:0:0:6::${at + 1}`, most: 50 },
     { who: 'forty addresses', hostOf: (at: number) => `20.6.6.${at}`, most: 500 },
   ])('flooded by $who, answers $most of it in a second, and whoever else asks', async ({ hostOf, most }) => {
-    const world = new World();
+    const world = new DhtWorld();
     const isV6 = hostOf(0).includes(':');
-    const node = world.node([], isV6 ? '2a00::1' : undefined);
+    const node = world.node([], { host: isV6 ? '2a00::1' : undefined });
     const other = world.stranger(isV6 ? '2a00:0:0:5::1' : '20.5.5.5');
-    const ping = encodeKrpc(query({ method: 'ping' }));
+    const ping = encodeKrpc(questionOf({ method: 'ping' }));
     for (let at = 0; at < 40 * 40; at++) world.network.send(ping, { host: hostOf(at % 40), port: 4_000 }, node.address);
-    await other.say(query({ method: 'ping' }), node);
+    await other.say(questionOf({ method: 'ping' }), node);
     const answered = world.network.sent.filter(({ to }) => to.port === 4_000);
     expect(answered.length).toBeLessThanOrEqual(most);
     expect(answered.length).toBeGreaterThanOrEqual(Math.min(most, 300));
@@ -255,7 +158,7 @@ describe('a node', () => {
   });
 
   test('pings a new node though one address names silent ones without end', async () => {
-    const world = new World();
+    const world = new DhtWorld();
     const node = world.node([]);
     const lure = (senderId: Uint8Array<ArrayBuffer>): Uint8Array =>
       encodeKrpc({
@@ -275,20 +178,14 @@ describe('a node', () => {
   });
 
   test('asks few of the nodes that a liar names at one public address', async () => {
-    const world = new World();
-    const liar = world.network.open({ host: '20.6.6.6', port: 6_881 });
+    const world = new DhtWorld();
+    const liar = { id: seededBytes('liar', 20), address: { host: '20.6.6.6', port: 6_881 } };
     let named = 0;
-    liar.listen((bytes, from) => {
-      const message = decodeKrpc(bytes);
-      if (message?.kind !== 'query') return;
-      const contacts = Array.from({ length: 20 }, () => ({
-        id: seededBytes(`victim ${named}`, 20),
-        address: { host: '20.7.7.7', port: 1_024 + named++ },
-      }));
-      const senderId = seededBytes('liar', 20);
-      const head = { kind: 'answer', transactionId: message.transactionId, senderId } as const;
-      liar.send(encodeKrpc({ ...head, contacts, peers: [], token: undefined }), from);
+    const victim = (): DhtContact => ({
+      id: seededBytes(`victim ${named}`, 20),
+      address: { host: '20.7.7.7', port: 1_024 + named++ },
     });
+    world.liar(liar, () => ({ contacts: Array.from({ length: 20 }, victim) }));
     world.node([liar.address]);
     await world.clock.advanceAsync(30_000);
     expect(named).toBeGreaterThan(0);
@@ -297,7 +194,7 @@ describe('a node', () => {
   });
 
   test('believes an answer only from the address it asked', async () => {
-    const world = new World();
+    const world = new DhtWorld();
     const silent = world.network.open({ host: '20.6.6.6', port: 6_881 });
     const forger = world.network.open({ host: '20.6.6.7', port: 6_881 });
     silent.listen((bytes, from) => {
@@ -319,7 +216,7 @@ describe('a node', () => {
     const node = world.node([silent.address]);
     await world.clock.advanceAsync(10_000);
     expect(node.size).toBe(0);
-    expect(await search(world, node)).toEqual([]);
+    expect(await world.search(node)).toEqual([]);
     await world.stop();
   });
 
@@ -334,18 +231,18 @@ describe('a node', () => {
     '',
     'd1:ad2:id20:aaaaaaaaaaaaaaaaaaaae1:q4:vote1:t2:aa1:y1:qe',
   ])('survives and ignores %s', async (packet) => {
-    const world = new World();
+    const world = new DhtWorld();
     const node = world.node([]);
     const stranger = world.stranger();
     await stranger.raw(utf8(packet), node);
     expect(stranger.heard).toEqual([]);
-    await stranger.say(query({ method: 'ping' }), node);
+    await stranger.say(questionOf({ method: 'ping' }), node);
     expect(stranger.heard).toHaveLength(1);
     await world.stop();
   });
 
   test('that is asked to stop in the middle of everything leaves nothing', async () => {
-    const world = new World();
+    const world = new DhtWorld();
     await world.crowd(20);
     const node = world.node([{ host: '20.99.99.99', port: 1 }]);
     const searching = node.findPeers(KEY, { announcePort: 1, signal: never }, () => undefined);

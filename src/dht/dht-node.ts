@@ -1,7 +1,7 @@
 /**
- * One node of the DHT (BEP 5) in one address family: finds and announces peers, answers others. Invariants: no address is
- * contacted, told on or stored that the filter refuses; every table, store and rate is bounded; nothing that comes in
- * can throw; after `stop` nothing is left.
+ * One node of the DHT (BEP 5) in one address family: finds and announces peers, answers others. Its id follows from the
+ * address at which others see it (BEP 42). Invariants: no address is contacted, told on or stored that the filter refuses;
+ * every table, store and rate is bounded; nothing that comes in can throw; after `stop` nothing is left.
  */
 import { formatIp, householdOf, parseIp, type PeerAddress } from '../base/address.ts';
 import { equalBytes, fromHex, randomBytes } from '../base/bytes.ts';
@@ -11,65 +11,85 @@ import type { SwarmKey } from '../base/ids.ts';
 import { TaskGroup } from '../base/tasks.ts';
 import { MINUTE_MS } from '../base/units.ts';
 import {
+  type AddressFamily,
   decodeKrpc,
   type DhtContact,
   encodeKrpc,
-  KRPC_ERROR,
   type KrpcAnswer,
   type KrpcMessage,
   type KrpcQuery,
   type KrpcQuestion,
   NODE_ID_BYTES,
 } from '../codec/krpc.ts';
+import { AddressVote } from './address-vote.ts';
+import { Answering } from './answering.ts';
 import { type Reached, walk } from './lookup.ts';
-import { PeerStore } from './peer-store.ts';
+import { type DhtMemory, MAX_REMEMBERED } from './memory.ts';
+import { bindNodeId, isBoundTo } from './node-id.ts';
 import type { DhtPorts } from './ports.ts';
 import { Queries } from './queries.ts';
 import { RoutingTable } from './routing-table.ts';
-import { Tokens } from './tokens.ts';
 
 const TEND_MS = MINUTE_MS;
-/** Answered questions of strangers, in peers: small enough that nobody is flooded through us. */
-const MAX_TOLD_PEERS = 50;
 const PINGS_PER_MINUTE = 16;
 const MAX_CHECKS = 16;
 const MAX_CHECKS_PER_HOUSEHOLD = 2;
 /** Questions of others that are answered in a second. */
 const ANSWERED = { perNeighbour: 50, all: 500 };
+/** An id holds so long at least, whatever others say of our address. */
+const ID_KEPT_MS = 10 * MINUTE_MS;
+/** Remembered nodes asked at the start, all at once. */
+const MAX_GREETED = 32;
 
 export interface DhtNodeOptions {
   readonly ports: DhtPorts;
   /** Judged addresses of nodes to begin with, asked for whenever nobody else is known; may be empty. */
   readonly bootstrap: (signal: AbortSignal) => Promise<readonly PeerAddress[]>;
-  /** 20 bytes; random by default. */
-  readonly id?: Uint8Array;
+  /** From an earlier start: while nodes of it live, bootstrap nodes are left in peace. */
+  readonly remembered?: DhtMemory | undefined;
+  /** Whether to ask only and answer nobody (BEP 43), as suits who soon leaves. Default false. */
+  readonly isReadOnly?: boolean | undefined;
 }
 
 export class DhtNode {
-  readonly id: Uint8Array;
   readonly #ports: DhtPorts;
   readonly #bootstrap: DhtNodeOptions['bootstrap'];
+  readonly #remembered: DhtMemory | undefined;
+  readonly #isReadOnly: boolean;
   readonly #tasks: TaskGroup;
-  readonly #table: RoutingTable;
   readonly #queries: Queries;
   readonly #answered: FairRate;
-  readonly #tokens: Tokens;
-  readonly #store = new PeerStore();
+  readonly #answering: Answering;
+  readonly #vote = new AddressVote();
+  #id: Uint8Array;
+  #idSinceMs = Number.NEGATIVE_INFINITY;
+  #table: RoutingTable;
+  #twin: DhtNode | undefined;
   /** Households of those being pinged. */
   readonly #checks: string[] = [];
 
-  constructor({ ports, bootstrap, id = randomBytes(NODE_ID_BYTES) }: DhtNodeOptions) {
-    this.id = id;
+  constructor({ ports, bootstrap, remembered, isReadOnly = false }: DhtNodeOptions) {
     this.#ports = ports;
     this.#bootstrap = bootstrap;
+    this.#remembered = remembered;
+    this.#isReadOnly = isReadOnly;
+    this.#id = remembered?.id ?? bindNodeId(randomBytes(NODE_ID_BYTES), ports.socket.address.host);
+    this.#table = new RoutingTable(this.#id);
     this.#tasks = new TaskGroup(ports.log);
-    this.#table = new RoutingTable(id);
     this.#queries = new Queries(ports.clock);
     this.#answered = new FairRate(ports.clock, ANSWERED);
-    this.#tokens = new Tokens(ports.clock);
+    this.#answering = new Answering({
+      ports,
+      closest: (target, family) => (family === ports.socket.family ? this : this.#twin)?.closest(target) ?? [],
+    });
     ports.socket.listen((bytes, from) => this.#receive(bytes, from));
     this.#tasks.run('dht.join', () => this.#join());
     this.#tasks.every('dht.tend', TEND_MS, ports.clock, () => this.#tend());
+  }
+
+  /** 20 bytes; another one once others agree that our address is not the one it is bound to. */
+  get id(): Uint8Array {
+    return this.#id;
   }
 
   /** Where other nodes reach us. */
@@ -77,14 +97,33 @@ export class DhtNode {
     return this.#ports.socket.address;
   }
 
+  get family(): AddressFamily {
+    return this.#ports.socket.family;
+  }
+
   /** Nodes in the routing table. */
   get size(): number {
     return this.#table.size;
   }
 
+  /** What to remember for the next start; undefined where nobody is known. */
+  get memory(): DhtMemory | undefined {
+    return this.size === 0 ? undefined : { id: this.#id, contacts: this.#table.latest(MAX_REMEMBERED) };
+  }
+
+  /** Tells our node of the other address family to whoever asks for it, and it of nodes we hear of (BEP 32). */
+  pairWith(twin: DhtNode): void {
+    this.#twin = twin;
+  }
+
   /** A node somebody told us of, such as by a PORT message; asked whether it lives. */
   addNode(address: PeerAddress): void {
     if (this.#ports.allowAddress(address, 'told')) this.#check(address);
+  }
+
+  /** The known nodes nearest to a target that may be told on. */
+  closest(target: Uint8Array): readonly DhtContact[] {
+    return this.#table.closest(target).filter(({ address }) => this.#ports.allowAddress(address, 'told'));
   }
 
   /**
@@ -96,7 +135,7 @@ export class DhtNode {
     { announcePort, signal }: { readonly announcePort?: number; readonly signal: AbortSignal },
     found: (peers: readonly PeerAddress[]) => void,
   ): Promise<number> {
-    const own = this.#store.peers(key, MAX_TOLD_PEERS, this.#nowMs());
+    const own = this.#answering.peers(key);
     if (own.length > 0) found(own);
     const question = { method: 'get_peers', swarmKey: key } as const;
     const reached = await this.#walk(fromHex(key), question, signal, (answer) => {
@@ -133,7 +172,7 @@ export class DhtNode {
       target,
       start: this.#table.closest(target),
       allows: ({ id, address }) =>
-        !equalBytes(id, this.id) && this.#ports.allowAddress(address, 'told') && this.#isOurFamily(address),
+        !equalBytes(id, this.#id) && this.#ports.allowAddress(address, 'told') && this.#isOurFamily(address),
       ask: async (contact) => {
         const answer = await this.#ask(contact, question);
         if (answer !== undefined) answered(answer);
@@ -152,7 +191,7 @@ export class DhtNode {
 
   async #askAt(address: PeerAddress, question: KrpcQuestion): Promise<KrpcAnswer | undefined> {
     const answer = await this.#queries.ask(address, (transactionId) =>
-      this.#send({ kind: 'query', transactionId, senderId: this.id, isReadOnly: false, question }, address),
+      this.#send({ kind: 'query', transactionId, senderId: this.#id, isReadOnly: this.#isReadOnly, question }, address),
     );
     if (answer === undefined) return undefined;
     const silent = this.#table.answered({ id: answer.senderId, address }, this.#nowMs());
@@ -176,13 +215,28 @@ export class DhtNode {
 
   // Staying.
 
-  /** Finds our neighbours, from the bootstrap nodes on. */
+  /** Finds our neighbours, from those we remember or else from the bootstrap nodes on. */
   async #join(): Promise<void> {
-    const question = { method: 'find_node', target: this.id } as const;
-    const own = (await this.#bootstrap(this.#tasks.signal)).filter((address) => this.#isOurFamily(address));
+    const known = (this.#remembered?.contacts ?? []).map(({ address }) => address);
+    await this.#greet(known.filter((address) => this.#ports.allowAddress(address, 'told')).slice(0, MAX_GREETED));
+    if (this.size === 0) await this.#greet(await this.#bootstrap(this.#tasks.signal));
+    await this.#findNeighbours();
+    this.#ports.log.info('dht.joined', { nodes: this.size, family: this.family });
+  }
+
+  async #greet(addresses: readonly PeerAddress[]): Promise<void> {
+    const question = { method: 'find_node', target: this.#id } as const;
+    const own = addresses.filter((address) => this.#isOurFamily(address));
     await Promise.all(own.map((address) => this.#askAt(address, question)));
-    await this.#walk(this.id, question, this.#tasks.signal);
-    this.#ports.log.info('dht.joined', { nodes: this.size, family: this.#ports.socket.family });
+  }
+
+  async #findNeighbours(): Promise<void> {
+    const question = { method: 'find_node', target: this.#id } as const;
+    if (this.#twin === undefined) return void (await this.#walk(this.#id, question, this.#tasks.signal));
+    const both = { ...question, want: ['v4', 'v6'] } as const;
+    await this.#walk(this.#id, both, this.#tasks.signal, ({ contacts }) => {
+      for (const { address } of contacts) if (!this.#isOurFamily(address)) this.#twin?.addNode(address);
+    });
   }
 
   async #tend(): Promise<void> {
@@ -193,6 +247,18 @@ export class DhtNode {
     await this.#walk(target, { method: 'find_node', target }, this.#tasks.signal);
   }
 
+  /** Others see us at this address: once enough agree, our id is bound to it. */
+  #seenAt(host: string, by: PeerAddress): void {
+    this.#vote.add(by.host, host);
+    const own = this.#vote.winner;
+    if (own === undefined || isBoundTo(own, this.#id) || this.#nowMs() - this.#idSinceMs < ID_KEPT_MS) return;
+    this.#id = bindNodeId(randomBytes(NODE_ID_BYTES), own);
+    this.#idSinceMs = this.#nowMs();
+    this.#table = this.#table.under(this.#id);
+    this.#ports.log.info('dht.id_bound', { address: own });
+    this.#tasks.run('dht.rejoin', () => this.#findNeighbours());
+  }
+
   // Answering.
 
   #receive(bytes: Uint8Array, sender: PeerAddress): void {
@@ -200,50 +266,20 @@ export class DhtNode {
     try {
       const message = decodeKrpc(bytes);
       if (message === undefined) return;
-      if (message.kind !== 'query') this.#queries.received(message, from);
-      else if (this.#ports.allowAddress(from, 'observed') && this.#answered.takes(householdOf(from.host)))
-        this.#answer(message, from);
+      if (message.kind === 'query') this.#hear(message, from);
+      else if (this.#queries.received(message, from) && message.observed !== undefined)
+        this.#seenAt(message.observed.host, from);
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       this.#ports.log.debug('dht.packet_refused', { code: error.code });
     }
   }
 
-  #answer(query: KrpcQuery, from: PeerAddress): void {
-    if (equalBytes(query.senderId, this.id)) return; // ourselves, by a roundabout way
-    const { question } = query;
-    if (!query.isReadOnly && this.#table.wants(query.senderId)) this.#check(from);
-    switch (question.method) {
-      case 'ping':
-        return this.#say(query, from, {});
-      case 'find_node':
-        return this.#say(query, from, { contacts: this.#tellable(question.target) });
-      case 'get_peers':
-        return this.#say(query, from, {
-          contacts: this.#tellable(fromHex(question.swarmKey)),
-          peers: this.#store.peers(question.swarmKey, MAX_TOLD_PEERS, this.#nowMs()),
-          token: this.#tokens.issue(from.host),
-        });
-      case 'announce_peer': {
-        if (!this.#tokens.accepts(question.token, from.host)) return this.#refuse(query, from, 'bad token');
-        const peer = { host: from.host, port: question.port ?? from.port };
-        if (this.#ports.allowAddress(peer, 'told')) this.#store.add(question.swarmKey, peer, this.#nowMs());
-        return this.#say(query, from, {});
-      }
-    }
-  }
-
-  #tellable(target: Uint8Array): DhtContact[] {
-    return this.#table.closest(target).filter(({ address }) => this.#ports.allowAddress(address, 'told'));
-  }
-
-  #say({ transactionId }: KrpcQuery, to: PeerAddress, body: Partial<KrpcAnswer>): void {
-    const nothing = { contacts: [], peers: [], token: undefined };
-    this.#send({ ...nothing, ...body, kind: 'answer', transactionId, senderId: this.id }, to);
-  }
-
-  #refuse({ transactionId }: KrpcQuery, to: PeerAddress, reason: string): void {
-    this.#send({ kind: 'error', transactionId, code: KRPC_ERROR.protocol, reason }, to);
+  #hear(query: KrpcQuery, from: PeerAddress): void {
+    if (this.#isReadOnly || equalBytes(query.senderId, this.#id)) return; // ourselves, by a roundabout way
+    if (!this.#ports.allowAddress(from, 'observed') || !this.#answered.takes(householdOf(from.host))) return;
+    if (!query.isReadOnly && this.#table.wants({ id: query.senderId, address: from })) this.#check(from);
+    this.#send(this.#answering.answer(query, from, this.#id), from);
   }
 
   #send(message: KrpcMessage, to: PeerAddress): void {

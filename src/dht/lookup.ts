@@ -1,20 +1,24 @@
 /**
- * Walks towards a target, four questions at a time, until the eight nearest nodes have answered (BEP 5). Invariants: no
+ * Walks towards a target, four questions at a time, until the eight nearest nodes have answered (BEP 5), and the eight
+ * nearest whose ids are bound to their addresses (BEP 42): who sits next to the target at will does not end it. Invariants: no
  * node is asked twice, at most a hundred are asked, few of one public household, and only those the filter allows.
  */
 import { householdOf } from '../base/address.ts';
 import { scopeOf } from '../base/address-scope.ts';
 import { toHex } from '../base/bytes.ts';
 import type { DhtContact, KrpcAnswer } from '../codec/krpc.ts';
+import { isBoundTo } from './node-id.ts';
 import { compareDistance } from './routing-table.ts';
 
 const AT_ONCE = 4;
 const NEAREST = 8;
 const MAX_ASKED = 100;
+/** Of those, nodes that chose their ids; the rest is for the others. */
+const MAX_UNBOUND_ASKED = 50;
 /** Nodes asked of one public address or /64, whatever liars name there: the first may be gone. */
 const MAX_ASKED_PER_HOUSEHOLD = 3;
-/** Contacts kept in mind; the farthest go. */
-const MAX_CANDIDATES = 200;
+/** Contacts kept in mind, of the bound and of the others; the farthest go. */
+const MAX_CANDIDATES = 100;
 
 export interface LookupOptions {
   /** 20 bytes. */
@@ -31,6 +35,8 @@ interface Candidate {
   readonly contact: DhtContact;
   /** Undefined: an inner address, where one network has many nodes. */
   readonly household: string | undefined;
+  /** Whether its id is one of its address. */
+  readonly isBound: boolean;
   state: 'new' | 'asked' | 'answered' | 'failed';
   token: Uint8Array | undefined;
 }
@@ -42,7 +48,7 @@ export interface Reached {
   readonly token: Uint8Array | undefined;
 }
 
-/** The nearest nodes that answered, nearest first. Stops early, with what it has, when the signal aborts. */
+/** The nearest nodes that answered, of all and of the bound, nearest first. Stops early, with what it has, when the signal aborts. */
 export async function walk(options: LookupOptions): Promise<readonly Reached[]> {
   const course = new Course(options);
   const underWay = new Set<Promise<void>>();
@@ -64,6 +70,7 @@ class Course {
   /** Nearest first. */
   #candidates: Candidate[] = [];
   #asked = 0;
+  #unboundAsked = 0;
   readonly #askedOf = new Map<string, number>();
 
   constructor(options: LookupOptions) {
@@ -71,22 +78,24 @@ class Course {
     this.#add(options.start);
   }
 
-  /** The nearest node not yet asked, while it could be among the eight nearest that live. */
+  /** The nearest node not yet asked, while it could be among the eight nearest that live, or those of the bound. */
   next(): Candidate | undefined {
     if (this.#asked >= MAX_ASKED) return undefined;
-    const living = this.#candidates.filter((candidate) => this.#mayAnswer(candidate)).slice(0, NEAREST);
-    return living.find(({ state }) => state === 'new');
+    const living = this.#candidates.filter((candidate) => this.#mayAnswer(candidate));
+    return nearestOf(living).find(({ state }) => state === 'new');
   }
 
-  #mayAnswer({ state, household }: Candidate): boolean {
-    if (state !== 'new' || household === undefined) return state !== 'failed';
-    return (this.#askedOf.get(household) ?? 0) < MAX_ASKED_PER_HOUSEHOLD;
+  #mayAnswer({ state, household, isBound }: Candidate): boolean {
+    if (state !== 'new') return state !== 'failed';
+    if (!isBound && this.#unboundAsked >= MAX_UNBOUND_ASKED) return false;
+    return household === undefined || (this.#askedOf.get(household) ?? 0) < MAX_ASKED_PER_HOUSEHOLD;
   }
 
   async ask(candidate: Candidate): Promise<void> {
     candidate.state = 'asked';
     this.#asked++;
-    const { household } = candidate;
+    const { household, isBound } = candidate;
+    if (!isBound) this.#unboundAsked++;
     if (household !== undefined) this.#askedOf.set(household, (this.#askedOf.get(household) ?? 0) + 1);
     const answer = await this.#options.ask(candidate.contact);
     candidate.state = answer === undefined ? 'failed' : 'answered';
@@ -95,7 +104,7 @@ class Course {
   }
 
   reached(): readonly Reached[] {
-    return this.#candidates.filter(({ state }) => state === 'answered').slice(0, NEAREST);
+    return nearestOf(this.#candidates.filter(({ state }) => state === 'answered'));
   }
 
   #add(contacts: readonly DhtContact[]): void {
@@ -106,9 +115,16 @@ class Course {
       this.#known.add(key);
       const { host } = contact.address;
       const household = scopeOf(host) === 'public' ? householdOf(host) : undefined;
-      this.#candidates.push({ contact, household, state: 'new', token: undefined });
+      const isBound = isBoundTo(host, contact.id);
+      this.#candidates.push({ contact, household, isBound, state: 'new', token: undefined });
     }
     this.#candidates.sort((one, other) => compareDistance(target, one.contact.id, other.contact.id));
-    this.#candidates = this.#candidates.slice(0, MAX_CANDIDATES);
+    this.#candidates = nearestOf(this.#candidates, MAX_CANDIDATES);
   }
+}
+
+/** The nearest of all and the nearest of the bound, so many of each, in order. */
+function nearestOf(candidates: readonly Candidate[], count = NEAREST): Candidate[] {
+  const bound = new Set(candidates.filter(({ isBound }) => isBound).slice(0, count));
+  return candidates.filter((candidate, at) => at < count || bound.has(candidate));
 }

@@ -49,11 +49,12 @@ export class Queries {
     return false;
   }
 
-  /** Takes what came; what nobody asked for is ignored. */
-  received(message: KrpcAnswer | KrpcError, from: PeerAddress): void {
+  /** Takes what came; false for what nobody asked for, which is ignored. */
+  received(message: KrpcAnswer | KrpcError, from: PeerAddress): boolean {
     const pending = this.#pending.get(transactionKey(message.transactionId));
-    if (pending === undefined || pending.to.host !== from.host || pending.to.port !== from.port) return;
+    if (pending === undefined || pending.to.host !== from.host || pending.to.port !== from.port) return false;
     this.#end(pending, message.kind === 'answer' ? message : undefined);
+    return true;
   }
 
   stop(): void {

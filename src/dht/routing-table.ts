@@ -1,6 +1,6 @@
 /**
  * The contacts a DHT node keeps: eight for each length of common prefix with its own id (BEP 5). Only nodes that answered
- * get in. Invariants: a node is in it once; of a public address (IPv6: /64) there is one node, so that nobody fills it from one place;
+ * get in. A node whose id is bound to its address (BEP 42) takes the place of one whose id is not. Invariants: a node is in it once; of a public address (IPv6: /64) there is one node, so that nobody fills it from one place;
  * what answers stays, what failed twice makes room.
  */
 import { householdOf } from '../base/address.ts';
@@ -8,6 +8,7 @@ import { toHex } from '../base/bytes.ts';
 import { scopeOf } from '../base/address-scope.ts';
 import { MINUTE_MS } from '../base/units.ts';
 import { type DhtContact, NODE_ID_BYTES } from '../codec/krpc.ts';
+import { isBoundTo } from './node-id.ts';
 
 const BUCKET_SIZE = 8;
 /** Unheard of for so long, a contact has to be asked whether it is still there. */
@@ -16,6 +17,8 @@ const BAD_FAILURES = 2;
 
 interface Entry {
   contact: DhtContact;
+  /** Whether its id is one of its address. */
+  isBound: boolean;
   seenAtMs: number;
   failures: number;
 }
@@ -64,9 +67,9 @@ export class RoutingTable {
       return undefined; // from elsewhere: the one we know keeps its id
     }
     if (this.#isTaken(contact)) return undefined;
-    const room =
-      bucket.length < BUCKET_SIZE ? bucket.length : bucket.findIndex(({ failures }) => failures >= BAD_FAILURES);
-    if (room >= 0) this.#put(bucket, room, { contact, seenAtMs: nowMs, failures: 0 });
+    const isBound = isBoundTo(contact.address.host, contact.id);
+    const room = bucket.length < BUCKET_SIZE ? bucket.length : bucket.findIndex((entry) => givesWay(entry, isBound));
+    if (room >= 0) this.#put(bucket, room, { contact, isBound, seenAtMs: nowMs, failures: 0 });
     return room >= 0 ? undefined : bucket.find((entry) => isQuestionable(entry, nowMs))?.contact;
   }
 
@@ -76,11 +79,12 @@ export class RoutingTable {
     if (entry !== undefined) entry.failures++;
   }
 
-  /** Whether a node with this id would find room, so that asking it is worth while. */
-  wants(id: Uint8Array): boolean {
+  /** Whether a node would find room, so that asking it is worth while. */
+  wants({ id, address }: DhtContact): boolean {
     const bucket = this.#bucket(commonPrefixBits(this.#ownId, id));
     if (bucket.some(({ contact }) => equalIds(contact.id, id))) return false;
-    return bucket.length < BUCKET_SIZE || bucket.some(({ failures }) => failures >= BAD_FAILURES);
+    const isBound = isBoundTo(address.host, id);
+    return bucket.length < BUCKET_SIZE || bucket.some((entry) => givesWay(entry, isBound));
   }
 
   /** The nearest to `target`, nearest first; those that failed are left out. */
@@ -90,6 +94,22 @@ export class RoutingTable {
       .map(({ contact }) => contact)
       .sort((one, other) => compareDistance(target, one.id, other.id))
       .slice(0, count);
+  }
+
+  /** Up to `count` contacts that live, the last heard of first. */
+  latest(count: number): DhtContact[] {
+    const good = [...this.#buckets.values()].flat().filter(({ failures }) => failures === 0);
+    return good
+      .sort((one, other) => other.seenAtMs - one.seenAtMs)
+      .slice(0, count)
+      .map(({ contact }) => contact);
+  }
+
+  /** The same contacts for another id of our own. */
+  under(ownId: Uint8Array): RoutingTable {
+    const table = new RoutingTable(ownId);
+    for (const { contact, seenAtMs } of [...this.#buckets.values()].flat()) table.answered(contact, seenAtMs);
+    return table;
   }
 
   /** Up to `count` contacts not heard of for a quarter of an hour, longest first. */
@@ -119,6 +139,11 @@ export class RoutingTable {
     bucket[at] = entry;
     this.#households.add(householdOf(entry.contact.address.host));
   }
+}
+
+/** Whether an entry of a full bucket makes room for a newcomer. */
+function givesWay({ failures, isBound }: Entry, newcomerIsBound: boolean): boolean {
+  return failures >= BAD_FAILURES || (newcomerIsBound && !isBound);
 }
 
 function isQuestionable({ seenAtMs, failures }: Entry, nowMs: number): boolean {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { utf8 } from '../base/bytes.ts';
-import { canonicalPriority, crc32c } from './peer-priority.ts';
+import { crc32c } from '../codec/crc32c.ts';
+import { canonicalPriority } from './peer-priority.ts';
 
 const at = (host: string, port = 6881): { host: string; port: number } => ({ host, port });
 

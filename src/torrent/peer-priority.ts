@@ -4,19 +4,7 @@
  */
 import { parseIp, type PeerAddress } from '../base/address.ts';
 import { compareBytes } from '../base/bytes.ts';
-
-const CRC32C = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 0 ? crc >>> 1 : (crc >>> 1) ^ 0x82f63b78;
-  return crc;
-});
-
-/** CRC-32C (Castagnoli) of the bytes, unsigned. */
-export function crc32c(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) crc = (crc >>> 8) ^ (CRC32C[(crc ^ byte) & 0xff] ?? 0);
-  return (crc ^ 0xffffffff) >>> 0;
-}
+import { crc32c } from '../codec/crc32c.ts';
 
 /** Higher is kept; 0 for addresses of different families. @throws InvalidInput unless the hosts are IP literals */
 export function canonicalPriority(one: PeerAddress, other: PeerAddress): number {

@@ -44,6 +44,11 @@ export class Dht implements DhtLink {
         const ports = { socket, clock: guard.clock, log, allowAddress };
         nodes.push(new DhtNode({ ports, bootstrap: (signal) => resolveAll(places, guard, log, signal) }));
       }
+      const [one, other] = nodes;
+      if (one !== undefined && other !== undefined) {
+        one.pairWith(other);
+        other.pairWith(one);
+      }
       return new Dht(nodes, options);
     } catch (error) {
       await Promise.all(nodes.map((node) => node.stop()));

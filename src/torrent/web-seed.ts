@@ -308,11 +308,12 @@ export class WebSeed implements BlockSource {
     let position = start;
     while (position < endExclusive) {
       const piece = geometry.pieceAt(position);
-      const block = Math.floor((position - geometry.pieceStart(piece)) / BLOCK_BYTES);
-      if (block >= geometry.blockCount(piece)) {
+      const inPiece = position - geometry.pieceStart(piece);
+      if (inPiece >= geometry.pieceBytes(piece)) {
         position = geometry.pieceStart(piece + 1); // padding
         continue;
       }
+      const block = Math.floor(inPiece / BLOCK_BYTES);
       blockKeys.push(geometry.blockKey(piece, block));
       position = geometry.pieceStart(piece) + block * BLOCK_BYTES + geometry.blockBytes(piece, block);
     }

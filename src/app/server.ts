@@ -91,7 +91,7 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
   });
   started.defer(() => admin.close());
 
-  const swarm = await startSwarm(config, { media, clock, log }, started);
+  const swarm = await startSwarm(config, { media, rows, clock, log }, started);
   const http = createHttp({
     media,
     accounts,

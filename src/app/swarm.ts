@@ -27,6 +27,7 @@ import { latinIdOf } from '../codec/tracker-ws.ts';
 import { Dht } from '../kit/node/dht.ts';
 import { findLocally } from '../kit/node/local-search.ts';
 import type { Media } from '../media/media.ts';
+import type { Rows } from '../store/rows.ts';
 import { Seeding, type TorrentFinder } from '../media/seeding.ts';
 import { Engine, type PeerSocket, type Torrent } from '../torrent/index.ts';
 import { HttpTracker } from '../tracker/http.ts';
@@ -36,6 +37,7 @@ import { UdpTracker } from '../tracker/udp.ts';
 import { capsOf } from './caps.ts';
 import type { Config } from './config.ts';
 import { AwakeTorrents } from './swarm/awake-torrents.ts';
+import { DhtRows, type DhtTables } from './swarm/dht-rows.ts';
 import { addressReachableFrom, isAnyHost, isLoopback, type OwnNetwork } from './reachable.ts';
 
 /** Each announce asks for our addresses, and the system's answer costs 0.1 ms. */
@@ -61,10 +63,17 @@ export function announceUrls(config: Pick<Config, 'publicUrl' | 'port'>): readon
   ];
 }
 
+export interface SwarmParts {
+  readonly media: Media;
+  readonly rows: Pick<Rows<DhtTables>, 'query' | 'read' | 'write'>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
 /** Starts all but the ports; what was started stops with `started`. */
 export async function startSwarm(
   config: Config,
-  { media, clock, log }: { readonly media: Media; readonly clock: Clock; readonly log: Log },
+  { media, rows, clock, log }: SwarmParts,
   started: AsyncDisposableStack,
 ): Promise<Swarm> {
   const network = await ownNetwork(config, clock);
@@ -126,7 +135,7 @@ export async function startSwarm(
     seeding,
     open: async (opened) => {
       await openPorts(config, { registry, accept, utp, limits, clock, log }, opened);
-      if (config.dht === 'on') await openDht(config, { seeding, policy, dht, clock, log }, opened);
+      if (config.dht === 'on') await openDht(config, { seeding, policy, dht, rows, clock, log }, opened);
       if (config.lsd === 'on') await openLsd(config, { seeding, clock, log }, opened);
     },
   };
@@ -165,11 +174,12 @@ interface DhtParts {
 /** Nobody is contacted but the nodes that are configured, and by whom they lead to. */
 async function openDht(
   { host, peerPort, dhtPort, dhtNodes }: Config,
-  { seeding, policy, dht, clock, log }: Pick<Swarm, 'seeding'> & DhtParts & Pick<PortParts, 'clock' | 'log'>,
+  { seeding, policy, dht, rows, clock, log }: Pick<Swarm, 'seeding'> & DhtParts & Omit<SwarmParts, 'media'>,
   started: AsyncDisposableStack,
 ): Promise<void> {
   const guard = new Guard({ policy, clock, log });
-  const opened = await Dht.open({ hosts: [host], port: dhtPort, bootstrap: dhtNodes, guard, log });
+  const keeper = new DhtRows(rows, () => clock.nowMs());
+  const opened = await Dht.open({ hosts: [host], port: dhtPort, bootstrap: dhtNodes, keeper, guard, log });
   started.defer(() => opened.stop());
   const announce = (torrent: Torrent): (() => void) => opened.find(torrent, peerPort);
   started.use(new AwakeTorrents({ engine: seeding.engine, announce, clock, log }));

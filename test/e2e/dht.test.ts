@@ -2,9 +2,12 @@
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { DatabaseSync } from 'node:sqlite';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { startProgram } from '../support/program.ts';
 import { seededBytes } from '../support/random-bytes.ts';
+import { freePort } from '../support/free-port.ts';
+import { startServer } from '../support/server.ts';
 import { testFolder } from '../support/temp-dir.ts';
 import { eventually } from '../support/eventually.ts';
 import { SwarmNode } from '../../src/kit/node/swarm-node.ts';
@@ -29,4 +32,45 @@ test('a file is seeded and fetched by its magnet alone, through the DHT', { time
   expect((await get.ended).code, get.output).toBe(0);
   const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
   expect(hash(await readFile(path.join(folder, 'copy.bin')))).toBe(hash(FILE));
+});
+
+describe('a server whose DHT is', () => {
+  async function middleNode(): Promise<SwarmNode> {
+    const node = await SwarmNode.open({ host: '127.0.0.1', allowPrivate: true, dht: { port: 0, bootstrap: [] } });
+    onTestFinished(() => node.stop());
+    return node;
+  }
+
+  function rememberedIn(dataFolder: string): number {
+    using database = new DatabaseSync(path.join(dataFolder, 'seedbed.db'));
+    return database.prepare('SELECT family FROM dht_memory').all().length;
+  }
+
+  test('on finds its way back after a restart without bootstrap nodes', async () => {
+    const dataFolder = await testFolder('dht-restart');
+    const middle = await middleNode();
+    const settings = {
+      SEEDBED_DHT: 'on',
+      SEEDBED_DHT_PORT: String(await freePort()),
+      SEEDBED_ALLOW_PRIVATE_PEERS: 'true',
+    };
+    {
+      await using first = await startServer({
+        dataFolder,
+        settings: { ...settings, SEEDBED_DHT_NODES: `127.0.0.1:${middle.dht?.port}` },
+      });
+      await first.program.line(/"nodes":1,.*dht\.joined/);
+    }
+    expect(rememberedIn(dataFolder)).toBe(1);
+    await using again = await startServer({ dataFolder, settings });
+    await again.program.line(/"nodes":1,.*dht\.joined/);
+  });
+
+  test('off remembers nobody', async () => {
+    const dataFolder = await testFolder('dht-off');
+    {
+      await using _server = await startServer({ dataFolder });
+    }
+    expect(rememberedIn(dataFolder)).toBe(0);
+  });
 });

@@ -7,9 +7,21 @@ import type { Guard } from '../../adapters/guard/guard.ts';
 import type { PeerAddress } from '../../base/address.ts';
 import { AppError, InvalidInput } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
+import { TaskGroup } from '../../base/tasks.ts';
+import { MINUTE_MS } from '../../base/units.ts';
+import type { AddressFamily } from '../../codec/krpc.ts';
 import { DhtNode } from '../../dht/dht-node.ts';
+import { decodeMemory, type DhtMemory, encodeMemory } from '../../dht/memory.ts';
 import { SwarmSearch } from '../../dht/swarm-search.ts';
 import type { DhtLink, Torrent } from '../../torrent/index.ts';
+
+/** Keeps what nodes remember from one start to the next: a few kilobytes for each address family. */
+export interface DhtKeeper {
+  load(family: AddressFamily): Uint8Array | undefined;
+  save(family: AddressFamily, memory: Uint8Array): Promise<void>;
+}
+
+const SAVE_MS = 10 * MINUTE_MS;
 
 export interface DhtOptions {
   /** IP literals to listen on, one a family. */
@@ -18,6 +30,10 @@ export interface DhtOptions {
   readonly port: number;
   /** `host:port`, names allowed. */
   readonly bootstrap: readonly string[];
+  /** Whether to ask only and answer nobody (BEP 43), as suits who soon leaves. Default false. */
+  readonly isReadOnly?: boolean;
+  /** Undefined: each start begins with the bootstrap nodes. */
+  readonly keeper?: DhtKeeper;
   readonly guard: Guard;
   readonly log: Log;
 }
@@ -25,15 +41,22 @@ export interface DhtOptions {
 export class Dht implements DhtLink {
   readonly #nodes: readonly DhtNode[];
   readonly #search: SwarmSearch;
+  readonly #keeper: DhtKeeper | undefined;
+  readonly #log: Log;
+  readonly #saving: TaskGroup;
 
-  private constructor(nodes: readonly DhtNode[], { guard, log }: DhtOptions) {
+  private constructor(nodes: readonly DhtNode[], { guard, log, keeper }: DhtOptions) {
     this.#nodes = nodes;
+    this.#keeper = keeper;
+    this.#log = log;
+    this.#saving = new TaskGroup(log);
+    if (keeper !== undefined) this.#saving.every('dht.save', SAVE_MS, guard.clock, () => this.#save());
     this.#search = new SwarmSearch({ nodes, clock: guard.clock, log, random: Math.random });
   }
 
   /** @throws Unavailable when a port is taken, InvalidInput for a bootstrap node that is none */
   static async open(options: DhtOptions): Promise<Dht> {
-    const { guard, log } = options;
+    const { guard, log, isReadOnly, keeper } = options;
     const places = options.bootstrap.map(parsePlace);
     const allowAddress = (...asked: Parameters<typeof guard.policy.allowsPeer>): boolean =>
       guard.policy.allowsPeer(...asked);
@@ -42,7 +65,14 @@ export class Dht implements DhtLink {
       for (const host of options.hosts) {
         const socket = await openUdpSocket(host, options.port);
         const ports = { socket, clock: guard.clock, log, allowAddress };
-        nodes.push(new DhtNode({ ports, bootstrap: (signal) => resolveAll(places, guard, log, signal) }));
+        nodes.push(
+          new DhtNode({
+            ports,
+            bootstrap: (signal) => resolveAll(places, guard, log, signal),
+            remembered: recall(keeper, socket.family, log),
+            isReadOnly,
+          }),
+        );
       }
       const [one, other] = nodes;
       if (one !== undefined && other !== undefined) {
@@ -87,7 +117,26 @@ export class Dht implements DhtLink {
 
   async stop(): Promise<void> {
     await this.#search.stop();
+    await this.#saving.stop();
+    await this.#save().catch((error: unknown) => this.#log.warn('dht.not_saved', { error }));
     await Promise.all(this.#nodes.map((node) => node.stop()));
+  }
+
+  /** Where nobody is known, what was known before stays. */
+  async #save(): Promise<void> {
+    for (const { family, memory } of this.#nodes)
+      if (memory !== undefined) await this.#keeper?.save(family, encodeMemory(memory));
+  }
+}
+
+function recall(keeper: DhtKeeper | undefined, family: AddressFamily, log: Log): DhtMemory | undefined {
+  try {
+    const bytes = keeper?.load(family);
+    return bytes && decodeMemory(bytes);
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    log.warn('dht.memory_refused', { family, code: error.code });
+    return undefined;
   }
 }
 

@@ -35,7 +35,7 @@ export interface SwarmNodeOptions {
   /** The way out, in place of one of its own; closed with the node. */
   readonly guard?: Guard;
   /** The DHT (BEP 5): UDP port, 0 = any, and `host:port` of nodes to begin with. Default: off. */
-  readonly dht?: Pick<DhtOptions, 'port' | 'bootstrap'> | undefined;
+  readonly dht?: Pick<DhtOptions, 'port' | 'bootstrap' | 'isReadOnly' | 'keeper'> | undefined;
   /** Whether to look for peers in the local network (BEP 14). Default false. */
   readonly lsd?: boolean | undefined;
   /** Default: nothing is logged. */
@@ -131,7 +131,7 @@ export class SwarmNode implements AsyncDisposable {
     });
     const engine = new Engine({
       listenPort: listener.address.port,
-      ...(dht !== undefined && { dht }),
+      ...(dht !== undefined && dhtOptions?.isReadOnly !== true && { dht }),
       allowAddress: (address, source) => wayOut.policy.allowsPeer(address, source),
       ports: {
         clock: systemClock,

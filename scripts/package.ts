@@ -12,9 +12,10 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { AppError, InvalidInput } from '../src/base/errors.ts';
 import { formatBytes } from '../src/base/units.ts';
-import { compile, pack } from './package/tools.ts';
+import { PackagingFailed } from './package/failure.ts';
 import { type CheckoutManifest, packageManifest } from './package/manifest.ts';
 import { stageModules } from './package/stage.ts';
+import { compile, pack } from './package/tools.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '..');
 const USAGE = 'npm run package [-- --out <folder for the tarball, default: dist>]';
@@ -24,6 +25,7 @@ const say = (line: string): void => console.log(line);
 /** Makes the tarball in `outFolder`. @throws PackagingFailed */
 async function makePackage(outFolder: string): Promise<void> {
   const checkout = JSON.parse(await readFile(path.join(ROOT, 'package.json'), 'utf8')) as CheckoutManifest;
+  await makeFolder(outFolder);
   await using folder = await mkdtempDisposable(path.join(os.tmpdir(), 'seedbed-package-'));
   const compiled = path.join(folder.path, 'compiled');
   const staged = path.join(folder.path, 'staged');
@@ -38,10 +40,17 @@ async function makePackage(outFolder: string): Promise<void> {
   ] as const)
     await writeFile(path.join(staged, to), await readFile(path.join(ROOT, from)));
   say(`Packing ${files.length} modules and declarations`);
-  await mkdir(outFolder, { recursive: true });
   const { filename, sizeBytes, unpackedBytes } = await pack(staged, outFolder);
   say(`Needs ${list(manifest.dependencies)}; where the system has them, ${list(manifest.optionalDependencies)}`);
   say(`Made ${path.join(outFolder, filename)}: ${formatBytes(sizeBytes)}, unpacked ${formatBytes(unpackedBytes)}`);
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    throw new PackagingFailed(`${folder} is no folder that the tarball can go to`, { folder }, { cause: error });
+  }
 }
 
 const list = (ranges: Readonly<Record<string, string>>): string =>

@@ -8,35 +8,13 @@
 import { readFile } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
-import { infoHashesOf, parseMagnet, parseMetainfo } from 'seedbed/codec';
 import { AppError, type PeerAddress, type Torrent } from 'seedbed/torrent';
-import { openFiles, SwarmNode } from 'seedbed/torrent/node';
+import { addTorrent, SwarmNode } from 'seedbed/torrent/node';
 
 const HELP = `node examples/node-download.ts <magnet | .torrent file>
   [--folder <where to keep it, default: downloads>] [--range <first byte>-<last byte>] [--peer <ip>:<port>]…
   [--local: also ask trackers and peers at private addresses that the source names]`;
 const PROGRESS_MS = 500;
-
-/** Adds what `source` names; nothing is fetched but the metadata and what is read. */
-async function add(node: SwarmNode, source: string, folder: string): Promise<Torrent> {
-  if (source.startsWith('magnet:')) {
-    const { v1, v2, trackers, peers } = parseMagnet(source);
-    const torrent = node.engine.addByHash({
-      ...(v1 && { v1 }),
-      ...(v2 && { v2 }),
-      peers,
-      mode: 'on-demand',
-      openStorage: (info) => openFiles(info, folder),
-    });
-    node.announce(torrent, [trackers]);
-    return torrent;
-  }
-  const { info, trackers } = parseMetainfo(await readFile(source));
-  const opened = await openFiles(info, folder);
-  const torrent = node.engine.add({ ...(await infoHashesOf(info)), ...opened, info, mode: 'on-demand' });
-  node.announce(torrent, trackers);
-  return torrent;
-}
 
 /** What was typed is wrong; shown without a stack. */
 class WrongUsage extends Error {}
@@ -80,8 +58,11 @@ async function main(stop: AbortSignal): Promise<void> {
   const peers = values.peer.map(parsePeer);
   if (values.range !== undefined) parseRange(values.range, 1); // told before anything is opened
   await using node = await SwarmNode.open({ allowPrivate: values.local });
-  const torrent = await add(node, source, values.folder);
-  torrent.addPeers(peers, 'judged'); // typed: wherever they are
+  const torrent = await addTorrent(node, source.startsWith('magnet:') ? source : await readFile(source), {
+    folder: values.folder,
+    mode: 'on-demand', // nothing is fetched but what is read
+    peers,
+  });
   const info = await torrent.ready(stop);
   const range = parseRange(values.range, info.totalBytes);
   console.error(`${info.name}: bytes ${range.start} to ${range.endExclusive} of ${info.totalBytes}`);

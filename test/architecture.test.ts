@@ -49,6 +49,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'adapters/tracker-client',
     'adapters/utp',
     'adapters/webrtc',
+    'adapters/webseed',
   ],
   'kit/browser': ['base', 'codec', 'torrent', 'adapters/browser', 'adapters/page'],
   app: ['*'],

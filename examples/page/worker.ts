@@ -1,5 +1,4 @@
 /** The worker: one torrent; what the player reads comes first, then the rest. It is kept by the browser and given to others. */
-import { parseMagnet } from 'seedbed/codec';
 import type { Torrent } from 'seedbed/torrent';
 import { WorkerSwarm } from 'seedbed/torrent/browser';
 import type { Asked, RangeAnswer, Told } from './messages.ts';
@@ -13,14 +12,7 @@ function tell(told: Told): void {
 }
 
 async function open(magnet: string): Promise<void> {
-  const { v1, v2 } = parseMagnet(magnet);
-  const torrent = swarm.engine.addByHash({
-    ...(v1 && { v1 }),
-    ...(v2 && { v2 }),
-    mode: 'all', // what is read comes first
-    openStorage: (info) => swarm.openPieces(info),
-  });
-  swarm.join(torrent);
+  const torrent = await swarm.add(magnet); // what is read comes first, then the rest
   const { name, totalBytes } = await torrent.ready();
   opened.resolve(torrent);
   tell({ kind: 'ready', name, totalBytes });

@@ -7,7 +7,8 @@
  *
  *     const hashes = await infoHashesOf(info);                                  // from src/codec
  *     const seeded = engine.add({ ...hashes, info, storage, have: 'all' });     // serve what is stored
- *     const wanted = engine.addByHash({ ...parseMagnet(link), mode: 'on-demand', openStorage });
+ *     const { hashes, peers } = await readTorrentSource('magnet:?xt=…');            // from src/codec
+ *     const wanted = engine.addByHash({ ...hashes, peers, mode: 'on-demand', openStorage });
  *     wanted.addPeers([{ host: '192.0.2.7', port: 24244 }]);                    // dialled through the dialers
  *     wanted.attach(webRtcSocket);                                              // or a socket that is open already
  *     const info = await wanted.ready(signal);                                  // metadata from peers, verified

@@ -11,9 +11,8 @@ import { FilePieceStorage } from '../../adapters/fs/piece-storage.ts';
 import { placeFiles, safeSegment } from '../../adapters/fs/placement.ts';
 import { ResumeFile } from '../../adapters/fs/resume-file.ts';
 import { Volume } from '../../adapters/fs/volume.ts';
-import { HttpRangeSource } from '../../adapters/webseed/http-source.ts';
 import { systemClock } from '../../base/clock.ts';
-import { AppError, Conflict, HashMismatch, StorageFailed, throwIfAborted } from '../../base/errors.ts';
+import { Conflict, HashMismatch, StorageFailed, throwIfAborted } from '../../base/errors.ts';
 import type { SwarmKey } from '../../base/ids.ts';
 import type { Log } from '../../base/log.ts';
 import { TaskGroup } from '../../base/tasks.ts';
@@ -22,11 +21,12 @@ import { Bitfield } from '../../codec/bitfield.ts';
 import { canonicalSha256Of } from '../../codec/canonical.ts';
 import type { FileRange } from '../../codec/magnet.ts';
 import type { TorrentInfo } from '../../codec/torrent-info.ts';
+import type { TorrentSource } from '../../codec/torrent-source.ts';
 import { checkPieces } from '../../kit/node/check-pieces.ts';
 import type { SwarmNode } from '../../kit/node/swarm-node.ts';
+import { addWebSeeds } from '../../kit/node/web-seeds.ts';
 import type { PeerAddress, Torrent } from '../../torrent/index.ts';
 import { chooseFiles, type FileFilter } from './file-filter.ts';
-import type { TorrentSource } from './torrent-source.ts';
 
 const SAVE_MS = 5 * SECOND_MS;
 
@@ -134,7 +134,7 @@ export class Download {
   }
 
   async #start(signal: AbortSignal): Promise<Torrent> {
-    const { source, peers } = this.#options;
+    const { source, peers, useWebSeeds, log } = this.#options;
     const { engine } = this.#node;
     const opened = source.info && (await this.#open(source.info, signal));
     const common = {
@@ -154,8 +154,7 @@ export class Download {
           });
     this.#torrent = torrent;
     torrent.addPeers(peers, 'judged');
-    torrent.events.on('metadata', (info) => this.#addWebSeeds(torrent, info));
-    if (torrent.info !== undefined) this.#addWebSeeds(torrent, torrent.info);
+    if (useWebSeeds) addWebSeeds(torrent, source.webSeeds, this.#node.guard, log);
     this.#node.announce(torrent, source.trackers, 'told');
     this.#tasks.every('download.save', SAVE_MS, systemClock, () => this.#save(torrent.have));
     return torrent;
@@ -209,21 +208,6 @@ export class Download {
     const { pieceLayers } = this.#options.source;
     const checked = (checkedBytes: number): void => void (this.#checkedBytes = checkedBytes);
     return checkPieces(info, storage, signal, checked, pieceLayers);
-  }
-
-  #addWebSeeds(torrent: Torrent, info: TorrentInfo): void {
-    const { source, useWebSeeds, log } = this.#options;
-    if (!useWebSeeds || !info.isSingleFile) return;
-    for (const url of source.webSeeds) {
-      try {
-        const { totalBytes: sizeBytes, name: torrentName } = info;
-        const { guard } = this.#node;
-        torrent.addWebSeed(new HttpRangeSource({ url, torrentName, sizeBytes, guard, source: 'told' }));
-      } catch (error) {
-        if (!(error instanceof AppError)) throw error;
-        log.info('web_seed.refused', { url, code: error.code });
-      }
-    }
   }
 
   #untilDone(torrent: Torrent, signal: AbortSignal): Promise<void> {

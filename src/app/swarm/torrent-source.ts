@@ -14,28 +14,12 @@ import { isSha256, type Sha256 } from '../../base/ids.ts';
 import { MIB } from '../../base/units.ts';
 import { canonicalSha256Of } from '../../codec/canonical.ts';
 import { displayName } from '../../codec/display-name.ts';
-import { type FileRange, parseMagnet } from '../../codec/magnet.ts';
-import { infoHashesOf, type InfoHashes, MAX_METAINFO_BYTES, parseMetainfo } from '../../codec/metainfo.ts';
-import { type VerifiedLayers, verifyPieceLayers } from '../../codec/piece-layers.ts';
-import type { TorrentInfo } from '../../codec/torrent-info.ts';
-import type { PeerAddress } from '../../torrent/index.ts';
+import { MAX_METAINFO_BYTES } from '../../codec/metainfo.ts';
+import { readTorrentSource, type TorrentSource } from '../../codec/torrent-source.ts';
 
 const MAX_JSON_BYTES = MIB;
-
-export interface TorrentSource {
-  readonly hashes: InfoHashes;
-  /** Absent for a magnet: peers, or a URL below, deliver it. */
-  readonly info?: TorrentInfo;
-  /** With `info`, where that is v2 or hybrid. */
-  readonly pieceLayers?: VerifiedLayers;
-  /** What a person calls it. */
-  readonly name?: string;
-  readonly trackers: readonly (readonly string[])[];
-  readonly webSeeds: readonly string[];
-  readonly peers: readonly PeerAddress[];
-  /** Files that a magnet selects (BEP 53); none: all. */
-  readonly selectedFiles?: readonly FileRange[];
-}
+/** More of a magnet link's are not asked. */
+const MAX_METAINFO_URLS = 3;
 
 /** How a source may ask the network. */
 export interface WayOut {
@@ -55,54 +39,34 @@ export async function readSource(text: string, out: WayOut): Promise<TorrentSour
   const found = await stat(text).catch(() => undefined); // absent and unreadable are the same to the caller
   if (found?.isFile() !== true) throw new InvalidInput(`not a magnet link, a URL or a .torrent file: ${text}`);
   if (found.size > MAX_METAINFO_BYTES) throw new InvalidInput(`too large for a .torrent file: ${text}`);
-  return fromMetainfo(await readFile(text));
+  return readTorrentSource(await readFile(text));
 }
 
-async function fromMagnet(text: string, out: WayOut): Promise<TorrentSource> {
-  const { v1, v2, name, trackers, webSeeds, metainfoUrls, peers, selectedFiles } = parseMagnet(text);
-  const known = await firstMetainfo({ ...(v1 && { v1 }), ...(v2 && { v2 }) }, metainfoUrls, out);
+async function fromMagnet(link: string, out: WayOut): Promise<TorrentSource> {
+  const magnet = await readTorrentSource(link);
+  const known = await firstMetainfo(magnet, out);
+  if (known?.info === undefined) return magnet;
+  const { info, pieceLayers } = known;
   return {
-    hashes: { ...(v1 && { v1 }), ...(v2 && { v2 }) },
-    ...(known?.info && { info: known.info }),
-    ...(known?.pieceLayers && { pieceLayers: known.pieceLayers }),
-    ...(name === undefined ? {} : { name }),
-    trackers: [...trackers.map((url) => [url]), ...(known?.trackers ?? [])],
-    webSeeds: [...new Set([...webSeeds, ...(known?.webSeeds ?? [])])],
-    peers,
-    selectedFiles,
+    ...magnet,
+    info,
+    ...(pieceLayers && { pieceLayers }),
+    trackers: [...magnet.trackers, ...known.trackers],
+    webSeeds: [...new Set([...magnet.webSeeds, ...known.webSeeds])],
   };
 }
 
 /** The metadata over HTTP (`xs`), where a URL delivers just what was asked for; peers do otherwise. */
-async function firstMetainfo(
-  hashes: InfoHashes,
-  urls: readonly string[],
-  out: WayOut,
-): Promise<TorrentSource | undefined> {
-  for (const url of urls.slice(0, 3)) {
+async function firstMetainfo({ hashes, metainfoUrls }: TorrentSource, out: WayOut): Promise<TorrentSource | undefined> {
+  for (const url of metainfoUrls.slice(0, MAX_METAINFO_URLS)) {
     try {
-      const source = await fromMetainfo((await download(out, url, 'told', MAX_METAINFO_BYTES)).bytes);
+      const source = await readTorrentSource((await download(out, url, 'told', MAX_METAINFO_BYTES)).bytes);
       if (source.hashes.v1 === hashes.v1 || (hashes.v2 !== undefined && source.hashes.v2 === hashes.v2)) return source;
     } catch (error) {
       if (!(error instanceof AppError) || out.signal.aborted) throw error;
     }
   }
   return undefined;
-}
-
-async function fromMetainfo(bytes: Uint8Array): Promise<TorrentSource> {
-  const { info, pieceLayers, trackers, webSeeds, comment } = parseMetainfo(bytes);
-  // A canonical torrent is named by its hash; what people call it stands in the comment.
-  const name = canonicalSha256Of(info) === undefined ? info.name : comment;
-  return {
-    hashes: await infoHashesOf(info),
-    info,
-    ...(info.version === 'v1' ? {} : { pieceLayers: await verifyPieceLayers(info, pieceLayers) }),
-    ...(name === undefined || name === '' ? {} : { name: displayName(name) }),
-    trackers,
-    webSeeds,
-    peers: [],
-  };
 }
 
 async function fromUrl(url: URL, out: WayOut): Promise<TorrentSource> {
@@ -112,13 +76,13 @@ async function fromUrl(url: URL, out: WayOut): Promise<TorrentSource> {
   const { bytes, address, addresses } = await download(out, first.href, 'judged', maxBytes);
   // `localhost` has two; a name with public and inner ones leads only to the kind that answered.
   for (const found of addresses) if (scopeOf(found) === scopeOf(address)) out.guard.policy.trust(found);
-  return sha256 === undefined ? fromMetainfo(bytes) : fromMedium(parseMedium(bytes), sha256, out);
+  return sha256 === undefined ? readTorrentSource(bytes) : fromMedium(parseMedium(bytes), sha256, out);
 }
 
 async function fromMedium(medium: MediumParts, sha256: Sha256, out: WayOut): Promise<TorrentSource> {
   if (medium.torrent === undefined) throw new InvalidInput('an empty file has no torrent', { sha256 });
   const { bytes } = await download(out, medium.torrent.torrentUrl, 'told', MAX_METAINFO_BYTES);
-  const source = await fromMetainfo(bytes);
+  const source = await readTorrentSource(bytes);
   if (source.info === undefined || canonicalSha256Of(source.info) !== sha256)
     throw new ProtocolError('the server answered with another file', { sha256 });
   return { ...source, name: displayName(medium.name), webSeeds: [...new Set([...source.webSeeds, medium.url])] };

@@ -8,12 +8,12 @@
  *
  *     // worker.ts
  *     const swarm = new WorkerSwarm();
- *     const torrent = swarm.engine.addByHash({ v1, mode: 'on-demand', openStorage: (info) => swarm.openPieces(info) });
- *     swarm.join(torrent);
- *     const info = await torrent.ready();
- *     for await (const bytes of torrent.read({ start: 0, endExclusive: info.totalBytes })) use(bytes);
+ *     const torrent = await swarm.add('magnet:?xt=…', { mode: 'on-demand' });
+ *     const { totalBytes } = await torrent.ready();
+ *     for await (const bytes of torrent.read({ start: 0, endExclusive: totalBytes })) use(bytes);
  *
- * Who wants other parts makes an `Engine` of `seedbed/torrent` with ports of its own.
+ * Who wants other storage uses `swarm.engine.add` and `addByHash`, then `swarm.join`; who wants other parts makes an
+ * `Engine` of `seedbed/torrent` with ports of its own.
  */
 export { FetchSource } from '../../adapters/browser/fetch-source.ts';
 export { FileStorage } from '../../adapters/browser/file-storage.ts';
@@ -25,4 +25,4 @@ export {
 } from '../../adapters/browser/storage-budget.ts';
 export type { MeetingStatus } from '../../adapters/page/meeting.ts';
 export { PageSwarm, type PageSwarmOptions } from './page-swarm.ts';
-export { WorkerSwarm, type WorkerSwarmOptions } from './worker-swarm.ts';
+export { WorkerSwarm, type WorkerSwarmOptions, type WorkerTorrentOptions } from './worker-swarm.ts';

@@ -14,8 +14,18 @@ import { TaskGroup } from '../../base/tasks.ts';
 import { MIB, SECOND_MS } from '../../base/units.ts';
 import { infoHashesOf } from '../../codec/metainfo.ts';
 import type { TorrentInfo } from '../../codec/torrent-info.ts';
+import { readTorrentSource } from '../../codec/torrent-source.ts';
 import { latinIdOf } from '../../codec/tracker-ws.ts';
-import { Engine, type EngineLimits, type OpenedStorage, type PeerSocket, type Torrent } from '../../torrent/index.ts';
+import {
+  type AddOptions,
+  Engine,
+  type EngineLimits,
+  type OpenedStorage,
+  type PeerSocket,
+  type RateLimits,
+  type Torrent,
+  type TorrentOptions,
+} from '../../torrent/index.ts';
 import { fromPage, type FromWorker, sealed } from './messages.ts';
 
 const FOLDER = 'seedbed-torrents';
@@ -36,6 +46,9 @@ export interface WorkerSwarmOptions {
   readonly budget?: StorageBudget;
   readonly log?: Log;
 }
+
+/** How a torrent is downloaded; limits are in bytes per second. */
+export type WorkerTorrentOptions = Pick<TorrentOptions, 'mode' | 'selectedFiles' | 'webSeedUse'> & RateLimits;
 
 export class WorkerSwarm implements AsyncDisposable {
   readonly engine: Engine;
@@ -61,6 +74,25 @@ export class WorkerSwarm implements AsyncDisposable {
     globalThis.addEventListener('message', hear, { signal: this.#listening.signal });
     this.#tasks.every('swarm.wishes', WISH_MS, systemClock, async () => this.#wishAll());
     tell({ kind: 'hello', peerId: latinIdOf(this.engine.peerId) });
+  }
+
+  /**
+   * Downloads what a magnet link, or the bytes of a .torrent file, names, and gives it to others, until the torrent or the
+   * swarm is stopped. Peers come through the page's tracker; the trackers, peers and HTTP sources that it names itself are
+   * not asked (for one you trust: `torrent.addWebSeed(new FetchSource(url))`). Resolves at once; `torrent.ready()` waits
+   * for the metadata, and the event `error` says that a magnet link's pieces could not be kept.
+   * @throws InvalidInput for what is neither, Conflict when it is running already; NoSpace, StorageFailed for a .torrent
+   *   file whose pieces cannot be kept
+   */
+  async add(source: string | Uint8Array, options: WorkerTorrentOptions = {}): Promise<Torrent> {
+    const { hashes, info, pieceLayers, selectedFiles } = await readTorrentSource(source);
+    const common = { selectedFiles, ...options, ...hashes };
+    const torrent =
+      info === undefined
+        ? this.engine.addByHash({ ...common, openStorage: (known) => this.openPieces(known) })
+        : await this.#addKnown({ ...common, info, ...(pieceLayers && { pieceLayers }) });
+    this.join(torrent);
+    return torrent;
   }
 
   /**
@@ -90,6 +122,16 @@ export class WorkerSwarm implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
+  }
+
+  async #addKnown(options: Omit<AddOptions, keyof OpenedStorage>): Promise<Torrent> {
+    const opened = await this.openPieces(options.info);
+    try {
+      return this.engine.add({ ...options, ...opened });
+    } catch (error) {
+      await opened.storage.close();
+      throw error;
+    }
   }
 
   #attach(key: SwarmKey, socket: PeerSocket): void {

@@ -1,17 +1,18 @@
 /**
- * The engine in Node, ready to use: `import { SwarmNode, openFiles } from 'seedbed/torrent/node'`.
+ * The engine in Node, ready to use:
  *
  *     await using node = await SwarmNode.open();                     // TCP and uTP both ways, WebRTC where the system has it
- *     const { v1, trackers, peers } = parseMagnet(link);             // from 'seedbed/codec'
- *     const torrent = node.engine.addByHash({
- *       v1, peers, mode: 'on-demand', openStorage: (info) => openFiles(info, 'downloads'),
- *     });
- *     node.announce(torrent, trackers.map((url) => [url]));
- *     const info = await torrent.ready(signal);
- *     for await (const bytes of torrent.read({ start: 0, endExclusive: info.totalBytes })) play(bytes);
+ *     const torrent = await addTorrent(node, 'magnet:?xt=…', { folder: 'downloads' });
+ *     const { name, totalBytes } = await torrent.ready(signal);
+ *     const film = torrent.file('film.mkv').read({ start, signal }); // a web stream; what is read comes first
  *
- * Who wants other parts makes an `Engine` of `seedbed/torrent` with ports of its own.
+ *     const hashed = await hashFile('film.mkv', signal, (doneBytes, totalBytes) => show(doneBytes / totalBytes));
+ *     const { magnet } = await seedFile(node, hashed, ['wss://tracker.example/announce']);
+ *
+ * Who wants other storage uses `node.engine.add` and `addByHash`, then `node.announce`; who wants other parts makes an
+ * `Engine` of `seedbed/torrent` with ports of its own.
  */
+export { addTorrent, type AddTorrentOptions } from './add-torrent.ts';
 export type { Finding } from './finding.ts';
 export { openFiles, type OpenFilesOptions } from './files.ts';
 export { hashPath, type HashPathOptions } from './hash-path.ts';

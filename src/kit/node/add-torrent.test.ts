@@ -1,0 +1,181 @@
+import { once } from 'node:events';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { seededBytes } from '../../../test/support/random-bytes.ts';
+import { testFolder } from '../../../test/support/temp-dir.ts';
+import { MIB } from '../../base/units.ts';
+import { formatMagnet } from '../../codec/magnet.ts';
+import type { TorrentFormat } from '../../codec/make-info.ts';
+import { parseMetainfo, writeMetainfo } from '../../codec/metainfo.ts';
+import type { Torrent } from '../../torrent/index.ts';
+import { addTorrent, hashFile, hashPath, seedFile, type SeededFile, SwarmNode } from './index.ts';
+
+const FILES = { 'one.bin': seededBytes('add-torrent-1', 700_001), 'deep/two.bin': seededBytes('add-torrent-2', MIB) };
+const FILM = seededBytes('add-torrent-film', 3 * MIB);
+const NEVER = new AbortController().signal;
+
+async function openNode(options: { readonly allowPrivate?: boolean } = {}): Promise<SwarmNode> {
+  const node = await SwarmNode.open({ host: '127.0.0.1', utp: false, ...options });
+  onTestFinished(() => node.stop());
+  return node;
+}
+
+/** A node that seeds a folder of two files in the format. */
+async function seedFolder(format: TorrentFormat): Promise<SeededFile & { readonly node: SwarmNode }> {
+  const folder = path.join(await testFolder('add-torrent-seed'), 'two-files');
+  for (const [name, bytes] of Object.entries(FILES)) {
+    await mkdir(path.dirname(path.join(folder, name)), { recursive: true });
+    await writeFile(path.join(folder, name), bytes);
+  }
+  const node = await openNode();
+  const hashed = await hashPath(folder, { format, pieceLengthBytes: 256 * 1024, signal: NEVER });
+  return { ...(await seedFile(node, hashed, [])), node };
+}
+
+/** A node that seeds a single file. */
+async function seedFilm(): Promise<SeededFile & { readonly node: SwarmNode }> {
+  const file = path.join(await testFolder('add-torrent-film'), 'film.bin');
+  await writeFile(file, FILM);
+  const node = await openNode();
+  return { ...(await seedFile(node, await hashFile(file, NEVER, () => undefined), [])), node };
+}
+
+function untilDone(torrent: Torrent): Promise<void> {
+  return new Promise((resolve, reject) => {
+    torrent.events.on('done', () => resolve());
+    torrent.events.on('error', reject);
+    if (torrent.isDone) resolve();
+  });
+}
+
+describe('a torrent that is added', () => {
+  test.each([
+    ['v1', 'magnet'],
+    ['v1', 'metainfo'],
+    ['v2', 'magnet'],
+    ['v2', 'metainfo'],
+    ['hybrid', 'magnet'],
+    ['hybrid', 'metainfo'],
+  ] as const)('comes whole into its folder: %s, by %s', async (format, by) => {
+    const { [by]: source, node: seeder } = await seedFolder(format);
+    const folder = await testFolder('add-torrent');
+    const torrent = await addTorrent(await openNode(), source, { folder, peers: [seeder.address] });
+    await untilDone(torrent);
+    for (const [name, bytes] of Object.entries(FILES))
+      expect((await readFile(path.join(folder, 'two-files', name))).equals(bytes)).toBe(true);
+  });
+
+  test('is fetched as far as it is read, where that is all that is asked for', async () => {
+    const { magnet, node: seeder } = await seedFilm();
+    const options = { folder: await testFolder('add-torrent'), mode: 'on-demand', peers: [seeder.address] } as const;
+    const torrent = await addTorrent(await openNode(), magnet, options);
+    await torrent.ready();
+    const read = await new Response(torrent.file(0).read({ start: 10, endExclusive: 1000 })).bytes();
+    expect(Buffer.from(read).equals(FILM.subarray(10, 1000))).toBe(true);
+    expect(torrent.isComplete).toBe(false);
+  });
+
+  test('has only the files that its magnet link names', async () => {
+    const { magnet, node: seeder } = await seedFolder('v1');
+    const options = { folder: await testFolder('add-torrent'), peers: [seeder.address] };
+    const torrent = await addTorrent(await openNode(), `${magnet}&so=1`, options);
+    await untilDone(torrent);
+    expect(torrent.files().map(({ priority }) => priority)).toEqual(['skip', 'normal']);
+  });
+
+  test('is found at the peers that its magnet link names, where strangers may name such', async () => {
+    const { torrent: seeded, node: seeder } = await seedFilm();
+    const magnet = formatMagnet({ ...seeded.hashes, peers: [seeder.address] });
+    const folder = await testFolder('add-torrent');
+    await untilDone(await addTorrent(await openNode({ allowPrivate: true }), magnet, { folder }));
+  });
+
+  test('is not added twice, and the first goes on', async () => {
+    const { metainfo, node: seeder } = await seedFilm();
+    const node = await openNode();
+    const options = { folder: await testFolder('add-torrent'), peers: [seeder.address] };
+    const torrent = await addTorrent(node, metainfo, options);
+    await expect(addTorrent(node, metainfo, options)).rejects.toMatchObject({ code: 'conflict' });
+    await untilDone(torrent);
+  });
+
+  test.each([
+    ['an address that is no magnet link', 'https://example.org/film.torrent', 'not a magnet link'],
+    ['a magnet link without a hash', 'magnet:?dn=film', 'without an info hash'],
+    ['bytes that are no .torrent file', new TextEncoder().encode('<!doctype html>'), /./],
+  ])('cannot be %s', async (_, source, message) => {
+    const adding = addTorrent(await openNode(), source, { folder: await testFolder('add-torrent') });
+    await expect(adding).rejects.toThrow(message);
+    await expect(adding).rejects.toMatchObject({ code: 'invalid_input' });
+  });
+});
+
+/** An HTTP server of the film; how often it was asked. */
+async function serveFilm(): Promise<{ readonly url: string; readonly asked: () => number }> {
+  let asked = 0;
+  const server = createServer(({ headers: { range = '' } }, response) => {
+    asked++;
+    const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(range) ?? [];
+    const [start, end] = [Number(first), Number(last)];
+    response.writeHead(206, {
+      'content-range': `bytes ${start}-${end}/${FILM.length}`,
+      'content-length': end - start + 1,
+    });
+    response.end(FILM.subarray(start, end + 1));
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo; // of a TCP server
+  return { url: `http://127.0.0.1:${port}/film.bin`, asked: () => asked };
+}
+
+/** The .torrent file with an HTTP source. */
+function withWebSeed(metainfo: Uint8Array, url: string): Uint8Array {
+  return writeMetainfo({ rawInfo: parseMetainfo(metainfo).info.rawInfo, webSeeds: [url] });
+}
+
+describe('an HTTP source that a torrent names', () => {
+  test('is enough to have the torrent', async () => {
+    const { metainfo, node: seeder } = await seedFilm();
+    await seeder.stop();
+    const { url } = await serveFilm();
+    const node = await openNode({ allowPrivate: true });
+    const options = { folder: await testFolder('add-torrent'), webSeedUse: 'always' } as const;
+    const torrent = await addTorrent(node, withWebSeed(metainfo, url), options);
+    await untilDone(torrent);
+    expect(torrent.stats()).toMatchObject({ bytesFromHttp: FILM.length, bytesFromPeers: 0 });
+  });
+
+  test('serves a magnet link, too, once the metadata has come from a peer', async () => {
+    const { torrent: seeded, node: seeder } = await seedFilm();
+    const { url } = await serveFilm();
+    const magnet = formatMagnet({ ...seeded.hashes, webSeeds: [url] });
+    const options = { mode: 'on-demand', webSeedUse: 'always', peers: [seeder.address] } as const;
+    const folder = await testFolder('add-torrent');
+    const torrent = await addTorrent(await openNode({ allowPrivate: true }), magnet, { folder, ...options });
+    await torrent.ready();
+    await seeder.stop();
+    torrent.setMode('all');
+    await untilDone(torrent);
+    expect(torrent.stats()).toMatchObject({ bytesFromHttp: FILM.length, bytesFromPeers: 0 });
+  });
+
+  test.each([
+    ['lies inside the network, which strangers may not name', {}, {}],
+    ['is not to be used', { allowPrivate: true }, { useWebSeeds: false }],
+  ])('is never asked where it %s', async (_, nodeOptions, torrentOptions) => {
+    const { metainfo, node: seeder } = await seedFilm();
+    const { url, asked } = await serveFilm();
+    const torrent = await addTorrent(await openNode(nodeOptions), withWebSeed(metainfo, url), {
+      folder: await testFolder('add-torrent'),
+      peers: [seeder.address],
+      webSeedUse: 'always',
+      ...torrentOptions,
+    });
+    await untilDone(torrent);
+    expect(asked()).toBe(0);
+  });
+});

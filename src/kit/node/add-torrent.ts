@@ -1,0 +1,62 @@
+/**
+ * A torrent to download into a folder, from all that its magnet link or .torrent file names: trackers, peers, HTTP
+ * sources. Those are strangers' words and judged as such; what the caller names is not.
+ */
+import type { PeerAddress } from '../../base/address.ts';
+import { type Log, silentLog } from '../../base/log.ts';
+import type { FileRange } from '../../codec/magnet.ts';
+import { readTorrentSource, type TorrentSource } from '../../codec/torrent-source.ts';
+import type { RateLimits, Torrent, TorrentOptions } from '../../torrent/index.ts';
+import { openFiles } from './files.ts';
+import type { SwarmNode } from './swarm-node.ts';
+import { addWebSeeds } from './web-seeds.ts';
+
+/** How a torrent is downloaded; limits are in bytes per second. */
+export interface AddTorrentOptions extends Pick<TorrentOptions, 'mode' | 'webSeedUse'>, RateLimits {
+  /** Its files are kept below, under the torrent's name. What is there already is checked, and not fetched again. */
+  readonly folder: string;
+  /** The only files to fetch unread (BEP 53); default: those that the magnet link names, else all. */
+  readonly selectedFiles?: readonly FileRange[];
+  /** Peers that you name yourself; dialled wherever they are. */
+  readonly peers?: readonly PeerAddress[];
+  /** Whether the HTTP sources it names (BEP 19) are used, where it is a single file. Default true. */
+  readonly useWebSeeds?: boolean;
+  /** Default: nothing is logged. */
+  readonly log?: Log;
+}
+
+/**
+ * Downloads what a magnet link, or the bytes of a .torrent file, names, and gives it to others, until the torrent or the
+ * node is stopped. Resolves at once; `torrent.ready()` waits for the metadata, the event `done` says that all is here,
+ * and `error` that a magnet link's files could not be opened.
+ * @throws InvalidInput for what is neither, Conflict when it is running already; NoSpace, StorageFailed for a .torrent
+ *   file whose files cannot be made
+ */
+export async function addTorrent(
+  node: SwarmNode,
+  source: string | Uint8Array,
+  options: AddTorrentOptions,
+): Promise<Torrent> {
+  const named = await readTorrentSource(source);
+  const torrent = await start(node, named, options);
+  const { peers = [], useWebSeeds = true, log = silentLog } = options;
+  torrent.addPeers(peers, 'judged');
+  if (useWebSeeds) addWebSeeds(torrent, named.webSeeds, node.guard, log);
+  node.announce(torrent, named.trackers);
+  return torrent;
+}
+
+async function start({ engine }: SwarmNode, named: TorrentSource, options: AddTorrentOptions): Promise<Torrent> {
+  const { folder, log = silentLog, peers: _peers, useWebSeeds: _useWebSeeds, ...wishes } = options;
+  const { hashes, info, pieceLayers, peers, selectedFiles } = named;
+  const common = { selectedFiles, ...wishes, ...hashes, peers };
+  if (info === undefined)
+    return engine.addByHash({ ...common, openStorage: (known) => openFiles(known, folder, { log }) });
+  const opened = await openFiles(info, folder, { log });
+  try {
+    return engine.add({ ...common, ...opened, info, ...(pieceLayers && { pieceLayers }) });
+  } catch (error) {
+    await opened.storage.close();
+    throw error;
+  }
+}

@@ -9,12 +9,16 @@ import { BLOCK_BYTES } from '../codec/wire.ts';
 import type { ActivePiece, BlockSource } from './active-piece.ts';
 import type { Availability } from './availability.ts';
 import type { ReceivedBlock } from './block-intake.ts';
-import { Hedging, lapsesOf, type PendingBlock } from './hedging.ts';
+import { Hedging } from './hedging.ts';
+import type { PendingBlock } from './owed-blocks.ts';
 import type { Peer } from './peer.ts';
 import { Picking } from './picking.ts';
 import type { PieceStore } from './piece-store.ts';
 import { ReadingWindow } from './reading-window.ts';
+import { lapsesOf } from './reliability.ts';
+import { Relief } from './relief.ts';
 import type { Suspicions } from './suspicion.ts';
+import { cancelPiece, cancelStale } from './taking-back.ts';
 import type { Wishes } from './wishes.ts';
 
 /** A queue no longer than this share of its limit is filled up again: many requests in one write. */
@@ -52,6 +56,7 @@ export interface DownloaderParts {
 export class Downloader {
   readonly #parts: DownloaderParts;
   readonly #hedging: Hedging<Peer>;
+  readonly #relief: Relief<Peer>;
   /** Also knows how soon the swarm could bring something. */
   readonly picking: Picking;
   #window = ReadingWindow.empty;
@@ -82,6 +87,13 @@ export class Downloader {
       backupArrivalMs: () => parts.backupArrivalMs(),
       ask: (peer, blockKey) => this.#ask(peer, [blockKey]),
     });
+    this.#relief = new Relief<Peer>({
+      store: parts.store,
+      peers: parts.peers,
+      isLastLap: () => parts.availability.size === 0 || this.#isStarved,
+      room: (peer) => this.#roomOf(peer, this.#queueLimit(peer)),
+      ask: (peer, blockKey) => this.#ask(peer, [blockKey]),
+    });
     parts.store.have.forEachMissing((piece) => this.#offer(piece));
   }
 
@@ -109,7 +121,7 @@ export class Downloader {
     this.#window = window;
     this.#readAtMs = this.#parts.clock.monotonicMs();
     if (!isJump) return;
-    this.#cancelStale();
+    cancelStale(this.#parts.peers, this.#parts.store, { window, wishes: this.#parts.wishes });
     this.updateInterest();
   }
 
@@ -145,8 +157,7 @@ export class Downloader {
     if (this.#isStopped || !peer.mayRequest || peer.isClosed) return;
     const limit = this.#queueLimit(peer);
     if (peer.ledger.size > limit * (this.hasReaders ? READING_REFILL_SHARE : REFILL_SHARE)) return;
-    const allowed = Math.ceil(this.#parts.allowance(peer) / BLOCK_BYTES);
-    const room = Math.min(limit - peer.ledger.size, allowed);
+    const room = this.#roomOf(peer, limit);
     if (room <= 0) return;
     const blockKeys = this.picking.pick(peer, room);
     if (blockKeys.length > 0) this.#ask(peer, blockKeys);
@@ -199,7 +210,7 @@ export class Downloader {
 
   /** The piece is missing again after a failed hash or write. */
   pieceMissing(piece: number): void {
-    this.#takeBack(piece);
+    cancelPiece(this.#parts.peers, this.#parts.store, piece);
     this.#offer(piece);
     this.#fillSoon();
   }
@@ -239,9 +250,10 @@ export class Downloader {
     return stalest !== undefined;
   }
 
-  /** Ten times a second: urgent blocks that will be late get a second source. */
+  /** Ten times a second: urgent blocks that will be late get a second source, and slow sources relief. */
   hedge(nowMs: number): void {
     this.#hedging.hedge(this.#window, nowMs);
+    if (this.#parts.wishes.fetchesAhead && !this.hasReaders) this.#relief.relieve(nowMs);
   }
 
   /** Once a second: peers that deliver nothing lose their requests, and pieces bound to such a source their bond. */
@@ -301,17 +313,6 @@ export class Downloader {
     return piece;
   }
 
-  /** Cancels all requests of a piece that is not begun, so that it begins with none. */
-  #takeBack(piece: number): void {
-    const { geometry } = this.#parts.store;
-    const first = geometry.blockKey(piece, 0);
-    const endExclusive = first + geometry.blockCount(piece);
-    for (const peer of this.#parts.peers) {
-      const stale = [...peer.ledger.open.keys()].filter((key) => key >= first && key < endExclusive);
-      if (stale.length > 0) peer.cancel(stale, true);
-    }
-  }
-
   #noteLapse(peer: Peer, blockKeys: readonly number[]): void {
     const { geometry, active } = this.#parts.store;
     peer.ledger.lapsed();
@@ -354,28 +355,14 @@ export class Downloader {
     peer.setInterested(wantsAny || (this.isRead && !store.have.isComplete && have.count > 0));
   }
 
+  /** Blocks the peer may be asked for now: its queue has room for them, and limits allow them. */
+  #roomOf(peer: Peer, limit: number): number {
+    return Math.min(limit - peer.ledger.size, Math.ceil(this.#parts.allowance(peer) / BLOCK_BYTES));
+  }
+
   #queueLimit(peer: Peer): number {
     if (peer.isSnubbed) return 1;
     return Math.min(peer.pipeline.windowBlocks(this.hasReaders), peer.requestQueueLimit);
-  }
-
-  /**
-   * A jump: readers want what is asked for next, and where something is missing that is urgent, nothing else. Without
-   * any reader left, what is wanted unread goes on.
-   */
-  #cancelStale(): void {
-    const { store, wishes } = this.#parts;
-    const isRushed = this.#window.spans.some(({ piece, isUrgent }) => isUrgent && store.isMissing(piece));
-    const isStale = (key: number): boolean => {
-      const piece = store.geometry.pieceOf(key);
-      if (!this.hasReaders) return !wishes.wants(piece);
-      const span = this.#window.spanOf(piece, key - store.geometry.blockKey(piece, 0));
-      return span === undefined || (isRushed && !span.isUrgent);
-    };
-    for (const peer of this.#parts.peers) {
-      const stale = [...peer.ledger.open.keys()].filter(isStale);
-      if (stale.length > 0) peer.cancel(stale);
-    }
   }
 
   /** A peer has nothing left to do: it may take over what others owe a reader. */

@@ -1,46 +1,16 @@
 import { expect, test } from 'vitest';
+import { measuredPeer, type TestPeer } from '../../test/support/measured-peer.ts';
 import { KIB, MIB } from '../base/units.ts';
-import { BLOCK_BYTES } from '../codec/wire.ts';
 import { ActivePiece } from './active-piece.ts';
 import { Geometry } from './geometry.ts';
-import { type HedgedPeer, Hedging } from './hedging.ts';
-import { RequestPipeline } from './pipeline.ts';
+import { Hedging } from './hedging.ts';
 import { ReadingWindow } from './reading-window.ts';
-import { RequestLedger } from './request-ledger.ts';
 
 const NOW_MS = 1_000;
 const geometry = new Geometry(8 * MIB, MIB);
 
-interface TestPeer extends HedgedPeer {
-  lastBlockAtMs: number;
-  readonly cancelled: number[];
-}
-
-/** A peer of a measured speed, 40 ms away, that was asked for these blocks just now. */
-function peerOf(bytesPerMs: number, asked: readonly number[], sinceMs = NOW_MS): TestPeer {
-  const pipeline = new RequestPipeline(0);
-  const ledger = new RequestLedger();
-  const first = pipeline.sent(1, 0);
-  pipeline.delivered(BLOCK_BYTES, first, 40);
-  for (let at = 1; at <= 40; at++)
-    pipeline.delivered(BLOCK_BYTES, pipeline.sent(2, 40), 40 + (at * BLOCK_BYTES) / bytesPerMs);
-  for (const key of asked) ledger.add(key, pipeline.sent(ledger.size + 1, sinceMs));
-  const cancelled: number[] = [];
-  return {
-    ledger,
-    pipeline,
-    lastBlockAtMs: sinceMs,
-    isSnubbed: false,
-    tardyUntilMs: Number.NEGATIVE_INFINITY,
-    mayRequest: true,
-    requestQueueLimit: 250,
-    serves: () => true,
-    cancel: (keys) => {
-      for (const key of keys) if (ledger.cancel(key)) cancelled.push(key);
-    },
-    cancelled,
-  };
-}
+const peerOf = (bytesPerMs: number, asked: readonly number[], sinceMs = NOW_MS): TestPeer =>
+  measuredPeer(bytesPerMs, asked, sinceMs);
 
 /** Hedges piece 0, which a reader waits for, and tells who was asked for what. */
 function hedge(peers: readonly TestPeer[], { dueInMs = 0, backupArrivalMs = Number.POSITIVE_INFINITY } = {}) {

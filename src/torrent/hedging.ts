@@ -5,35 +5,23 @@
  */
 import { SECOND_MS } from '../base/units.ts';
 import { BLOCK_BYTES } from '../codec/wire.ts';
-import { isWorthHedging, owedArrivalsMs } from './arrival.ts';
+import { isWorthHedging } from './arrival.ts';
+import { LATE_AFTER_MS, owedBy, soonestOf, type OwedBlock, type PendingBlock } from './owed-blocks.ts';
 import type { Peer } from './peer.ts';
 import type { PieceStore } from './piece-store.ts';
 import { ReadingWindow } from './reading-window.ts';
+import { isReliable } from './reliability.ts';
 
-/** A source this far behind its own estimate keeps a reader waiting. */
-const LATE_AFTER_MS = 60;
 /** It gets nothing urgent for so long, unless it delivers: or it would be given what was just taken from it. */
 const TARDY_MS = SECOND_MS;
 const MAX_HEDGES = 64;
 /** Sources asked for one block at the same time. */
 const MAX_SOURCES = 3;
-/** A peer that lets its requests lapse so often in a row is forsaken. */
-const MAX_LAPSES = 2;
-
-/** A block that a source still owes. */
-export interface PendingBlock {
-  readonly blockKey: number;
-  /** When it should be here, ms from now. */
-  readonly arrivesInMs: number;
-  /** How long the source is behind its own estimate, in ms. */
-  readonly overdueMs: number;
-  /** It can hardly have been sent yet: a cancel saves its bytes. */
-  readonly isStoppable: boolean;
-}
 
 /** What hedging looks at and changes in a peer. */
 export type HedgedPeer = Pick<
   Peer,
+  | 'sourceId'
   | 'ledger'
   | 'pipeline'
   | 'lastBlockAtMs'
@@ -44,11 +32,6 @@ export type HedgedPeer = Pick<
   | 'serves'
   | 'cancel'
 >;
-
-interface OwedBlock<P> extends PendingBlock {
-  /** Undefined for a web seed. */
-  readonly peer: P | undefined;
-}
 
 export interface HedgingParts<P extends HedgedPeer> {
   readonly store: Pick<PieceStore, 'active' | 'geometry'>;
@@ -73,7 +56,7 @@ export class Hedging<P extends HedgedPeer> {
   hedge(window: ReadingWindow, nowMs: number): void {
     this.#window = window;
     if (!window.spans.some(({ isUrgent }) => isUrgent)) return;
-    const late = [...this.#soonest(nowMs)].filter(({ blockKey, arrivesInMs }) => {
+    const late = [...soonestOf(this.#owed(nowMs))].filter(({ blockKey, arrivesInMs }) => {
       const dueAtMs = this.#urgentDueAtMs(blockKey);
       return dueAtMs !== undefined && nowMs + arrivesInMs > dueAtMs;
     });
@@ -82,17 +65,7 @@ export class Hedging<P extends HedgedPeer> {
     for (const block of late) if (this.#hedgeBlock(block, nowMs) && ++hedges >= MAX_HEDGES) return;
   }
 
-  /** Each block that somebody was asked for, by the source that should bring it first. */
-  #soonest(nowMs: number): Iterable<OwedBlock<P>> {
-    const soonest = new Map<number, OwedBlock<P>>();
-    for (const owed of this.#owed(nowMs)) {
-      const known = soonest.get(owed.blockKey);
-      if (known === undefined || owed.arrivesInMs < known.arrivesInMs) soonest.set(owed.blockKey, owed);
-    }
-    return soonest.values();
-  }
-
-  *#owed(nowMs: number): Generator<OwedBlock<P>> {
+  *#owed(nowMs: number): Generator<OwedBlock<P | undefined>> {
     for (const peer of this.#parts.peers) yield* owedBy(peer, nowMs);
     for (const block of this.#parts.webSeedBlocks(nowMs)) yield { ...block, peer: undefined };
   }
@@ -106,7 +79,7 @@ export class Hedging<P extends HedgedPeer> {
   }
 
   /** True when another source was asked. */
-  #hedgeBlock(block: OwedBlock<P>, nowMs: number): boolean {
+  #hedgeBlock(block: OwedBlock<P | undefined>, nowMs: number): boolean {
     const { store } = this.#parts;
     const { peer: late, blockKey, arrivesInMs, overdueMs } = block;
     const piece = store.active.get(store.geometry.pieceOf(blockKey));
@@ -154,34 +127,4 @@ export class Hedging<P extends HedgedPeer> {
     const cancelled = stoppable.filter((blockKey) => this.#urgentDueAtMs(blockKey) === undefined);
     if (cancelled.length > 0) peer.cancel(cancelled);
   }
-}
-
-/** What the peer was asked for, in that order. */
-function* owedBy<P extends HedgedPeer>(peer: P, nowMs: number): Generator<OwedBlock<P>> {
-  const { pipeline, ledger } = peer;
-  const [oldest] = ledger.open.values();
-  if (oldest === undefined) return;
-  pipeline.waited(nowMs);
-  const blockMs = BLOCK_BYTES / pipeline.bytesPerMs;
-  const headInMs = Math.max(peer.lastBlockAtMs + blockMs, oldest.sentAtMs + pipeline.delayMs) - nowMs;
-  const arrivals = owedArrivalsMs(headInMs, blockMs);
-  const overdueMs = Math.max(0, -headInMs);
-  let unsent = -pipeline.blocksUnderWay;
-  for (const blockKey of ledger.open.keys())
-    yield { peer, blockKey, arrivesInMs: arrivals.next().value, overdueMs, isStoppable: unsent++ >= 0 };
-}
-
-/** It delivers nothing: silent for long, or twice over it let lapse what it was asked for. */
-export function isForsaken(peer: Pick<Peer, 'isSnubbed' | 'ledger'>): boolean {
-  return peer.isSnubbed || peer.ledger.lapses >= MAX_LAPSES;
-}
-
-/** How often a forsaken peer let its requests lapse in a row; 0 for any other. */
-export function lapsesOf(peer: Pick<Peer, 'isSnubbed' | 'ledger'>): number {
-  return isForsaken(peer) ? peer.ledger.lapses : 0;
-}
-
-/** It may be trusted with something urgent. */
-export function isReliable(peer: Pick<Peer, 'isSnubbed' | 'tardyUntilMs'>, nowMs: number): boolean {
-  return !peer.isSnubbed && nowMs >= peer.tardyUntilMs;
 }

@@ -22,7 +22,8 @@
  * Inside, from the wire up: `greetings` (whose connection it is) with `opening` and `encrypted-socket`; `connection`
  * (bytes, handshake), `peer` (protocol discipline), `block-intake` and `upload-queue` (block bytes in and out),
  * `piece-store` (piece states, hash, write), `downloader` and `picking` (which block from whom) with `rarest-first`,
- * `readers`, `reading-window`, `pipeline`, `arrival`, `hedging`, `lapses`; `web-seeds` and `web-seeding` (HTTP beside the crowd);
+ * `readers`, `reading-window`, `pipeline`, `arrival`, `taking-back`; `hedging` and `relief` (a second source for what is
+ * late) with `owed-blocks`, `reliability`, `lapses`; `web-seeds` and `web-seeding` (HTTP beside the crowd);
  * `crowd` (who is let in, dialled, unchoked) with `choking`, `stalled-readers`, `bans`, `candidates`, `peer-exchange`; `blame` and
  * `suspicion` (whose bytes were wrong); `metadata`; `instructions` and `wishes` (what is fetched unread: mode, files,
  * pause) with `completion`; `upkeep` (rechecks, letting pieces go); `content-hashes` (v2: `hash-trees`, `hash-fetch`,

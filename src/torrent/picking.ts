@@ -7,10 +7,10 @@ import { BLOCK_BYTES } from '../codec/wire.ts';
 import type { ActivePiece } from './active-piece.ts';
 import { isTimely, jointArrivalMs } from './arrival.ts';
 import type { Availability } from './availability.ts';
-import { isForsaken, isReliable } from './hedging.ts';
 import type { Peer } from './peer.ts';
 import type { PieceStore } from './piece-store.ts';
 import { BLOCKWISE_SPAN_BLOCKS, leadTimeMs, type ReadingWindow, type WantedSpan } from './reading-window.ts';
+import { isForsaken, isReliable } from './reliability.ts';
 import type { Wishes } from './wishes.ts';
 
 const ENDGAME_BATCH = 8;

@@ -8,7 +8,7 @@ import { KIB, MIB, SECOND_MS } from '../base/units.ts';
 import { BLOCK_BYTES } from '../codec/wire.ts';
 import type { ActivePiece, BlockSource } from './active-piece.ts';
 import { owedArrivalsMs } from './arrival.ts';
-import type { PendingBlock } from './hedging.ts';
+import type { PendingBlock } from './owed-blocks.ts';
 import type { PieceStore } from './piece-store.ts';
 import type { RangeSource } from './ports.ts';
 

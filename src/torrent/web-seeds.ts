@@ -4,7 +4,7 @@
  */
 import { BLOCK_BYTES } from '../codec/wire.ts';
 import type { Downloader } from './downloader.ts';
-import type { PendingBlock } from './hedging.ts';
+import type { PendingBlock } from './owed-blocks.ts';
 import type { WebSeedInspection } from './inspection.ts';
 import type { PieceStore } from './piece-store.ts';
 import type { RangeSource } from './ports.ts';

@@ -1,0 +1,130 @@
+/** Peers that deliver, but next to nothing, do not hold up a download that others could finish. */
+import { describe, expect, test } from 'vitest';
+import { KIB, MIB } from '../../src/base/units.ts';
+import { Bitfield } from '../../src/codec/bitfield.ts';
+import { BLOCK_BYTES, type BlockRef } from '../../src/codec/wire.ts';
+import { encodeBitfield } from '../../src/codec/wire-encode.ts';
+import type { Torrent } from '../../src/torrent/index.ts';
+import type { HostOptions } from '../support/memory-network.ts';
+import { ScriptedPeer } from '../support/scripted-peer.ts';
+import { keyOf, leechOn, makeTorrent, seedOn, Swarm, type Node, type TestTorrent } from '../support/swarm.ts';
+
+const PIECE = 256 * KIB;
+const FAST = 10 * MIB;
+
+class SlowSwarm extends Swarm {
+  readonly leech: Node;
+  readonly source: TestTorrent;
+
+  constructor(source: TestTorrent, pieceBufferBytes = 128 * MIB) {
+    super();
+    this.source = source;
+    this.leech = this.addNode({ latencyMs: 5 }, { limits: { pieceBufferBytes } });
+  }
+
+  /** A peer that unchokes us; by default it has everything, and answers nothing. */
+  async peer(options: HostOptions = {}, lacks: readonly number[] = []): Promise<ScriptedPeer> {
+    const have = new Bitfield(this.source.info.pieceCount);
+    for (let piece = 0; piece < have.length; piece++) if (!lacks.includes(piece)) have.set(piece);
+    const peer = new ScriptedPeer(await this.addMachine(options).dial(this.leech.address));
+    return peer
+      .sayHello({ swarmKey: keyOf(this.source) })
+      .send(encodeBitfield(have))
+      .signal('unchoke');
+  }
+
+  /** Answers one request after another, each after a pause, and a cancel with a reject. */
+  async dripping(pauseMs: number, lacks: readonly number[] = []): Promise<ScriptedPeer> {
+    const peer = await this.peer({}, lacks);
+    const waiting: BlockRef[] = [];
+    peer.onRequest = (request) => waiting.push(request);
+    peer.onMessage = (message) => {
+      if (message.type !== 'cancel') return;
+      const { piece, offsetBytes } = message.block;
+      const at = waiting.findIndex((request) => request.piece === piece && request.offsetBytes === offsetBytes);
+      if (at >= 0) peer.reject(...waiting.splice(at, 1));
+    };
+    const drip = (): void => {
+      if (peer.isClosed) return;
+      const request = waiting.shift();
+      if (request !== undefined) peer.sendBlock(request, this.#bytesOf(request));
+      this.clock.after(pauseMs, drip);
+    };
+    this.clock.after(pauseMs, drip);
+    return peer;
+  }
+
+  #bytesOf({ piece, offsetBytes, lengthBytes }: BlockRef): Uint8Array {
+    const start = piece * PIECE + offsetBytes;
+    return this.source.bytes.slice(start, start + lengthBytes);
+  }
+
+  addSeed(host: HostOptions): Node {
+    const seed = this.addNode(host);
+    seedOn(seed, this.source);
+    return seed;
+  }
+}
+
+/** How long the download takes with a fast seed and so many peers that bring a block every four seconds, which come first. */
+async function downloadMs(
+  drippers: number,
+  { sizeBytes = 8 * MIB, latencyMs = 5, ...options }: Partial<Scene> = {},
+): Promise<number> {
+  const source = await makeTorrent(sizeBytes, PIECE, { ...(options.files && { files: options.files }) });
+  const swarm = new SlowSwarm(source, options.pieceBufferBytes);
+  const torrent = leechOn(swarm.leech, source, options.files && { selectedFiles: [{ first: 0, last: 0 }] });
+  for (let at = 0; at < drippers; at++) await swarm.dripping(4_000);
+  await swarm.clock.advanceAsync(50);
+  torrent.addPeers([swarm.addSeed({ latencyMs, uploadBytesPerSecond: FAST }).address]);
+  return swarm.until(() => torrent.isDone);
+}
+
+interface Scene {
+  readonly sizeBytes: number;
+  readonly latencyMs: number;
+  readonly pieceBufferBytes: number;
+  readonly files: readonly { readonly lengthBytes: number }[];
+}
+
+describe('a fast seed finishes a download beside peers that bring a block every four seconds', () => {
+  const endsInPiece = [{ lengthBytes: 3.1 * MIB }, { lengthBytes: 4.9 * MIB }].map(({ lengthBytes }) => ({
+    lengthBytes: Math.floor(lengthBytes),
+  }));
+  test.each<[string, number, Partial<Scene>]>([
+    ['eight of them', 8, {}],
+    ['twenty of them', 20, {}],
+    ['the seed is far away', 8, { latencyMs: 100, sizeBytes: 32 * MIB }],
+    ['memory holds four pieces', 8, { pieceBufferBytes: 4 * PIECE, sizeBytes: 32 * MIB }],
+    ['memory holds four pieces, forty of them', 40, { pieceBufferBytes: 4 * PIECE, sizeBytes: 32 * MIB }],
+    ['the selected file ends within a piece', 8, { sizeBytes: 8 * MIB, files: endsInPiece }],
+  ])('%s', async (_case, drippers, scene) => {
+    expect(await downloadMs(drippers, scene)).toBeLessThan(1.2 * (await downloadMs(0, scene)) + 500);
+  });
+});
+
+test('the fast one takes over what they hold for seconds even while a piece is left that nobody has', async () => {
+  const swarm = new SlowSwarm(await makeTorrent(8 * MIB, PIECE));
+  const torrent = leechOn(swarm.leech, swarm.source);
+  for (let at = 0; at < 8; at++) await swarm.dripping(4_000, [0]);
+  const fast = await swarm.peer({ uploadBytesPerSecond: FAST }, [0]);
+  fast.serve(swarm.source.bytes, PIECE);
+  await swarm.until(() => torrent.have.count === torrent.have.length - 1, 4_000);
+});
+
+test('a slow seed is not displaced by newcomers that have proven nothing', async () => {
+  const run = async (newcomers: number): Promise<number> => {
+    const swarm = new SlowSwarm(await makeTorrent(4 * PIECE, PIECE));
+    const torrent: Torrent = leechOn(swarm.leech, swarm.source);
+    await swarm.dripping(250);
+    for (let at = 0; at < newcomers; at++) {
+      await swarm.clock.advanceAsync(400);
+      await swarm.peer();
+    }
+    await swarm.until(() => torrent.isComplete);
+    return swarm.clock.monotonicMs();
+  };
+  const alone = await run(0);
+  expect(alone).toBeGreaterThan((4 * PIECE * 250) / BLOCK_BYTES);
+  expect(await run(30)).toBeLessThan(1.3 * alone);
+});

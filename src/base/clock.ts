@@ -3,6 +3,7 @@
 /** Cancels what it was returned for; harmless when called twice or too late. */
 export type Cancel = () => void;
 
+/** Tells the time and wakes its user. */
 export interface Clock {
   /** Wall time in ms since 1970; may jump. For records and expiry. */
   nowMs(): number;
@@ -12,6 +13,7 @@ export interface Clock {
   after(delayMs: number, task: () => void): Cancel;
 }
 
+/** The machine's own time. */
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),

@@ -5,9 +5,11 @@
 
 export type ErrorFacts = Readonly<Record<string, string | number | boolean | undefined>>;
 
+/** What every error of ours is; tell them apart by `code`. */
 export abstract class AppError extends Error {
   /** Stable, snake_case, part of the API. */
   abstract readonly code: string;
+  /** What it is about, such as `{ infoHash }`; never secrets. */
   readonly facts: ErrorFacts;
 
   constructor(message: string, facts: ErrorFacts = {}, options?: ErrorOptions) {
@@ -32,6 +34,7 @@ export class Forbidden extends AppError {
   override readonly code = 'forbidden';
 }
 
+/** What was asked for is not there. */
 export class NotFound extends AppError {
   override readonly code = 'not_found';
 }
@@ -61,10 +64,12 @@ export class NoSpace extends AppError {
   override readonly code = 'no_space';
 }
 
+/** A media type that is not taken. */
 export class UnsupportedType extends AppError {
   override readonly code = 'unsupported_type';
 }
 
+/** Too much from one place; later again. */
 export class RateLimited extends AppError {
   override readonly code = 'rate_limited';
 }
@@ -79,6 +84,7 @@ export class ProtocolError extends AppError {
   override readonly code = 'protocol_error';
 }
 
+/** Nothing came in the time it may take. */
 export class TimedOut extends AppError {
   override readonly code = 'timed_out';
 }

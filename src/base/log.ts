@@ -4,6 +4,7 @@
  */
 export type LogFields = Readonly<Record<string, unknown>>;
 
+/** Takes events: a dotted name such as `peer.dial_failed`, and fields. */
 export interface Log {
   debug(event: string, fields?: LogFields): void;
   info(event: string, fields?: LogFields): void;

@@ -2,6 +2,7 @@
 import type { PeerAddress } from '../base/address.ts';
 import type { SwarmKey } from '../base/ids.ts';
 
+/** Why a peer announces; `update` is the regular one, `paused` is BEP 21. */
 export type AnnounceEvent = 'update' | 'started' | 'completed' | 'stopped' | 'paused';
 
 /** Text form of an event; the empty string is a plain update. Undefined for words nobody defined. */

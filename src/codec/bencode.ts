@@ -9,6 +9,7 @@ import { InvalidInput } from '../base/errors.ts';
 /** Dictionary keys are raw bytes, written as strings of one character per byte. */
 export type BencodeValue = number | Uint8Array | readonly BencodeValue[] | BencodeDict;
 
+/** What one input may cost; the defaults suit a .torrent file. */
 export interface BencodeLimits {
   /** Nested lists and dictionaries. */
   readonly maxDepth?: number;
@@ -48,6 +49,7 @@ export class BencodeDict {
     this.#spans = spans;
   }
 
+  /** Entries. */
   get size(): number {
     return this.#keys.length;
   }
@@ -57,6 +59,7 @@ export class BencodeDict {
     return this.#keys;
   }
 
+  /** Any kind of value; undefined when there is none. */
   get(key: string): BencodeValue | undefined {
     return this.#values[this.#find(key)];
   }
@@ -108,6 +111,7 @@ export class BencodeDict {
   }
 }
 
+/** Tells lists from the other kinds. */
 export function isBencodeList(value: BencodeValue): value is readonly BencodeValue[] {
   return Array.isArray(value);
 }

@@ -10,6 +10,7 @@ const ONES = Uint8Array.from({ length: 256 }, (_, byte) => {
   return ones;
 });
 
+/** A set of pieces. */
 export class Bitfield {
   /** Pieces, not bytes. */
   readonly length: number;
@@ -48,10 +49,12 @@ export class Bitfield {
     return this.#count;
   }
 
+  /** Every piece is present; so it is without pieces. */
   get isComplete(): boolean {
     return this.#count === this.length;
   }
 
+  /** No piece is present. */
   get isEmpty(): boolean {
     return this.#count === 0;
   }

@@ -28,6 +28,7 @@ export function canonicalPieceCount(sizeBytes: number): number {
   return Math.ceil(sizeBytes / canonicalPieceLength(sizeBytes));
 }
 
+/** What the canonical torrent of a blob is made from. */
 export interface CanonicalBlob {
   readonly sha256: Sha256;
   readonly sizeBytes: number;

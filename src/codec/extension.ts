@@ -16,9 +16,12 @@ export const MAX_METADATA_BYTES = 8 * MIB;
 /** Most peers taken from one PEX message in each list (BEP 11 says 50 for added and dropped alike). */
 export const MAX_PEX_PEERS = 50;
 
+/** The extensions we know, by the names that BEP 10 handshakes carry (BEP 9, 11, 54, 55). */
 export const EXTENSION_NAMES = ['ut_metadata', 'ut_pex', 'lt_donthave', 'ut_holepunch'] as const;
+/** One of them. */
 export type ExtensionName = (typeof EXTENSION_NAMES)[number];
 
+/** The extension handshake (BEP 10). */
 export interface ExtendedHandshake {
   /** The ids under which the sender wants to receive each extension; missing = as before, 0 = not wanted any more. */
   readonly extensions: Readonly<Partial<Record<ExtensionName, number>>>;
@@ -125,6 +128,7 @@ function decodeExtensionIds(value: unknown): ExtendedHandshake['extensions'] {
   return ids;
 }
 
+/** A message of ut_metadata (BEP 9); pieces have 16 KiB, but for the last. */
 export type MetadataMessage =
   | { readonly type: 'request' | 'reject'; readonly piece: number }
   | { readonly type: 'data'; readonly piece: number; readonly totalBytes: number; readonly bytes: Uint8Array };
@@ -180,12 +184,14 @@ export const PEX_FLAG = {
   reachable: 0x10,
 } as const;
 
+/** A peer that another one names. */
 export interface PexPeer {
   readonly address: PeerAddress;
   /** `PEX_FLAG` bits. */
   readonly flags: number;
 }
 
+/** A message of ut_pex (BEP 11): who came and who went since the last. */
 export interface PexMessage {
   readonly added: readonly PexPeer[];
   readonly dropped: readonly PeerAddress[];

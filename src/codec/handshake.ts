@@ -4,14 +4,17 @@ import { InvalidInput, ProtocolError } from '../base/errors.ts';
 import { swarmKeyFromBytes, type SwarmKey } from '../base/ids.ts';
 import { PEER_ID_BYTES } from './peer-id.ts';
 
+/** Length of a handshake. */
 export const HANDSHAKE_BYTES = 68;
 const PROTOCOL = 'BitTorrent protocol';
 /** The first 20 bytes of a plain connection. */
 export const PROTOCOL_HEADER = concatBytes([Uint8Array.of(PROTOCOL.length), fromLatin1(PROTOCOL)]);
 const RESERVED_AT = 20;
 
+/** What a peer says first (BEP 3). */
 export interface Handshake {
   readonly swarmKey: SwarmKey;
+  /** 20 bytes. */
   readonly peerId: Uint8Array;
   /** Extension protocol (BEP 10). */
   readonly extensions: boolean;

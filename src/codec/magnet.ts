@@ -20,8 +20,11 @@ export interface FileRange {
   readonly last: number;
 }
 
+/** What a magnet link says. All addresses in it are a stranger's words. */
 export interface Magnet {
+  /** `xt=urn:btih`, from hex or base32. */
   readonly v1?: InfoHashV1;
+  /** `xt=urn:btmh` (BEP 52). */
   readonly v2?: InfoHashV2;
   /** `dn`, for display. */
   readonly name?: string;
@@ -39,6 +42,7 @@ export interface Magnet {
   readonly selectedFiles: readonly FileRange[];
 }
 
+/** How strictly a magnet link is read. */
 export interface MagnetOptions {
   /** What happens to broken and unknown parameters: `drop` (default) or `refuse`. */
   readonly broken?: 'drop' | 'refuse';
@@ -46,7 +50,10 @@ export interface MagnetOptions {
 
 type Draft = { -readonly [Key in keyof Magnet]: Magnet[Key] extends readonly (infer Item)[] ? Item[] : Magnet[Key] };
 
-/** @throws InvalidInput when it is no magnet, too long, without hash, or with two hashes of one version. */
+/**
+ * Reads a magnet link. @throws InvalidInput when it is no magnet, too long, without hash, or with two hashes of one
+ * version.
+ */
 export function parseMagnet(text: string, options: MagnetOptions = {}): Magnet {
   if (text.length > MAX_MAGNET_LENGTH) throw new InvalidInput('magnet too long', { length: text.length });
   if (!/^magnet:\?/i.test(text)) throw new InvalidInput('not a magnet link');

@@ -6,6 +6,7 @@ import { compareBytes, toLatin1, utf8 } from '../base/bytes.ts';
 import { InvalidInput } from '../base/errors.ts';
 import { encodeBencode, type BencodeInput } from './bencode.ts';
 
+/** v1 (BEP 3), v2 (BEP 52), or both in one. */
 export type TorrentFormat = 'v1' | 'v2' | 'hybrid';
 
 /** A file to put into a torrent. */
@@ -21,9 +22,11 @@ export interface FileToWrite extends NamedFile {
   readonly piecesRoot: Uint8Array | undefined;
 }
 
+/** What an info dictionary is written from. */
 export interface InfoToWrite {
   readonly format: TorrentFormat;
   readonly name: string;
+  /** A power of two from 16 KiB on. */
   readonly pieceLengthBytes: number;
   /** In the order of `inTorrentOrder`. One whose path is just the torrent's name makes a single-file torrent. */
   readonly files: readonly FileToWrite[];

@@ -35,10 +35,12 @@ export function heightOf(nodeCount: number): number {
   return Math.ceil(Math.log2(Math.max(1, nodeCount)));
 }
 
+/** A view of one node of a row; empty behind the end. */
 export function nodeAt(row: Uint8Array, index: number): Uint8Array {
   return row.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES);
 }
 
+/** SHA-256 of two nodes, 32 bytes. */
 export function parentOf(left: Uint8Array, right: Uint8Array): Uint8Array {
   const pair = new Uint8Array(2 * HASH_BYTES);
   pair.set(left);

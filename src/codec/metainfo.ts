@@ -18,11 +18,13 @@ import {
 import { parsePieceLayers, type PieceLayers } from './piece-layers.ts';
 import { parseTorrentInfo, type TorrentInfo } from './torrent-info.ts';
 
+/** Larger .torrent files are refused. */
 export const MAX_METAINFO_BYTES = 8 * MIB;
 const MAX_TRACKERS = 100;
 const MAX_WEB_SEEDS = 100;
 const MAX_TEXT_BYTES = 4_096;
 
+/** What a .torrent file says. */
 export interface Metainfo {
   readonly info: TorrentInfo;
   /** Tiers of tracker URLs (BEP 12), as found: strangers' addresses, for the guard to judge. */
@@ -34,7 +36,7 @@ export interface Metainfo {
   readonly pieceLayers: PieceLayers;
 }
 
-/** @throws InvalidInput for whatever breaks the format or a limit. */
+/** Reads a .torrent file. @throws InvalidInput for whatever breaks the format or a limit. */
 export function parseMetainfo(bytes: Uint8Array): Metainfo {
   if (bytes.length > MAX_METAINFO_BYTES) throw new InvalidInput('torrent file too large', { length: bytes.length });
   const dict = decodeBencodeDict(bytes);
@@ -70,6 +72,7 @@ function texts(value: BencodeValue | undefined): string[] {
   );
 }
 
+/** What a .torrent file is written from. */
 export interface MetainfoParts {
   /** Written as it is. */
   readonly rawInfo: Uint8Array;
@@ -120,6 +123,7 @@ export async function infoHashV2Of(rawInfo: Uint8Array): Promise<InfoHashV2> {
   return parseInfoHashV2(await digest('SHA-256', rawInfo));
 }
 
+/** The identities of a torrent: one, or both for a hybrid. */
 export interface InfoHashes {
   /** Absent for v2-only torrents. */
   readonly v1?: InfoHashV1;

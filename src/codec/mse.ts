@@ -12,6 +12,7 @@ export const MSE_PRIME = fromHex(
   'ffffffffffffffffc90fdaa22168c234c4c6628b80dc1cd129024e088a67cc74020bbea63b139b22514a08798e3404dd' +
     'ef9519b3cd3a431b302b0a6df25f14374fe1356d6d51c245e485b576625e7ec6f44c42e9a63a36210000000000090563',
 );
+/** Of the key exchange. */
 export const MSE_GENERATOR = 2;
 /** A private key is a random number of this size. */
 export const MSE_PRIVATE_KEY_BYTES = 20;
@@ -28,6 +29,7 @@ const DROPPED_BYTES = 1024;
 
 /** How the stream goes on after the handshake, as the bits of `crypto_provide` and `crypto_select`. */
 export const MSE_METHOD = { plain: 1, rc4: 2 } as const;
+/** How the stream goes on after the handshake. */
 export type MseMethod = keyof typeof MSE_METHOD;
 
 /** One key pair of the exchange; the private half stays with whoever made it. */
@@ -40,7 +42,9 @@ export interface MseKeyPair {
 
 /** What the handshake needs from the platform. */
 export interface MseCrypto {
+  /** A new pair for every connection. */
   createKeyPair(): MseKeyPair;
+  /** 20 bytes. */
   sha1(bytes: Uint8Array): Uint8Array;
   /** Unpredictable bytes, at most 1,024. */
   randomBytes(count: number): Uint8Array;

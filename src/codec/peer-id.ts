@@ -1,6 +1,7 @@
 /** Peer ids (BEP 20): ours, and what the ids of others say about their client. */
 import { randomBytes, toLatin1 } from '../base/bytes.ts';
 
+/** Length of a peer id (BEP 3, 20). */
 export const PEER_ID_BYTES = 20;
 const OUR_PREFIX = '-SB0100-';
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz.-';

@@ -4,9 +4,11 @@ import { InvalidInput } from '../base/errors.ts';
 import { BencodeDict, type BencodeValue } from './bencode.ts';
 import { displayName } from './display-name.ts';
 
+/** Torrents with more files, pad files left out, are refused. */
 export const MAX_FILES = 20_000;
 const MAX_PATH_DEPTH = 30;
 
+/** A file of a torrent, and where it lies in the flat byte space. */
 export interface TorrentFile {
   /** For display, below the torrent's name; each element has passed `displayName`. Never a storage path. */
   readonly path: readonly string[];

@@ -9,17 +9,24 @@ import { type BencodeDict, decodeBencodeDict } from './bencode.ts';
 import { displayName } from './display-name.ts';
 import { appendFile, parseV1Files, parseV2Files, type TorrentFile } from './torrent-files.ts';
 
+/** Length of a SHA-1 hash. */
 export const SHA1_BYTES = 20;
+/** Larger info dictionaries are refused. */
 export const MAX_INFO_BYTES = 8 * MIB;
+/** Torrents with more pieces are refused. */
 export const MAX_PIECES = 400_000;
+/** The smallest piece length taken. */
 export const MIN_PIECE_BYTES = 16 * KIB;
+/** The largest piece length taken. */
 export const MAX_PIECE_BYTES = 64 * MIB;
 
+/** A checked info dictionary; made by `parseTorrentInfo`. */
 export interface TorrentInfo {
   /** A hybrid whose halves disagree counts as v1. */
   readonly version: 'v1' | 'v2' | 'hybrid';
   /** For display; see `displayName`. */
   readonly name: string;
+  /** All pieces but the last have this length. */
   readonly pieceLengthBytes: number;
   /** Length of the flat byte space, pad files included. */
   readonly totalBytes: number;
@@ -31,6 +38,7 @@ export interface TorrentInfo {
   readonly isSingleFile: boolean;
   /** No DHT, no peer exchange, no other trackers (BEP 27). */
   readonly isPrivate: boolean;
+  /** The dictionary as found; its SHA-1 or SHA-256 is the info hash. */
   readonly rawInfo: Uint8Array;
 }
 

@@ -21,6 +21,7 @@ const MAX_REASON_BYTES = 1_024;
 /** 1,000 peers as dictionaries, and some slack. */
 const ANSWER_LIMITS = { maxDepth: 8, maxValues: 20_000 };
 
+/** An announce over HTTP. */
 export interface HttpAnnounce extends Announce {
   /** The client takes compact peer lists (BEP 23); the default. */
   readonly compact: boolean;
@@ -153,6 +154,7 @@ export function formatHttpScrape(trackerUrl: string, keys: readonly SwarmKey[]):
   );
 }
 
+/** What an answer over HTTP says besides the peers. */
 export interface HttpAnswerHead extends Omit<SwarmCounts, 'completed'> {
   readonly intervalSec: number;
   readonly minIntervalSec?: number;
@@ -172,6 +174,7 @@ export function encodeCompactAnswer(head: HttpAnswerHead, v4: Uint8Array, v6: Ui
   return encodeBencode({ ...answerFields(head), peers: v4, peers6: v6.length > 0 ? v6 : undefined });
 }
 
+/** A peer as dictionary answers list it (BEP 3). */
 export interface TrackerPeer {
   readonly address: PeerAddress;
   /** 20 bytes. */

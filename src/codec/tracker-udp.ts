@@ -37,6 +37,7 @@ const OPTION = { end: 0, nop: 1, urlData: 2 } as const;
 const MAX_URL_DATA_BYTES = 1_024;
 const UNKNOWN_NUM_WANT = 0xffffffff;
 
+/** An announce over UDP (BEP 15). */
 export interface UdpAnnounce extends Announce {
   /** Random number by which a tracker may know a peer again after its address changed. */
   readonly key: number;
@@ -209,6 +210,7 @@ export type UdpAnswer =
   | { readonly type: 'scrape'; readonly transactionId: number; readonly counts: readonly SwarmCounts[] }
   | { readonly type: 'error'; readonly transactionId: number; readonly reason: string };
 
+/** Writes an answer (BEP 15), one datagram. */
 export function encodeUdpAnswer(answer: UdpAnswer): Uint8Array<ArrayBuffer> {
   switch (answer.type) {
     case 'connect':

@@ -34,6 +34,7 @@ export interface IceCandidate {
   readonly sdpMid: string;
 }
 
+/** An offer that the tracker hands to some peer. */
 export interface WsOffer {
   readonly offerId: LatinId;
   readonly sdp: string;

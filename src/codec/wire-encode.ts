@@ -22,6 +22,7 @@ function allocate(id: number, payloadBytes: number): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
+/** The empty message that keeps a connection open (BEP 3). */
 export function encodeKeepAlive(): Uint8Array<ArrayBuffer> {
   return new Uint8Array(4);
 }
@@ -47,6 +48,7 @@ export function encodeHaves(pieces: readonly number[]): Uint8Array<ArrayBuffer> 
   return bytes;
 }
 
+/** All pieces at once, as the first message (BEP 3). */
 export function encodeBitfield(bitfield: Bitfield): Uint8Array<ArrayBuffer> {
   return message(MESSAGE.bitfield, bitfield.toBytes());
 }

@@ -2,6 +2,7 @@
 import { concatBytes, readUint32, writeUint32 } from '../base/bytes.ts';
 import { InvalidInput, ProtocolError } from '../base/errors.ts';
 
+/** Length of a SHA-256 hash. */
 export const HASH_BYTES = 32;
 const REQUEST_BYTES = 48;
 /** Most hashes of the base layer to ask for (BEP 52). */

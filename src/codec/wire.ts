@@ -13,6 +13,7 @@ import { decodeHashes, decodeHashRequest, type HashRequest } from './wire-hashes
 export const BLOCK_BYTES = 16 * KIB;
 /** A peer that sends or asks for longer blocks is closed. */
 export const MAX_BLOCK_BYTES = 128 * KIB;
+/** A peer that sends a longer message is closed. */
 export const MAX_MESSAGE_BYTES = MIB;
 
 /** Message ids of BEP 3, 5, 6, 10 and 52. */
@@ -96,6 +97,7 @@ const MAX_HASHES_BYTES = 48 + 32 * (512 + 64);
 /** Long payloads get memory as their bytes arrive, not when their length is claimed. */
 const FIRST_ALLOCATION_BYTES = 16 * KIB;
 
+/** Reads one peer's stream; feed it bytes as they come. */
 export class WireReader {
   /**
    * The longest bitfield accepted; 50,000 bytes (400,000 pieces) until the piece count is known and this is set to

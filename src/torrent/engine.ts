@@ -36,7 +36,9 @@ const BURST_SECONDS = 5;
 const MAX_KNOCKING = 4_096;
 const DIAL_TIMEOUT_MS = 10 * SECOND_MS;
 
+/** What an engine is made from. Everything but `ports` has a default. */
 export interface EngineOptions {
+  /** Sockets, storage, hashing, time and randomness of the platform. */
   readonly ports: EnginePorts;
   /** 20 bytes; random by default. */
   readonly peerId?: Uint8Array;
@@ -44,6 +46,7 @@ export interface EngineOptions {
   readonly listenPort?: number;
   /** The DHT node whose port peers are told; private torrents excepted. */
   readonly dht?: DhtLink;
+  /** Global caps; those left out as in `DEFAULT_LIMITS`. */
   readonly limits?: Partial<EngineLimits>;
   /** Which addresses may be dialled or passed on; default all. */
   readonly allowAddress?: AddressFilter;
@@ -61,17 +64,22 @@ export interface EngineOptions {
   ) => Promise<SwarmKey | undefined>;
 }
 
+/**
+ * A torrent whose metadata is known, such as from a .torrent file (`parseMetainfo` and `infoHashesOf` of the codec).
+ */
 export interface AddOptions extends TorrentOptions, OpenedStorage {
   readonly info: TorrentInfo;
   /** Of v2 and hybrid torrents; without them peers are asked (BEP 52). */
   readonly pieceLayers?: VerifiedLayers;
 }
 
+/** A torrent known by its hashes alone, as magnet links name them. */
 export interface AddByHashOptions extends TorrentOptions {
   /** Called once with the verified metadata; `stop` waits for what it began. */
   readonly openStorage: (info: TorrentInfo) => Promise<OpenedStorage>;
 }
 
+/** Runs torrents over the ports it is given, within its global caps. Nothing is contacted before a torrent is added. */
 export class Engine {
   readonly #options: EngineOptions;
   readonly #shared: Shared;
@@ -120,10 +128,12 @@ export class Engine {
     this.#greetings = this.#createGreetings(options.encryption ?? (options.ports.mse === undefined ? 'off' : 'prefer'));
   }
 
+  /** 20 bytes, the same for all torrents. */
   get peerId(): Uint8Array {
     return this.#shared.peerId;
   }
 
+  /** All that run now, those without metadata included. */
   get torrents(): readonly Torrent[] {
     return this.#running().map(({ torrent }) => torrent);
   }
@@ -143,7 +153,10 @@ export class Engine {
     return this.#transfers.get(key)?.torrent;
   }
 
-  /** Adds a torrent whose metadata is known. @throws Conflict when it is running already or cannot be served. */
+  /**
+   * Adds a torrent whose metadata is known. The storage stays the caller's where it throws.
+   * @throws Conflict when it is running already, InvalidInput without a hash, Cancelled when the engine is stopped
+   */
   add(options: AddOptions): Torrent {
     const transfer = this.#register(options);
     try {
@@ -155,7 +168,10 @@ export class Engine {
     return transfer.torrent;
   }
 
-  /** Adds a torrent by its hashes alone; peers deliver the metadata (BEP 9). @throws Conflict when it is running already. */
+  /**
+   * Adds a torrent by its hashes alone; peers deliver the metadata (BEP 9).
+   * @throws Conflict when it is running already, InvalidInput without a hash, Cancelled when the engine is stopped
+   */
   addByHash(options: AddByHashOptions): Torrent {
     const transfer = this.#register(options);
     this.#openers.set(transfer, options.openStorage);

@@ -70,6 +70,7 @@ export interface PlacedTree {
   readonly firstPiece: number;
 }
 
+/** The trees of a v2 or hybrid torrent's files: what a `PieceVerifier` checks pieces by. */
 export class HashTrees {
   /** Trees in the order of their first piece; every piece belongs to one. */
   readonly placed: readonly PlacedTree[];

@@ -68,5 +68,17 @@ export type {
   TransportKind,
 } from './ports.ts';
 export { systemClock, type Clock } from '../base/clock.ts';
-export { AppError } from '../base/errors.ts';
+export {
+  AppError,
+  Cancelled,
+  Conflict,
+  HashMismatch,
+  InvalidInput,
+  NoSpace,
+  NotFound,
+  ProtocolError,
+  StorageFailed,
+  TimedOut,
+  Unavailable,
+} from '../base/errors.ts';
 export { silentLog, type Log } from '../base/log.ts';

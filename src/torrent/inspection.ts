@@ -29,6 +29,7 @@ export interface EngineInspection {
   readonly torrents: readonly TorrentInspection[];
 }
 
+/** One torrent's side of the books. */
 export interface TorrentInspection {
   readonly keys: readonly SwarmKey[];
   readonly isComplete: boolean;
@@ -39,6 +40,7 @@ export interface TorrentInspection {
   readonly content: ContentInspection | undefined;
 }
 
+/** What one peer was asked for, and who chokes whom (`is…`: the peer, `am…`: we). */
 export interface PeerInspection {
   readonly id: number;
   readonly address: PeerAddress | undefined;
@@ -56,6 +58,7 @@ export interface PeerInspection {
   readonly queuedRequests: number;
 }
 
+/** Which pieces are held, under way, being hashed and being written. */
 export interface ContentInspection {
   readonly pieceCount: number;
   /** Blocks per piece but the last: block key = piece × this + block. */
@@ -69,6 +72,7 @@ export interface ContentInspection {
   readonly readers: number;
 }
 
+/** A piece on its way in, by blocks. */
 export interface PieceInspection {
   readonly piece: number;
   readonly bufferBytes: number;
@@ -78,6 +82,7 @@ export interface PieceInspection {
   readonly blocks: readonly (number | 'received')[];
 }
 
+/** What an HTTP source was asked for. */
 export interface WebSeedInspection {
   readonly label: string;
   readonly isBanned: boolean;

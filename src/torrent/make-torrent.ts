@@ -14,11 +14,13 @@ import { leavesOf } from './verify.ts';
 /** Pieces being hashed while the next is read. */
 const PIECES_IN_FLIGHT = 4;
 
+/** A file to be put into a torrent. */
 export interface FileToHash extends NamedFile {
   /** Streams its bytes, once. */
   read(): AsyncIterable<Uint8Array>;
 }
 
+/** What a torrent is made from. */
 export interface TorrentToMake {
   readonly format: TorrentFormat;
   readonly name: string;
@@ -34,13 +36,17 @@ export interface TorrentToMake {
   readonly hashed?: (hashedBytes: number) => void;
 }
 
+/** What `Engine.add`, and `writeMetainfo` of the codec, need of a torrent just made. */
 export interface MadeTorrent {
   readonly info: TorrentInfo;
   /** For v2 and hybrid. */
   readonly pieceLayers?: VerifiedLayers;
 }
 
-/** @throws InvalidInput for files that fit into no torrent, Conflict when a file has another length than was said, Cancelled */
+/**
+ * Reads every file once and makes the info dictionary. @throws InvalidInput for files that fit into no torrent,
+ * Conflict when a file has another length than was said, Cancelled
+ */
 export async function makeTorrent(options: TorrentToMake): Promise<MadeTorrent> {
   const files = inTorrentOrder(options.files);
   const maker = new Maker(options, isSingleFile({ name: options.name, files }));

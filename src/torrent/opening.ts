@@ -17,6 +17,7 @@ import type { PeerSocket, PeerSocketListener } from './ports.ts';
  * `require`: only streams that stay encrypted. `off`: only plain ones.
  */
 export type EncryptionPolicy = (typeof ENCRYPTION_POLICIES)[number];
+/** All policies, for settings and command lines. */
 export const ENCRYPTION_POLICIES = ['prefer', 'require', 'off'] as const;
 
 /** A stream that is at its first BitTorrent byte. */

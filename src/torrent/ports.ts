@@ -9,6 +9,7 @@ import type { MseCrypto } from '../codec/mse.ts';
 
 export type { MseCrypto, PeerAddress };
 
+/** How a peer is connected; `memory` is for tests. */
 export type TransportKind = 'tcp' | 'utp' | 'webrtc' | 'memory';
 
 /** Callbacks of one connection. Each may be called until `closed`, which comes exactly once and last. */
@@ -17,6 +18,7 @@ export interface PeerSocketListener {
   received(bytes: Uint8Array): void;
   /** After `write` returned false: the backlog is small again. */
   drained(): void;
+  /** Nothing comes any more; `cause` is undefined where it was closed in good order, by either end. */
   closed(cause: Error | undefined): void;
 }
 
@@ -58,12 +60,15 @@ export interface PieceStorage {
   write(bytes: Uint8Array, position: number): Promise<void>;
   /** Makes what was written survive a power cut; called before progress is recorded. */
   sync(): Promise<void>;
+  /** Called once, by the torrent that stops; nothing is asked of it any more. */
   close(): Promise<void>;
 }
 
 /** Hashing off the calling thread. Buffers stay untouched until the promise settles. */
 export interface Hasher {
+  /** 20 bytes. */
   sha1(bytes: Uint8Array): Promise<Uint8Array>;
+  /** 32 bytes. */
   sha256(bytes: Uint8Array): Promise<Uint8Array>;
 }
 
@@ -75,6 +80,7 @@ export interface RangeSource {
   fetch(start: number, endExclusive: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
 
+/** Everything platform-specific that an engine uses. */
 export interface EnginePorts {
   readonly clock: Clock;
   readonly hasher: Hasher;

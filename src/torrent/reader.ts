@@ -11,6 +11,7 @@ import { readingWindow, type WantedSpan } from './reading-window.ts';
 /** Largest chunk handed out at once. */
 const CHUNK_BYTES = 256 * KIB;
 
+/** What to read, [start, endExclusive) of the torrent's bytes, and how soon it is needed. */
 export interface ReadOptions extends ByteRange {
   /** Aborting ends the stream with Cancelled and withdraws all its requests. */
   readonly signal?: AbortSignal;

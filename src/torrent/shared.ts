@@ -14,6 +14,7 @@ import type { EnginePorts } from './ports.ts';
 import type { TokenBucket } from './rate.ts';
 import type { UploadSlots } from './upload-slots.ts';
 
+/** Global caps of one engine: memory, connections, work at once, and rates. */
 export interface EngineLimits {
   /** Bytes of pieces on their way in, all torrents together. */
   readonly pieceBufferBytes: number;
@@ -21,7 +22,9 @@ export interface EngineLimits {
   readonly serveBufferBytes: number;
   /** Bytes of 16 KiB leaf hashes kept (2 MiB cover 1 GiB), all torrents together. */
   readonly leafCacheBytes: number;
+  /** Open connections, all torrents together, handshakes under way included. */
   readonly maxConnections: number;
+  /** Open connections of one torrent. */
   readonly maxConnectionsPerTorrent: number;
   /** Peers of one torrent at one address; loopback, where many programs may live, is not counted. */
   readonly maxPeersPerAddress: number;
@@ -43,6 +46,7 @@ export interface EngineLimits {
   readonly downloadBytesPerSecondPerAddress: number;
 }
 
+/** Caps that suit a server or a desktop: 1,000 connections, 208 MiB of buffers, no rate limit. */
 export const DEFAULT_LIMITS: EngineLimits = {
   pieceBufferBytes: 128 * MIB,
   serveBufferBytes: 64 * MIB,

@@ -5,10 +5,13 @@ import type { Peer } from './peer.ts';
 import type { Traffic } from './traffic.ts';
 import type { FilePriority } from './wishes.ts';
 
+/** A torrent's numbers at one moment. Sums count from when it was added; rates are of the last three seconds. */
 export interface TorrentStats {
   /** Undefined before the metadata is known. */
   readonly totalBytes: number | undefined;
+  /** Undefined before the metadata is known. */
   readonly pieceCount: number | undefined;
+  /** Pieces verified and in storage. */
   readonly heldPieces: number;
   /** Pieces that a recheck has still to look at. */
   readonly uncheckedPieces: number;
@@ -26,9 +29,11 @@ export interface TorrentStats {
   readonly uploadedBytes: number;
   readonly downloadBytesPerSecond: number;
   readonly uploadBytesPerSecond: number;
+  /** Connected peers, those with everything included. */
   readonly peers: number;
   /** Connected peers that have everything. */
   readonly seeds: number;
+  /** Streams that read now. */
   readonly readers: number;
 }
 
@@ -44,11 +49,16 @@ export interface FileStats {
   readonly heldBytes: number;
 }
 
+/** A connected peer's numbers at one moment. Sums count from when it connected; rates are of the last three seconds. */
 export interface PeerStats {
+  /** Unlike that of any other source of the engine's, for as long as it runs. */
   readonly id: number;
+  /** Name and version as the peer says, for display. */
   readonly client: string;
+  /** Undefined where the address is hidden or meaningless. */
   readonly address: PeerAddress | undefined;
   readonly transport: TransportKind;
+  /** We opened the connection. */
   readonly isOutgoing: boolean;
   /** 0 to 1. */
   readonly progress: number;

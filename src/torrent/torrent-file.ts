@@ -14,6 +14,7 @@ export interface FileReadOptions extends Omit<ReadOptions, 'start' | 'endExclusi
 
 type ByteStream = ReadableStream<Uint8Array<ArrayBuffer>>;
 
+/** A file to read from, as `Torrent.file` gives it. */
 export class TorrentFile {
   /** As selections name it: pad files count. */
   readonly index: number;
@@ -23,6 +24,7 @@ export class TorrentFile {
   readonly #offsetBytes: number;
   readonly #read: (options: ReadOptions) => ByteStream;
 
+  /** Made by `openFile` alone. */
   constructor(index: number, entry: FileEntry, read: (options: ReadOptions) => ByteStream) {
     this.index = index;
     this.path = entry.path;

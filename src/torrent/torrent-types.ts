@@ -12,6 +12,7 @@ import type { TorrentMode } from './wishes.ts';
 
 /** Where the pieces of a torrent live and which of them are there. */
 export interface OpenedStorage {
+  /** Closed by the torrent when it stops. */
   readonly storage: PieceStorage;
   /**
    * Trusted: pieces named here are served without hashing. A bitfield becomes the torrent's own and is updated.
@@ -22,6 +23,7 @@ export interface OpenedStorage {
   readonly selectedFiles?: readonly FileRange[];
 }
 
+/** How a torrent is fetched and given, whatever is known of it; limits are in bytes per second. */
 export interface TorrentOptions extends InfoHashes, RateLimits {
   /** Default `all`. */
   readonly mode?: TorrentMode;
@@ -29,11 +31,13 @@ export interface TorrentOptions extends InfoHashes, RateLimits {
   readonly selectedFiles?: readonly FileRange[];
   /** Default `when-needed`. */
   readonly webSeedUse?: WebSeedUse;
+  /** HTTP sources of a single-file torrent (BEP 19). */
   readonly webSeeds?: readonly RangeSource[];
   /** Addresses to dial, named by strangers: they pass the engine's filter first. */
   readonly peers?: readonly PeerAddress[];
 }
 
+/** What a torrent tells; each listener is called in the turn in which it happens, and must not throw. */
 export interface TorrentEvents {
   /** The info dictionary is known and verified. */
   metadata: TorrentInfo;
@@ -45,6 +49,7 @@ export interface TorrentEvents {
   checked: undefined;
   /** These pieces are not in storage any more: wrong in a recheck, or let go. */
   lost: { readonly pieces: readonly number[] };
+  /** A peer finished its handshake, or its connection is closed. */
   peer: { readonly peer: PeerStats; readonly change: 'connected' | 'gone' };
   /** Storage failed or the metadata cannot be used; nothing more is fetched. */
   error: Error;

@@ -28,10 +28,13 @@ import type { Transfer } from './transfer.ts';
 import type { RecheckOptions } from './upkeep.ts';
 import type { FileChoice, TorrentMode } from './wishes.ts';
 
+/** A running torrent; made by `Engine.add` and `Engine.addByHash`, and of no use after `stop`. */
 export class Torrent {
+  /** `on` returns what takes the listener off again. */
   readonly events: Emitter<TorrentEvents>;
   readonly #transfer: Transfer;
 
+  /** Made by the engine alone. */
   constructor(transfer: Transfer) {
     this.#transfer = transfer;
     this.events = transfer.events;
@@ -57,6 +60,7 @@ export class Torrent {
     return this.#transfer.content?.store.have ?? new Bitfield(0);
   }
 
+  /** Every piece is in storage. */
   get isComplete(): boolean {
     return this.#transfer.content?.isComplete ?? false;
   }
@@ -66,22 +70,27 @@ export class Torrent {
     return this.#transfer.content?.isDone ?? false;
   }
 
+  /** Between `pause` and `resume`. */
   get isPaused(): boolean {
     return this.#transfer.isPaused;
   }
 
+  /** What is fetched unread; see `setMode`. */
   get mode(): TorrentMode {
     return this.#transfer.instructions.mode;
   }
 
+  /** `stop` was called, or the engine is stopped. */
   get isStopped(): boolean {
     return this.#transfer.isStopped;
   }
 
+  /** Peers connected now, handshakes done. */
   get peerCount(): number {
     return this.#transfer.crowd.peers.size;
   }
 
+  /** Progress, bytes and rates at this moment; cheap. */
   stats(): TorrentStats {
     return describeTorrent(
       this.#transfer.content,
@@ -96,6 +105,7 @@ export class Torrent {
     return this.#transfer.content === undefined ? [] : describeFiles(this.#transfer.content);
   }
 
+  /** The peers connected now. */
   peers(): PeerStats[] {
     const nowMs = this.#transfer.nowMs();
     return [...this.#transfer.crowd.peers].map((peer) => describePeer(peer, nowMs));
@@ -140,10 +150,12 @@ export class Torrent {
     this.#transfer.greet(socket, initiated);
   }
 
+  /** Also fetches from this HTTP source (BEP 19) from now on, as `webSeedUse` says. */
   addWebSeed(source: RangeSource): void {
     if (!this.isStopped) this.#transfer.instructions.addWebSeed(source);
   }
 
+  /** Limits of this torrent in bytes per second, below those of the engine; Infinity lifts one, one left out stays. */
   setLimits(limits: RateLimits): void {
     this.#transfer.traffic.setLimits(limits);
   }
@@ -185,6 +197,7 @@ export class Torrent {
     this.#transfer.setPaused(true);
   }
 
+  /** Ends a pause: peers are sought again, readers go on. */
   resume(): void {
     this.#transfer.setPaused(false);
   }

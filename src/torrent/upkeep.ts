@@ -17,14 +17,17 @@ const MEMORY_RETRY_MS = 100;
 /** Others get a turn after so many bytes, even where storage and hash answer without waiting. */
 const BREATHE_BYTES = 16 * MIB;
 
+/** How far a recheck is, in pieces. */
 export interface RecheckProgress {
   readonly checkedPieces: number;
   readonly pieceCount: number;
 }
 
+/** How a recheck is ended early and followed. */
 export interface RecheckOptions {
   /** Ends it early: what was not looked at counts as it did before. */
   readonly signal?: AbortSignal;
+  /** Called after each piece. */
   readonly onProgress?: (progress: RecheckProgress) => void;
 }
 

@@ -11,6 +11,7 @@ import { Geometry } from './geometry.ts';
 import type { HashTrees } from './hash-trees.ts';
 import type { Hasher } from './ports.ts';
 
+/** Says whether a piece's bytes are right, by whatever hashes its torrent has. */
 export interface PieceVerifier {
   /** Whether the piece's hash is known; always, but for v2 torrents whose piece layers still have to come from peers. */
   knows(piece: number): boolean;

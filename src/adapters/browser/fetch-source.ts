@@ -7,7 +7,9 @@ import type { RangeSource } from '../../torrent/ports.ts';
 
 const CONTENT_RANGE = /^bytes (\d+)-(\d+)\/(\d+|\*)$/;
 
+/** A URL that `Torrent.addWebSeed` takes. Its server must allow the page by CORS and show `Content-Range`. */
 export class FetchSource implements RangeSource {
+  /** Origin and path, for people and logs. */
   readonly label: string;
   readonly #url: string;
 
@@ -18,6 +20,7 @@ export class FetchSource implements RangeSource {
     this.label = origin + pathname;
   }
 
+  /** Streams exactly [start, endExclusive). @throws NotFound, Unavailable, ProtocolError for other bytes, Cancelled */
   async *fetch(start: number, endExclusive: number, signal: AbortSignal): AsyncIterable<Uint8Array> {
     const body = await this.#open(start, endExclusive, signal);
     const reader = body.getReader();

@@ -17,6 +17,7 @@ export interface KeptTorrent<Key extends string> {
   readonly inUse: boolean;
 }
 
+/** Where a torrent is stored, and what goes for it. */
 export type StoragePlan<Key extends string> =
   /** `evict` goes first; all of it is in the same place. */
   | { readonly kind: StoragePlace; readonly evict: readonly Key[] }
@@ -33,6 +34,7 @@ export interface StorageBudget {
   diskLimitBytes(): Promise<number>;
 }
 
+/** What the usual policy may use. */
 export interface LeastRecentOptions {
   /** False where the browser has no lasting storage (private windows). */
   readonly hasDisk: boolean;

@@ -26,6 +26,7 @@ export interface MeetingPlace {
   readonly iceServers: readonly RTCIceServer[];
 }
 
+/** Whether the tracker is reached, and how many peers are connected. */
 export interface MeetingStatus {
   readonly tracker: 'off' | 'connecting' | 'connected';
   /** Open connections to peers. */

@@ -8,6 +8,7 @@ import { type Log, silentLog } from '../../base/log.ts';
 import type { LatinId } from '../../codec/tracker-ws.ts';
 import { type FromWorker, fromWorker, sealed } from './messages.ts';
 
+/** What the page's half is made from. */
 export interface PageSwarmOptions {
   /** Runs a `WorkerSwarm`. The program may exchange messages of its own with it. */
   readonly worker: Worker;
@@ -15,9 +16,11 @@ export interface PageSwarmOptions {
   readonly trackerUrl: string;
   /** STUN and TURN servers; default none: peers on this machine and this network. */
   readonly iceServers?: readonly RTCIceServer[];
+  /** Default: nothing is logged. */
   readonly log?: Log;
 }
 
+/** Brings peers to the `WorkerSwarm` in the page's worker, from one tracker. */
 export class PageSwarm implements Disposable {
   readonly #options: PageSwarmOptions;
   readonly #listening = new AbortController();
@@ -35,6 +38,7 @@ export class PageSwarm implements Disposable {
     globalThis.addEventListener('pagehide', () => this.#meeting?.close(), { signal });
   }
 
+  /** Of this moment: the tracker's state and the number of peers connected. */
   get status(): MeetingStatus {
     return this.#status;
   }

@@ -38,19 +38,24 @@ const LIMITS: Partial<EngineLimits> = {
   maxConnectionsPerTorrent: 10,
 };
 
+/** How the worker's half keeps pieces. Everything has a default. */
 export interface WorkerSwarmOptions {
+  /** Global caps of the engine; default: those of a tab, 40 connections and 80 MiB of buffers. */
   readonly limits?: Partial<EngineLimits>;
   /** Pieces in memory, where the disk has no room or the browser no disk; all torrents together. Default 256 MiB. */
   readonly memoryLimitBytes?: number;
   /** Who may be stored, and who must go for it. Default: as much as the browser grants, the least recently used going first. */
   readonly budget?: StorageBudget;
+  /** Default: nothing is logged. */
   readonly log?: Log;
 }
 
 /** How a torrent is downloaded; limits are in bytes per second. */
 export type WorkerTorrentOptions = Pick<TorrentOptions, 'mode' | 'selectedFiles' | 'webSeedUse'> & RateLimits;
 
+/** An engine with everything it needs in a page's dedicated worker. `await using`, or `stop`, ends all of it. */
 export class WorkerSwarm implements AsyncDisposable {
+  /** Finds torrents and holds the limits. */
   readonly engine: Engine;
   readonly #vault: Promise<PieceVault>;
   readonly #joined = new Map<SwarmKey, Torrent>();

@@ -12,7 +12,9 @@ import { type Log, silentLog } from '../../base/log.ts';
 import type { TorrentInfo } from '../../codec/torrent-info.ts';
 import type { OpenedStorage } from '../../torrent/index.ts';
 
+/** How files are opened. */
 export interface OpenFilesOptions {
+  /** Default: nothing is logged. */
   readonly log?: Log;
 }
 

@@ -18,6 +18,7 @@ import type { HashedFile } from './seed-files.ts';
 
 const READ_BYTES = MIB;
 
+/** What torrent is made of a file or folder. */
 export interface HashPathOptions {
   readonly format: TorrentFormat;
   /** A power of two from 16 KiB on; default: as for canonical torrents. */
@@ -34,7 +35,7 @@ interface FoundFile {
 }
 
 /**
- * Links and special files in a folder are left out.
+ * Hashes a file or folder, reading each byte once. Links and special files in a folder are left out.
  * @throws InvalidInput for what is missing, empty or has too many files, Conflict when a file changes meanwhile, Cancelled
  */
 export async function hashPath(target: string, options: HashPathOptions): Promise<HashedFile> {

@@ -28,6 +28,7 @@ const PIECES_IN_FLIGHT = 4;
 export interface HashedFile {
   /** Absolute path. */
   readonly file: string;
+  /** Of the file or folder itself; the torrent's own is `info.name`. */
   readonly name: string;
   readonly info: TorrentInfo;
   /** Of v2 and hybrid torrents. */
@@ -89,8 +90,11 @@ async function readFully(handle: Awaited<ReturnType<typeof open>>, bytes: Uint8A
   }
 }
 
+/** A file or folder that is being served. */
 export interface SeededFile extends HashedFile {
+  /** Stop it to end the serving. */
   readonly torrent: Torrent;
+  /** With hashes, name, size and trackers. */
   readonly magnet: string;
   /** The .torrent file. */
   readonly metainfo: Uint8Array;

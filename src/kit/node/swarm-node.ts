@@ -25,6 +25,7 @@ import { Dht, type DhtOptions } from './dht.ts';
 import type { Finding } from './finding.ts';
 import { PeerFinder } from './peer-finder.ts';
 
+/** How a node listens, and whom it may ask. Everything has a default. */
 export interface SwarmNodeOptions {
   /** IP literal to listen on; undefined = all. */
   readonly host?: string;
@@ -76,8 +77,11 @@ interface SwarmNodeParts {
   readonly log: Log;
 }
 
+/** An engine with everything it needs in Node. `await using`, or `stop`, ends all of it. */
 export class SwarmNode implements AsyncDisposable {
+  /** Adds and finds torrents, and holds the limits. */
   readonly engine: Engine;
+  /** Every address that strangers name is judged by it. */
   readonly guard: Guard;
   readonly #finder: PeerFinder;
   readonly #dht: Dht | undefined;

@@ -25,7 +25,7 @@ async function main(stop: AbortSignal): Promise<void> {
     process.exitCode = 2;
     return;
   }
-  const hashed = await hashFile(file, stop, () => undefined);
+  const hashed = await hashFile(file, { signal: stop });
   await using node = await SwarmNode.open({ port: Number(values.port) });
   const { magnet, metainfo, torrent } = await seedFile(node, hashed, values.tracker);
   if (values.torrent !== undefined) await writeFile(values.torrent, metainfo);

@@ -37,7 +37,9 @@ function reexported(file: string, source: string): Map<string, Set<string> | und
   return files;
 }
 
-test.each(Object.entries(entries))('every export of seedbed/%s says in a docstring what it is', (_, entry) => {
+const modules = Object.entries(entries).map(([name, file]) => [path.posix.join('seedbed', name), file] as const);
+
+test.each(modules)('every export of %s says in a docstring what it is', (_, entry) => {
   const file = path.posix.normalize(entry);
   const source = readFileSync(path.join(root, file), 'utf8');
   const files = [...reexported(file, source)];

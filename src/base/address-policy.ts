@@ -12,6 +12,7 @@ import { type AddressScope, scopeOf } from './address-scope.ts';
  */
 export type AddressSource = 'told' | 'observed' | 'judged';
 
+/** What strangers may name beyond public addresses. */
 export interface AddressPolicyOptions {
   /** Strangers may name private and loopback addresses too; never special ones. Default false. */
   readonly allowPrivate?: boolean;
@@ -22,6 +23,7 @@ export interface AddressPolicyOptions {
 /** Services that listen below have nothing to do with peers, and those inside a network trust their neighbours. */
 const FIRST_INNER_PORT = 1_024;
 
+/** Judges addresses by who named them. */
 export class AddressPolicy {
   readonly #allowPrivate: boolean;
   readonly #loopbackIsPeer: boolean;

@@ -1,6 +1,7 @@
 /** A typed event source in a dozen lines: no wildcard, no once, no error channel. */
 import type { Cancel } from './clock.ts';
 
+/** Calls listeners by the name of what happens, in the turn in which it happens. */
 export class Emitter<Events extends object> {
   readonly #listeners = new Map<keyof Events, Set<(event: never) => void>>();
 

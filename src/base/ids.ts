@@ -8,6 +8,7 @@ export type Sha256 = string & { readonly brand: 'Sha256' };
 export type InfoHashV1 = string & { readonly brand: 'InfoHashV1' };
 /** BitTorrent v2 info hash, SHA-256 of the raw info dictionary, 64 lowercase hex digits (BEP 52). */
 export type InfoHashV2 = string & { readonly brand: 'InfoHashV2' };
+/** Of either version. */
 export type InfoHash = InfoHashV1 | InfoHashV2;
 /** What travels in handshakes and announces: 40 hex digits, v2 hashes cut to 20 bytes (BEP 52). */
 export type SwarmKey = string & { readonly brand: 'SwarmKey' };

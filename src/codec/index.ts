@@ -24,3 +24,14 @@ export * from './announce.ts';
 export * from './tracker-http.ts';
 export * from './tracker-udp.ts';
 export * from './tracker-ws.ts';
+export {
+  type InfoHash,
+  type InfoHashV1,
+  type InfoHashV2,
+  parseInfoHash,
+  parseInfoHashV1,
+  parseInfoHashV2,
+  parseSwarmKey,
+  type SwarmKey,
+  swarmKeyOf,
+} from '../base/ids.ts';

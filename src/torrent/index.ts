@@ -67,8 +67,11 @@ export type {
   RangeSource,
   TransportKind,
 } from './ports.ts';
-export { systemClock, type Clock } from '../base/clock.ts';
+export type { AddressSource } from '../base/address-policy.ts';
+export { systemClock, type Cancel, type Clock } from '../base/clock.ts';
+export type { Emitter } from '../base/emitter.ts';
 export {
+  type ErrorFacts,
   AppError,
   Cancelled,
   Conflict,
@@ -81,4 +84,4 @@ export {
   TimedOut,
   Unavailable,
 } from '../base/errors.ts';
-export { silentLog, type Log } from '../base/log.ts';
+export { silentLog, type Log, type LogFields } from '../base/log.ts';

@@ -132,7 +132,7 @@ export class Torrent {
     return openFile(this.#opened().info, which, (options) => this.read(options));
   }
 
-  /** Addresses to dial, and who named them; those the filter refuses are dropped. */
+  /** Addresses to dial, and who named them: `judged` for those of your own. Those the filter refuses are dropped. */
   addPeers(addresses: readonly PeerAddress[], source: AddressSource = 'told'): void {
     if (addresses.length > 0) this.#transfer.crowd.addAddresses(addresses, source);
   }

@@ -32,7 +32,7 @@ async function scene() {
   const folder = await testFolder('dht');
   const file = path.join(folder, SHA256);
   await writeFile(file, FILE);
-  const { info } = await hashFile(file, new AbortController().signal, () => undefined);
+  const { info } = await hashFile(file);
   const torrent = path.join(folder, 'bare.torrent');
   await writeFile(torrent, writeMetainfo({ rawInfo: info.rawInfo }));
   const magnet = formatMagnet(await infoHashesOf(info));

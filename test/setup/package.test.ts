@@ -126,6 +126,14 @@ describe('an empty project that installs it', () => {
   });
 });
 
+test.each(ENTRIES)('a CommonJS program gets %s by require', async (entry) => {
+  const print = `console.log(Object.keys(require('${entry}')).length > 5)`;
+  await using program = startProgram(process.execPath, ['--input-type=commonjs', '--eval', print], {
+    cwd: project.folder,
+  });
+  expect((await program.success()).trim()).toBe('true');
+});
+
 /** Checked as strictly as TypeScript can, declarations of libraries included. */
 const STRICT = {
   target: 'es2024',
@@ -158,10 +166,14 @@ describe('its types', () => {
     expect(await project.typeCheck(NODE, ['all.ts', 'node-seed.ts', 'node-download.ts', ...programs])).toBe('');
   });
 
-  test('hold in pages, which know nothing of Node', async () => {
+  test.each([
+    { module: 'nodenext', moduleResolution: 'nodenext' },
+    { module: 'esnext', moduleResolution: 'bundler' },
+  ])('hold in pages, which know nothing of Node, with $moduleResolution resolution', async (resolution) => {
     const programs = readmePrograms().flatMap(({ name }) => (name.startsWith('page/') ? name : []));
     expect(programs.length).toBeGreaterThan(0);
-    expect(await project.typeCheck(PAGE, ['page/all.ts', 'page/main.ts', 'page/worker.ts', ...programs])).toBe('');
+    const files = ['page/all.ts', 'page/main.ts', 'page/worker.ts', ...programs];
+    expect(await project.typeCheck({ ...PAGE, ...resolution }, files)).toBe('');
   });
 
   test('are types: what is used wrongly is refused', async () => {

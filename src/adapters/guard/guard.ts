@@ -20,6 +20,7 @@ const MAX_HEADER_BYTES = 16 * KIB;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const POOL = { keepAlive: true, maxSockets: 4, maxTotalSockets: 64, maxFreeSockets: 16, timeout: 30 * SECOND_MS };
 
+/** Whom a guard lets through, and what it uses. */
 export interface GuardOptions {
   readonly policy: AddressPolicy;
   readonly log?: Log;
@@ -54,6 +55,7 @@ interface Agents {
   readonly 'https:': https.Agent;
 }
 
+/** Asks HTTP servers, and finds addresses of names, as far as its policy allows. */
 export class Guard {
   readonly policy: AddressPolicy;
   readonly clock: Clock;

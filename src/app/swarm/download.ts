@@ -154,7 +154,7 @@ export class Download {
           });
     this.#torrent = torrent;
     torrent.addPeers(peers, 'judged');
-    if (useWebSeeds) addWebSeeds(torrent, source.webSeeds, this.#node.guard, log);
+    if (useWebSeeds) addWebSeeds(this.#node, torrent, source.webSeeds, { log });
     this.#node.announce(torrent, source.trackers, 'told');
     this.#tasks.every('download.save', SAVE_MS, systemClock, () => this.#save(torrent.have));
     return torrent;

@@ -93,7 +93,7 @@ async function hash(
   hashed: (done: number, total: number) => void,
 ): Promise<HashedFile> {
   const isFolder = (await stat(file).catch(() => undefined))?.isDirectory() === true;
-  if (format === undefined || (format === 'v1' && !isFolder)) return hashFile(file, signal, hashed);
+  if (format === undefined || (format === 'v1' && !isFolder)) return hashFile(file, { signal, hashed });
   return hashPath(file, { format, signal, hashed });
 }
 

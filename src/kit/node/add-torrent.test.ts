@@ -15,7 +15,6 @@ import { addTorrent, hashFile, hashPath, seedFile, type SeededFile, SwarmNode } 
 
 const FILES = { 'one.bin': seededBytes('add-torrent-1', 700_001), 'deep/two.bin': seededBytes('add-torrent-2', MIB) };
 const FILM = seededBytes('add-torrent-film', 3 * MIB);
-const NEVER = new AbortController().signal;
 
 async function openNode(options: { readonly allowPrivate?: boolean } = {}): Promise<SwarmNode> {
   const node = await SwarmNode.open({ host: '127.0.0.1', utp: false, ...options });
@@ -31,7 +30,7 @@ async function seedFolder(format: TorrentFormat): Promise<SeededFile & { readonl
     await writeFile(path.join(folder, name), bytes);
   }
   const node = await openNode();
-  const hashed = await hashPath(folder, { format, pieceLengthBytes: 256 * 1024, signal: NEVER });
+  const hashed = await hashPath(folder, { format, pieceLengthBytes: 256 * 1024 });
   return { ...(await seedFile(node, hashed, [])), node };
 }
 
@@ -40,7 +39,7 @@ async function seedFilm(): Promise<SeededFile & { readonly node: SwarmNode }> {
   const file = path.join(await testFolder('add-torrent-film'), 'film.bin');
   await writeFile(file, FILM);
   const node = await openNode();
-  return { ...(await seedFile(node, await hashFile(file, NEVER, () => undefined), [])), node };
+  return { ...(await seedFile(node, await hashFile(file), [])), node };
 }
 
 function untilDone(torrent: Torrent): Promise<void> {

@@ -41,7 +41,7 @@ export async function addTorrent(
   const torrent = await start(node, named, options);
   const { peers = [], useWebSeeds = true, log = silentLog } = options;
   torrent.addPeers(peers, 'judged');
-  if (useWebSeeds) addWebSeeds(torrent, named.webSeeds, node.guard, log);
+  if (useWebSeeds) addWebSeeds(node, torrent, named.webSeeds, { log });
   node.announce(torrent, named.trackers);
   return torrent;
 }

@@ -14,18 +14,15 @@ import { inTorrentOrder, type TorrentFormat } from '../../codec/make-info.ts';
 import { MAX_FILES } from '../../codec/torrent-files.ts';
 import type { TorrentInfo } from '../../codec/torrent-info.ts';
 import { makeTorrent } from '../../torrent/index.ts';
-import type { HashedFile } from './seed-files.ts';
+import type { HashedFile, HashFileOptions } from './seed-files.ts';
 
 const READ_BYTES = MIB;
 
 /** What torrent is made of a file or folder. */
-export interface HashPathOptions {
+export interface HashPathOptions extends HashFileOptions {
   readonly format: TorrentFormat;
   /** A power of two from 16 KiB on; default: as for canonical torrents. */
   readonly pieceLengthBytes?: number;
-  readonly signal: AbortSignal;
-  /** Hears the bytes read so far. */
-  readonly hashed?: (hashedBytes: number, totalBytes: number) => void;
 }
 
 interface FoundFile {
@@ -51,7 +48,7 @@ export async function hashPath(target: string, options: HashPathOptions): Promis
     pieceLengthBytes,
     files: files.map((file) => Object.assign({ read: () => readFrom(file.file, signal) }, file)),
     hasher: nodeHasher,
-    signal,
+    ...(signal && { signal }),
     hashed: (hashedBytes) => hashed?.(hashedBytes, totalBytes),
   });
   return { file: root, name, info, placed: place(info, files), ...(pieceLayers && { pieceLayers }) };
@@ -73,8 +70,8 @@ async function findFiles(root: string, name: string): Promise<FoundFile[]> {
   return files;
 }
 
-function readFrom(file: string, signal: AbortSignal): AsyncIterable<Uint8Array> {
-  return createReadStream(file, { highWaterMark: READ_BYTES, signal });
+function readFrom(file: string, signal: AbortSignal | undefined): AsyncIterable<Uint8Array> {
+  return createReadStream(file, { highWaterMark: READ_BYTES, ...(signal && { signal }) });
 }
 
 /** Where each file of the torrent lies; `files` are in the torrent's order. */

@@ -6,7 +6,7 @@
  *     const { name, totalBytes } = await torrent.ready(signal);
  *     const film = torrent.file('film.mkv').read({ start, signal }); // a web stream; what is read comes first
  *
- *     const hashed = await hashFile('film.mkv', signal, (doneBytes, totalBytes) => show(doneBytes / totalBytes));
+ *     const hashed = await hashFile('film.mkv', { signal });
  *     const { magnet } = await seedFile(node, hashed, ['wss://tracker.example/announce']);
  *
  * Who wants other storage uses `node.engine.add` and `addByHash`, then `node.announce`; who wants other parts makes an
@@ -16,5 +16,8 @@ export { addTorrent, type AddTorrentOptions } from './add-torrent.ts';
 export type { Finding } from './finding.ts';
 export { openFiles, type OpenFilesOptions } from './files.ts';
 export { hashPath, type HashPathOptions } from './hash-path.ts';
-export { hashFile, seedFile, type HashedFile, type SeededFile } from './seed-files.ts';
+export { hashFile, seedFile, type HashedFile, type HashFileOptions, type SeededFile } from './seed-files.ts';
 export { SwarmNode, type SwarmNodeOptions } from './swarm-node.ts';
+export { addWebSeeds, type WebSeedOptions } from './web-seeds.ts';
+export { Guard, type GuardOptions } from '../../adapters/guard/guard.ts';
+export { AddressPolicy, type AddressPolicyOptions } from '../../base/address-policy.ts';

@@ -37,18 +37,24 @@ export interface HashedFile {
   readonly placed: readonly PlacedFile[];
 }
 
-/** `hashed` hears the bytes read so far. @throws InvalidInput for folders, empty and missing files, Conflict when the file changes, Cancelled */
-export async function hashFile(
-  file: string,
-  signal: AbortSignal,
-  hashed: (hashedBytes: number, totalBytes: number) => void,
-): Promise<HashedFile> {
+/** How the hashing of files is followed and ended. */
+export interface HashFileOptions {
+  /** Hears the bytes read so far. */
+  readonly hashed?: (hashedBytes: number, totalBytes: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Reads a file once and makes its canonical torrent: the same for the same bytes, whoever makes it (`hashPath` makes others).
+ * @throws InvalidInput for folders, empty and missing files, Conflict when the file changes, Cancelled
+ */
+export async function hashFile(file: string, options: HashFileOptions = {}): Promise<HashedFile> {
   const found = await stat(file).catch((error: unknown) => {
     throw new InvalidInput(`${file} cannot be read`, { file }, { cause: error });
   });
   if (!found.isFile()) throw new InvalidInput(`${file} is not a file (a folder needs a format)`, { file });
   if (found.size === 0) throw new InvalidInput(`${file} is empty; only a file with bytes has a torrent`, { file });
-  const { sha256, pieces } = await digest(file, found.size, signal, hashed);
+  const { sha256, pieces } = await digest(file, found.size, options);
   const info = parseTorrentInfo(canonicalInfo({ sha256: parseSha256(sha256), sizeBytes: found.size, pieces }));
   const placed = [{ file: path.resolve(file), lengthBytes: found.size, offsetBytes: 0 }];
   return { file: path.resolve(file), name: path.basename(file), info, placed };
@@ -57,8 +63,7 @@ export async function hashFile(
 async function digest(
   file: string,
   sizeBytes: number,
-  signal: AbortSignal,
-  hashed: (hashedBytes: number, totalBytes: number) => void,
+  { signal, hashed }: HashFileOptions,
 ): Promise<{ sha256: string; pieces: Uint8Array }> {
   await using handle = await open(file, 'r');
   const pieceBytes = canonicalPieceLength(sizeBytes);
@@ -76,7 +81,7 @@ async function digest(
       .digest('SHA-1', bytes)
       .then((sha1) => pieces.set(new Uint8Array(sha1), piece * SHA1_BYTES));
     whole.update(bytes);
-    hashed(piece * pieceBytes + bytes.length, sizeBytes);
+    hashed?.(piece * pieceBytes + bytes.length, sizeBytes);
   }
   await Promise.all(busy);
   return { sha256: whole.digest('hex'), pieces };
@@ -100,11 +105,14 @@ export interface SeededFile extends HashedFile {
   readonly metainfo: Uint8Array;
 }
 
-/** Serves the file from now on and announces it. @throws Conflict when the same bytes are served already */
+/**
+ * Serves a hashed file or folder from where it lies, from now on, and announces it to the trackers, each a tier of its own;
+ * they may lie anywhere, since it is you who names them. @throws Conflict when its torrent is running already
+ */
 export async function seedFile(
   node: SwarmNode,
   hashedFile: HashedFile,
-  trackers: readonly string[],
+  trackers: readonly string[] = [],
   log: Log = silentLog,
 ): Promise<SeededFile> {
   const { name, info, placed, pieceLayers } = hashedFile;

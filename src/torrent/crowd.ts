@@ -156,6 +156,12 @@ export class Crowd {
     this.#host.wake();
   }
 
+  /** The address could not be dialled just now; it stays next in line. */
+  postpone(address: PeerAddress): void {
+    this.#candidates.postpone(address);
+    this.#host.wake();
+  }
+
   forgetAddress(address: PeerAddress): void {
     this.#candidates.forget(address);
   }

@@ -326,10 +326,11 @@ export class Engine {
     return true;
   }
 
-  /** At once and beyond the cap: it takes the place of the attempt that just ended. */
-  #redial(transfer: Transfer, address: PeerAddress): void {
-    if (this.#isStopped) transfer.crowd.dialEnded(address);
-    else this.#open({ transfer, dialled: address, isOutgoing: true, isPlainRetry: true });
+  /** At once, where fewer are being opened than may be: it takes the connection's place that just ended. */
+  #redial(transfer: Transfer, address: PeerAddress): boolean {
+    if (this.#isStopped || this.#dialling >= this.#shared.limits.maxHalfOpen) return false;
+    this.#open({ transfer, dialled: address, isOutgoing: true, isPlainRetry: true });
+    return true;
   }
 
   #open(origin: DialOrigin): void {

@@ -69,8 +69,8 @@ export interface GreetingsOptions {
   readonly wake: ((key: SwarmKey, remote: PeerAddress | undefined) => Promise<Transfer | undefined>) | undefined;
   /** The key of a swarm that does not run by H('req2'‖key). */
   readonly resolveObfuscated: EngineOptions['resolveObfuscated'] | undefined;
-  /** Opens another connection to the address, once more, for a plain handshake. */
-  redial(transfer: Transfer, address: PeerAddress): void;
+  /** Opens another connection to the address, once more, for a plain handshake; false when too many are being opened. */
+  redial(transfer: Transfer, address: PeerAddress): boolean;
   /** Ticks are needed from now on. */
   began(): void;
 }
@@ -303,10 +303,13 @@ export class Greetings {
     const { transfer, dialled, isTryingEncryption } = greeting;
     if (transfer === undefined || dialled === undefined) return;
     const mayBePlain = this.#options.encryption === 'prefer';
-    if (isTryingEncryption && mayBePlain && !transfer.isStopped) this.#options.redial(transfer, dialled);
-    else {
+    if (!isTryingEncryption || !mayBePlain || transfer.isStopped) {
       this.#plainAddresses.delete(addressKey(dialled));
       transfer.crowd.dialEnded(dialled);
+    } else if (!this.#options.redial(transfer, dialled)) {
+      // It is dialled again in its turn, and greeted plainly then.
+      this.#rememberPlain(dialled);
+      transfer.crowd.postpone(dialled);
     }
   }
 

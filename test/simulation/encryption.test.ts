@@ -3,9 +3,11 @@ import { describe, expect, test } from 'vitest';
 import { toHex } from '../../src/base/bytes.ts';
 import { InvalidInput, StorageFailed } from '../../src/base/errors.ts';
 import { type SwarmKey } from '../../src/base/ids.ts';
+import { silentLog } from '../../src/base/log.ts';
+import { sleep } from '../../src/base/tasks.ts';
 import { MIB } from '../../src/base/units.ts';
 import { obfuscatedKey } from '../../src/codec/mse.ts';
-import { Engine } from '../../src/torrent/index.ts';
+import { type Dialer, Engine } from '../../src/torrent/index.ts';
 import { keyOf, instantHasher, makeTorrent, MemoryStorage, PEER_PORT, Swarm } from '../support/swarm.ts';
 
 import {
@@ -55,6 +57,38 @@ describe('what two engines make of their policies', () => {
     expect(torrent.stats()).toMatchObject({ heldPieces: 0, peers: 0 });
     expect(taps.length).toBeGreaterThan(0);
     if (policies.dialling === 'require') expect(taps.some((tap) => tap.saw(keyOf(source)))).toBe(false);
+  });
+
+  test('second, plain attempts are dials like any other: no more of them at once than may be, and each address gets its turn', async () => {
+    const swarm = new Swarm();
+    const source = await makeTorrent(MIB, PIECE);
+    const plain = Array.from({ length: 7 }, () =>
+      swarm.addNode({ transport: 'tcp', latencyMs: 400 }, { encryption: 'off' }),
+    );
+    for (const node of plain) seed(node, source);
+    const machine = swarm.addMachine({ transport: 'tcp', latencyMs: 20 });
+    let [dialling, most] = [0, 0];
+    const dialer: Dialer = {
+      transport: 'tcp',
+      async dial(address, signal) {
+        most = Math.max(most, ++dialling);
+        await sleep(swarm.clock, 1_500, signal).finally(() => dialling--);
+        return machine.dial(address, signal);
+      },
+    };
+    const { clock } = swarm;
+    const ports = { clock, hasher: instantHasher, log: silentLog, random: () => 0.5, dialers: [dialer], mse: crypto };
+    const { engine } = swarm.addNode({}, { ports, encryption: 'prefer', limits: { maxHalfOpen: 2 } });
+    const torrent = engine.add({
+      ...source.hashes,
+      info: source.info,
+      storage: new MemoryStorage(new Uint8Array(source.bytes.length)),
+      have: 'none',
+      mode: 'on-demand',
+      peers: plain.map(({ address }) => address),
+    });
+    await swarm.until(() => torrent.peerCount === plain.length, 60_000);
+    expect(most).toBe(2);
   });
 
   test.each(['prefer', 'require'] as const)('%s: a magnet gets metadata and bytes', async (policy) => {

@@ -98,14 +98,25 @@ test('where blocks are verified one by one, only those from the position on are 
   ]);
 });
 
+/** The first of two pieces ends after seven blocks. */
+const padded = {
+  geometry: new Geometry(8 * MIB, 4 * MIB, { padded: new Map([[0, 100 * KIB]]), isPaddedBehind: true }),
+  isBlockwise: () => true,
+};
+
 test('padding at the end of a v2 piece is never wanted', () => {
-  const padded = {
-    geometry: new Geometry(8 * MIB, 4 * MIB, { padded: new Map([[0, 100 * KIB]]), isPaddedBehind: true }),
-    isBlockwise: () => true,
-  };
   const window = readingWindow(at({ endExclusive: 8 * MIB, leadMs: 25_000 }), padded);
   expect(window.filter(({ piece }) => piece === 0)).toMatchObject([{ fromBlock: 0, untilBlock: 7 }]);
   expect(window.filter(({ piece }) => piece === 1)).toHaveLength(16);
+});
+
+test.each([
+  { where: 'where the padding begins', position: 100 * KIB },
+  { where: 'deep in the padding', position: 3 * MIB },
+])('a reader that begins $where wants the last block before it, which makes the padding readable', ({ position }) => {
+  const [first, next] = readingWindow(at({ position, endExclusive: 8 * MIB, leadMs: 25_000 }), padded);
+  expect(first).toMatchObject({ piece: 0, fromBlock: 6, untilBlock: 7 });
+  expect(next).toMatchObject({ piece: 1, fromBlock: 0 });
 });
 
 test('several readers share one list: each piece once, by its earliest need', () => {

@@ -79,8 +79,7 @@ export function readingWindow(state: ReadingState, layout: ReadingLayout): Wante
     const { blocks, next } = spanAt(start, layout);
     const distanceMs = ((start - position) / rate) * SECOND_MS;
     const dueAtMs = start === position ? neededAtMs : Math.max(neededAtMs, nowMs) + distanceMs;
-    if (blocks.fromBlock < blocks.untilBlock)
-      wanted.push({ ...blocks, dueAtMs, isUrgent: dueAtMs - nowMs <= URGENT_MS });
+    wanted.push({ ...blocks, dueAtMs, isUrgent: dueAtMs - nowMs <= URGENT_MS });
     start = next;
   }
   return wanted;
@@ -97,11 +96,13 @@ function spanAt(
   const blockCount = geometry.blockCount(piece);
   const pieceEnd = pieceStart + geometry.spanBytes(piece);
   if (!layout.isBlockwise(piece)) return { blocks: { piece, fromBlock: 0, untilBlock: blockCount }, next: pieceEnd };
-  const fromBlock = Math.floor((position - pieceStart) / BLOCK_BYTES);
+  // Padding is read behind the last block, once that is here.
+  const fromBlock = Math.min(blockCount - 1, Math.floor((position - pieceStart) / BLOCK_BYTES));
   // Borders are the same for all readers, so that their spans can be joined.
   const border = (Math.floor(fromBlock / BLOCKWISE_SPAN_BLOCKS) + 1) * BLOCKWISE_SPAN_BLOCKS;
   const untilBlock = Math.min(blockCount, border);
-  return { blocks: { piece, fromBlock, untilBlock }, next: Math.min(pieceEnd, pieceStart + border * BLOCK_BYTES) };
+  const next = untilBlock === blockCount ? pieceEnd : pieceStart + border * BLOCK_BYTES;
+  return { blocks: { piece, fromBlock, untilBlock }, next };
 }
 
 /** Starts small, so that a probe or a seek costs little, and grows while the reader goes straight on. */

@@ -47,6 +47,19 @@ describe('reading within a large piece', () => {
     },
   );
 
+  test.each([{ format: 'v2' }, { format: 'hybrid' }] as const)(
+    'a reader of a $format torrent that begins in the padding behind a file gets it',
+    async ({ format }) => {
+      const swarm = new Swarm();
+      const source = await makeTorrentOf(format, [100 * KIB, 300 * KIB], MIB);
+      const { torrent } = addLeech(swarm, source, true, { mode: 'on-demand' });
+      torrent.addPeers([addSeed(swarm, source).address]);
+      await swarm.until(() => torrent.peerCount === 1);
+      const { bytes } = await readFirst(swarm, torrent, MIB - 600 * KIB, 700 * KIB);
+      expect(equalBytes(bytes, source.bytes.subarray(MIB - 600 * KIB, MIB + 100 * KIB))).toBe(true);
+    },
+  );
+
   test('a v1 reader waits for the whole piece', async () => {
     const { swarm, torrent } = await viewing('v1');
     const { tookMs } = await readFirst(swarm, torrent, PIECE + 100_000, 64 * KIB);

@@ -104,6 +104,12 @@ export class ActivePiece {
     this.#verifiedBlocks++;
   }
 
+  /** Blocks that match their leaf. */
+  get verifiedBlocks(): number[] {
+    if (this.#verifiedBlocks === 0) return [];
+    return Array.from({ length: this.blockCount }, (_, block) => block).filter((block) => this.isBlockVerified(block));
+  }
+
   isBlockVerified(block: number): boolean {
     return this.#isVerified[block] === 1;
   }

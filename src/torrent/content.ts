@@ -195,7 +195,7 @@ export class Content {
   }
 
   inspect(): ContentInspection {
-    return inspectContent(this.store, this.#webSeeds, this.#readers);
+    return inspectContent(this.store, this.#webSeeds, this.#readers, this.upkeep);
   }
 
   /** Ends readers and downloads; nothing of this torrent is in memory afterwards. Storage stays open: it is the caller's. */

@@ -9,6 +9,7 @@ import type { PieceStore } from './piece-store.ts';
 import type { PeerAddress } from './ports.ts';
 import type { Readers } from './readers.ts';
 import type { EngineLimits } from './shared.ts';
+import type { Upkeep } from './upkeep.ts';
 import type { WebSeeds } from './web-seeds.ts';
 
 /** One engine: what its global caps count. */
@@ -68,6 +69,8 @@ export interface ContentInspection {
   readonly checking: readonly number[];
   /** Hashed, being written. */
   readonly verified: readonly number[];
+  /** Being read back and hashed, or waiting for memory to do so. */
+  readonly rechecking: readonly number[];
   readonly webSeeds: readonly WebSeedInspection[];
   readonly readers: number;
 }
@@ -80,6 +83,10 @@ export interface PieceInspection {
   readonly receivedBlocks: number;
   /** Per block: sources asked for it now, or `received`. */
   readonly blocks: readonly (number | 'received')[];
+  /** Blocks that match their proven leaf (BEP 52). */
+  readonly matchingBlocks: readonly number[];
+  /** Its bytes so far. Live: not to be changed. */
+  readonly bytes: Uint8Array;
 }
 
 /** What an HTTP source was asked for. */
@@ -107,7 +114,12 @@ export function inspectPeer(peer: Peer, nowMs: number): PeerInspection {
 }
 
 /** The books of one torrent's bytes. */
-export function inspectContent(store: PieceStore, webSeeds: WebSeeds, readers: Readers): ContentInspection {
+export function inspectContent(
+  store: PieceStore,
+  webSeeds: WebSeeds,
+  readers: Readers,
+  upkeep: Upkeep,
+): ContentInspection {
   const { geometry, have, active, checking, verified } = store;
   return {
     pieceCount: geometry.pieceCount,
@@ -116,6 +128,7 @@ export function inspectContent(store: PieceStore, webSeeds: WebSeeds, readers: R
     active: [...active.values()].map(inspectPiece),
     checking: [...checking],
     verified: [...verified],
+    rechecking: upkeep.takenPieces,
     webSeeds: webSeeds.inspect(),
     readers: readers.count,
   };
@@ -130,5 +143,7 @@ function inspectPiece(piece: ActivePiece): PieceInspection {
     blocks: Array.from({ length: piece.blockCount }, (_, block) =>
       piece.isReceived(block) ? 'received' : piece.askers(block),
     ),
+    matchingBlocks: piece.verifiedBlocks,
+    bytes: piece.buffer,
   };
 }

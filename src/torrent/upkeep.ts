@@ -68,6 +68,11 @@ export class Upkeep {
     return this.#parts.store.unchecked !== undefined;
   }
 
+  /** Pieces being looked at now. */
+  get takenPieces(): number[] {
+    return [...this.#taken];
+  }
+
   /** Pieces that wait to be looked at. */
   get uncheckedPieces(): number {
     return this.#parts.store.unchecked?.count ?? 0;

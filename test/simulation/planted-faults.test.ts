@@ -3,11 +3,14 @@
  * seed, under the name of the promise it breaks. Without the fault the same seeds are clean (`seeds.test.ts`).
  */
 import { afterEach, expect, test } from 'vitest';
+import { SECOND_MS } from '../../src/base/units.ts';
 import { ActivePiece } from '../../src/torrent/active-piece.ts';
 import { BufferPool } from '../../src/torrent/buffers.ts';
 import { Connection } from '../../src/torrent/connection.ts';
+import { Crowd } from '../../src/torrent/crowd.ts';
 import { Downloader } from '../../src/torrent/downloader.ts';
 import { Peer } from '../../src/torrent/peer.ts';
+import { PieceLeaves } from '../../src/torrent/piece-leaves.ts';
 import { PeerPieces } from '../../src/torrent/peer-pieces.ts';
 import { PieceStore } from '../../src/torrent/piece-store.ts';
 import { TokenBucket } from '../../src/torrent/rate.ts';
@@ -16,9 +19,13 @@ import { RequestLedger } from '../../src/torrent/request-ledger.ts';
 import { Suspicions } from '../../src/torrent/suspicion.ts';
 import { UploadQueue } from '../../src/torrent/upload-queue.ts';
 import { Sha1Verifier } from '../../src/torrent/verify.ts';
+import { Wishes } from '../../src/torrent/wishes.ts';
+import { Rc4 } from '../../src/codec/rc4.ts';
 import { MESSAGE } from '../../src/codec/wire.ts';
+import type { Deed } from './simulator/deeds.ts';
 import type { Invariant } from './simulator/referee.ts';
-import { drawScenario, type Profile } from './simulator/scenario.ts';
+import type { Profile, ReadPlan, Scenario } from './simulator/scenario.ts';
+import { drawScenario } from './simulator/widening.ts';
 import { simulate } from './simulator/simulation.ts';
 
 /** Seeds tried before a fault counts as not found. */
@@ -27,7 +34,7 @@ const MAX_SEEDS = 20;
 interface Fault {
   readonly fault: string;
   /** Where it shows soonest; by default anywhere. */
-  readonly among?: Profile;
+  readonly among?: Profile | ((scenario: Scenario) => boolean);
   /** Promises it may break, whichever is broken first. */
   readonly breaks: readonly Invariant[];
   readonly plant: () => void;
@@ -105,7 +112,7 @@ const FAULTS: readonly Fault[] = [
   {
     fault: 'a piece kept without a look at its hash',
     among: 'hostile',
-    breaks: ['only verified bytes are stored'],
+    breaks: ['only verified bytes are stored', 'a node claims only what it holds'],
     plant: () => replace(Sha1Verifier.prototype, 'isValid', () => async () => true),
   },
   {
@@ -180,15 +187,84 @@ const FAULTS: readonly Fault[] = [
   },
   {
     fault: 'storage that is closed under a running read',
+    among: ({ nodes }) =>
+      nodes.length < 12 &&
+      nodes.some(
+        ({ changes, holdings }) =>
+          changes.some(({ what }) => what === 'leave') && holdings.some(({ disk }) => disk.slowestMs >= 100),
+      ),
     breaks: ['after stop nothing is left', 'storage is not used after it was closed'],
     plant: () => replace(PieceStore.prototype, 'readsSettled', () => async () => undefined),
   },
   {
     fault: 'a reader that nobody wakes',
+    among: (scenario) => isSmall(scenario) && isRead(scenario),
     breaks: ['what can complete completes'],
     plant: () => replace(Reader.prototype, 'pieceReadable', () => () => undefined),
   },
+  {
+    fault: 'a reader that does not hear that it was aborted',
+    among: (scenario) => isRead(scenario, ({ abortsAfterMs = Infinity }) => abortsAfterMs < SECOND_MS),
+    breaks: ['a reader ends with its bytes or a typed error'],
+    plant: () => replace(Reader.prototype, 'fail', () => () => undefined),
+  },
+  {
+    fault: 'a file that is fetched although nobody selected it',
+    among: (scenario) => does(scenario, 'select'),
+    breaks: ['only what is wanted is asked for'],
+    plant: () => replace(Wishes.prototype, 'levelOf', () => () => 2),
+  },
+  {
+    fault: 'a pause that keeps its peers',
+    among: (scenario) => does(scenario, 'pause'),
+    breaks: ['a paused torrent asks and serves nothing'],
+    plant: () => replace(Crowd.prototype, 'setPaused', () => () => undefined),
+  },
+  {
+    fault: 'a leaf that got a wrong bit in memory',
+    among: ({ torrents, profile }) => profile === 'streaming' && torrents.some(({ format }) => format !== 'v1'),
+    breaks: ['only true hashes leave'],
+    plant: () =>
+      replace(PieceLeaves.prototype, 'rowsOf', (rowsOf) => async (piece) => {
+        const [leaves, ...above] = await rowsOf(piece);
+        return [leaves.with(0, (leaves[0] ?? 0) ^ 1), ...above];
+      }),
+  },
+  {
+    fault: 'a block that is kept whatever its leaf says',
+    among: ({ torrents, hostile }) =>
+      torrents.some(({ format }) => format !== 'v1') && hostile.some(({ kind }) => kind.includes('wrong blocks')),
+    breaks: ['no block is kept that fails its leaf'],
+    plant: () =>
+      replace(ActivePiece.prototype, 'reject', (_, piece) => (block) => {
+        piece.verify(block);
+        return undefined;
+      }),
+  },
+  {
+    fault: 'a cipher that changes nothing',
+    among: ({ nodes }) => nodes.some(({ host, encryption }) => host.transport === 'tcp' && encryption === 'require'),
+    breaks: ['who requires encryption never speaks plainly'],
+    plant: () =>
+      replace(Rc4.prototype, 'apply', () => (bytes, into) => {
+        into?.set(bytes);
+      }),
+  },
 ];
+
+function isSmall({ nodes, hostile }: Scenario): boolean {
+  return nodes.length < 10 && hostile.length === 0;
+}
+
+/** Somebody reads, and so. */
+function isRead({ nodes }: Scenario, so: (read: ReadPlan) => boolean = () => true): boolean {
+  return nodes.some(({ holdings }) => holdings.some(({ reads }) => reads.some(so)));
+}
+
+/** Somebody does this to a torrent. */
+function does({ nodes }: Scenario, what: Deed['what']): boolean {
+  return nodes.some(({ holdings }) => holdings.some(({ deeds }) => deeds.some((deed) => deed.what === what)));
+}
 
 /** Runs the task some promises later, before any virtual time passes. */
 function soon(task: () => void, turns = 30): void {
@@ -196,10 +272,13 @@ function soon(task: () => void, turns = 30): void {
 }
 
 /** The first seeds of that kind. */
-function seedsOf(profile: Profile | undefined): number[] {
+function seedsOf(among: Fault['among']): number[] {
   const seeds: number[] = [];
-  for (let seed = 0; seeds.length < MAX_SEEDS; seed++)
-    if (profile === undefined || drawScenario(seed).profile === profile) seeds.push(seed);
+  for (let seed = 0; seeds.length < MAX_SEEDS; seed++) {
+    const scenario = drawScenario(seed);
+    const isOne = typeof among === 'function' ? among(scenario) : (among ?? scenario.profile) === scenario.profile;
+    if (isOne) seeds.push(seed);
+  }
   return seeds;
 }
 

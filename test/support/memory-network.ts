@@ -203,12 +203,18 @@ export class MemorySocket implements PeerSocket {
     this.#isClosed = true;
     this.#isTold = true;
     this.#drop();
-    if (this.#other !== undefined) this.#other.#isOrphan = true;
+    if (this.#other !== undefined) this.#other.#orphan();
     this.#other = undefined;
   }
 
   get #blockedMs(): number {
     return this.#weather.blockedMs(this.#host.host, this.#remoteHost);
+  }
+
+  /** The other end hears nothing any more: what a closed end was still sending is lost, like after a kernel's timeout. */
+  #orphan(): void {
+    this.#isOrphan = true;
+    if (this.#isClosed) this.#drop();
   }
 
   #breakOff(): void {

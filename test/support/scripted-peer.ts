@@ -2,6 +2,7 @@
  * A peer that does what a test tells it, over the real wire format: for protocol violations that no engine of ours
  * would commit. It records everything it is told.
  */
+import { ProtocolError } from '../../src/base/errors.ts';
 import { encodeHandshake, type Handshake } from '../../src/codec/handshake.ts';
 import { encodeExtended, encodeExtendedHandshake, type ExtendedHandshake } from '../../src/codec/index.ts';
 import { createPeerId } from '../../src/codec/peer-id.ts';
@@ -31,8 +32,17 @@ export class ScriptedPeer {
   readonly socket: PeerSocket;
   #incoming: { readonly ref: BlockRef; readonly bytes: Uint8Array; at: number } | undefined;
 
-  /** One that does not remember keeps no message, request or block: for peers that talk for hours. */
-  constructor(socket: PeerSocket, { remembers = true }: { readonly remembers?: boolean } = {}) {
+  /**
+   * One that does not remember keeps no message, request or block: for peers that talk for hours. What is no message,
+   * such as an encrypted handshake, is a fault of the test unless the peer closes on nonsense.
+   */
+  constructor(
+    socket: PeerSocket,
+    {
+      remembers = true,
+      closesOnNonsense = false,
+    }: { readonly remembers?: boolean; readonly closesOnNonsense?: boolean } = {},
+  ) {
     this.socket = socket;
     const reader = new WireReader({
       handshake: (handshake) => (this.handshake = handshake),
@@ -58,7 +68,15 @@ export class ScriptedPeer {
       },
     });
     socket.listen({
-      received: (bytes) => reader.feed(bytes),
+      received: (bytes) => {
+        try {
+          reader.feed(bytes);
+        } catch (error) {
+          if (!closesOnNonsense || !(error instanceof ProtocolError)) throw error;
+          this.isClosed = true;
+          socket.close();
+        }
+      },
       drained: () => undefined,
       closed: () => (this.isClosed = true),
     });

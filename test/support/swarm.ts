@@ -190,8 +190,9 @@ export async function makeTorrentOf(
   format: TorrentFormat,
   sizes: readonly number[],
   pieceLengthBytes: number,
+  { seed = format, isPrivate = false }: { readonly seed?: string; readonly isPrivate?: boolean } = {},
 ): Promise<V2TestTorrent> {
-  const contents = sizes.map((size, index) => seededBytes(`${format} ${index}`, size));
+  const contents = sizes.map((size, index) => seededBytes(`${seed} ${index}`, size));
   const files = contents.map((bytes, index) => ({
     path: sizes.length === 1 ? ['torrent'] : [`file ${index}`],
     lengthBytes: bytes.length,
@@ -202,6 +203,7 @@ export async function makeTorrentOf(
     name: 'torrent',
     pieceLengthBytes,
     files,
+    isPrivate,
     hasher: instantHasher,
   });
   const bytes = new Uint8Array(info.totalBytes);

@@ -32,13 +32,14 @@ export function auditBooks(
     if (content === undefined) continue;
     auditPieceStates(name, content, referee);
     auditAskedBlocks(name, content, torrent.peers, referee);
-    auditSlots(name, torrent, referee);
     for (const { bufferBytes } of content.active)
       [leastBytes, mostBytes] = [leastBytes + bufferBytes, mostBytes + bufferBytes];
     for (const piece of [...content.checking, ...content.verified]) {
       leastBytes += sizeOf(torrent, piece);
       mostBytes += sizeOf(torrent, piece) + GRAIN_BYTES;
     }
+    // Some wait for their buffer.
+    for (const piece of content.rechecking) mostBytes += sizeOf(torrent, piece) + GRAIN_BYTES;
   }
   referee.check(
     engine.pieceBufferBytes >= leastBytes && engine.pieceBufferBytes <= mostBytes,
@@ -68,22 +69,32 @@ export function auditBudgets(name: string, engine: EngineInspection, pieceBytes:
   referee.check(holds, 'limits hold', () => `${name}: ${pieceBufferBytes} and ${serveBufferBytes} bytes lent`);
 }
 
-/** What each peer owes by the engine's books, against what was said on the wire (`owed`, by `swarm@host:port`). */
+/** What each peer owes by the engine's books, against what was said on the wire; undefined = that cannot be told. */
 export function auditWire(
   name: string,
   engine: EngineInspection,
-  owed: ReadonlyMap<string, number | undefined>,
+  owedBy: (torrent: TorrentInspection, address: string) => number | undefined,
   referee: Referee,
 ): void {
-  for (const { keys, peers } of engine.torrents)
-    for (const { address, asked } of peers) {
-      const said = owed.get(`${keys[0]}@${address?.host}:${address?.port}`) ?? asked.length;
+  for (const torrent of engine.torrents)
+    for (const { address, asked } of torrent.peers) {
+      const said = owedBy(torrent, `${address?.host}:${address?.port}`) ?? asked.length;
       referee.check(
         said === asked.length,
         'books and wire agree',
         () => `${name}: ${address?.host} owes ${asked.length} blocks by the books, ${said} by what was said`,
       );
     }
+}
+
+/** Who is paused has no peers and waits for no answer; `isSilent` = it was paused before this instant. */
+export function auditPause(name: string, torrent: TorrentInspection, isSilent: boolean, referee: Referee): void {
+  const busySeeds = torrent.content?.webSeeds.filter(({ asked }) => asked.length > 0) ?? [];
+  referee.check(
+    !isSilent || (torrent.peers.length === 0 && busySeeds.length === 0),
+    'a paused torrent asks and serves nothing',
+    () => `${name}: ${torrent.peers.length} peers, ${busySeeds.length} web seeds at work`,
+  );
 }
 
 function auditPieceStates(name: string, content: ContentInspection, referee: Referee): void {
@@ -164,13 +175,4 @@ function auditPiece(
   }
   if (free !== piece.freeBlocks || received !== piece.receivedBlocks)
     differs(piece.piece * blocksPerPiece, `${piece.freeBlocks} blocks free, ${piece.receivedBlocks} received`);
-}
-
-function auditSlots(name: string, torrent: TorrentInspection, referee: Referee): void {
-  const unchoked = torrent.peers.filter((peer) => !peer.amChoking && peer.isInterested).length;
-  referee.check(
-    unchoked <= torrent.uploadSlots + 1,
-    'limits hold',
-    () => `${name}: ${unchoked} peers unchoked with ${torrent.uploadSlots} slots`,
-  );
 }

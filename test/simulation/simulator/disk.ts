@@ -29,6 +29,8 @@ export class Disk {
   /** Pieces recorded as held, as a resume file does after each piece. */
   readonly recorded: Bitfield;
   writtenBytes = 0;
+  /** What is recorded may be wrong: whoever opens it next has to look. */
+  isSuspect = false;
 
   constructor(plan: DiskPlan, torrent: TestTorrent, pieces: readonly number[]) {
     this.plan = plan;
@@ -48,8 +50,16 @@ export class Disk {
     return areEqual(this.bytes.subarray(start, end), this.torrent.bytes.subarray(start, end));
   }
 
-  get isWhole(): boolean {
-    return areEqual(this.bytes, this.torrent.bytes);
+  /** Nothing counts as recorded any more, whatever lies here. */
+  forget(): void {
+    for (let piece = 0; piece < this.recorded.length; piece++) this.recorded.clear(piece);
+  }
+
+  /** The piece's bytes are gone; padding lies on no disk, and stays zeros. */
+  wipe(piece: number): void {
+    const [start, end] = this.#span(piece);
+    for (const { isPad, offsetBytes, lengthBytes } of this.torrent.info.files)
+      if (!isPad) this.bytes.fill(0xee, Math.max(start, offsetBytes), Math.min(end, offsetBytes + lengthBytes));
   }
 
   #span(piece: number): [number, number] {

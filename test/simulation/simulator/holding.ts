@@ -1,9 +1,10 @@
-/** A torrent on a simulated machine: its disk and its readers, across all runs of its engine. */
-import { sleep } from '../../../src/base/tasks.ts';
+/** A torrent on a simulated machine: its disk, its readers and what its user does, across all runs of its engine. */
 import type { Torrent } from '../../../src/torrent/index.ts';
-import type { TestTorrent } from '../../support/swarm.ts';
-import { areEqual } from './compare.ts';
+import type { V2TestTorrent } from '../../support/swarm.ts';
+import { order, perform, type Deed } from './deeds.ts';
 import { Disk } from './disk.ts';
+import { Orders } from './orders.ts';
+import { readAsPlanned } from './reading.ts';
 import type { HoldingPlan, ReadPlan } from './scenario.ts';
 import type { World } from './world.ts';
 
@@ -12,20 +13,23 @@ interface Run {
   readonly world: World;
   /** The machine's name, for reports. */
   readonly name: string;
-  isOver(): boolean;
+  readonly isOver: () => boolean;
 }
 
 export class Holding {
   readonly plan: HoldingPlan;
-  readonly torrent: TestTorrent;
+  readonly torrent: V2TestTorrent;
   readonly disk: Disk;
+  /** What the engine was told to fetch. */
+  readonly orders: Orders;
   /** Its storage failed, as planned. */
   hasFailed = false;
   #knowsMetadata: boolean;
-  #running: Torrent | undefined;
+  #running: { readonly torrent: Torrent; readonly run: Run } | undefined;
   readonly #readsLeft: Set<ReadPlan>;
+  #deedsLeft: number;
 
-  constructor(plan: HoldingPlan, torrent: TestTorrent) {
+  constructor(plan: HoldingPlan, torrent: V2TestTorrent, world: World) {
     this.plan = plan;
     this.torrent = torrent;
     const all = Array.from({ length: torrent.info.pieceCount }, (_, piece) => piece);
@@ -33,8 +37,11 @@ export class Holding {
     const isThere = (piece: number): boolean =>
       start === 'all' || (start !== 'none' && piece % start.of === start.rest);
     this.disk = new Disk(plan.disk, torrent, all.filter(isThere));
+    this.orders = new Orders(torrent.info, plan.mode, world.clock);
     this.#knowsMetadata = !plan.isMagnet;
     this.#readsLeft = new Set(plan.reads);
+    this.#deedsLeft = plan.deeds.length;
+    for (const deed of plan.deeds) world.at(deed.atMs, () => this.#do(deed));
   }
 
   get needsMetadata(): boolean {
@@ -43,29 +50,30 @@ export class Holding {
 
   /** Everything that can be expected of it is done. */
   get isDone(): boolean {
+    if (this.#deedsLeft > 0) return false;
     if (this.hasFailed) return true;
     if (this.#readsLeft.size > 0) return false;
-    return this.plan.mode !== 'all' || this.#running?.isComplete === true;
+    return this.orders.selected.length === 0 || this.#running?.torrent.isDone === true;
   }
 
   /** What is missing, for reports. */
   get missing(): string {
-    return `${this.disk.recorded.count} of ${this.disk.recorded.length} pieces, ${this.#readsLeft.size} reads to do`;
+    const { recorded } = this.disk;
+    const lacking = this.orders.selected.filter((piece) => !recorded.has(piece));
+    return `${recorded.count} of ${recorded.length} pieces, lacks ${lacking.join(' ')}; ${this.#readsLeft.size} reads and ${this.#deedsLeft} deeds to do`;
   }
 
   /** The torrent was added to an engine. */
   running(torrent: Torrent, run: Run): void {
-    this.#running = torrent;
+    this.#running = { torrent, run };
+    if (this.orders.hasChoices) torrent.prioritize(this.orders.choices);
     torrent.events.on('metadata', () => (this.#knowsMetadata = true));
     torrent.events.on('verified', ({ piece }) => this.disk.recorded.set(piece));
-    torrent.events.on('done', () => {
-      const { referee } = run.world;
-      referee.check(
-        this.disk.isWhole,
-        'a node claims only what it holds',
-        () => `${run.name} is done, its disk is not`,
-      );
+    torrent.events.on('lost', ({ pieces }) => {
+      for (const piece of pieces) this.disk.recorded.clear(piece);
     });
+    torrent.events.on('checked', () => (this.disk.isSuspect = false));
+    torrent.events.on('done', () => this.#onDone(torrent, run));
     torrent.events.on('error', (error) => {
       run.world.referee.check(this.#mayFail, 'no fault escapes', () => `${run.name}: ${String(error)}`);
       this.hasFailed = true;
@@ -79,33 +87,39 @@ export class Holding {
     return roomBytes !== undefined || breaksAtMs !== undefined;
   }
 
+  #onDone(torrent: Torrent, { world, name }: Run): void {
+    const lacking = torrent.isDone ? this.orders.selected.filter((piece) => !this.disk.holds(piece)) : [];
+    world.referee.check(
+      lacking.length === 0,
+      'a node claims only what it holds',
+      () => `${name} is done, its disk lacks ${lacking.join(' ')}`,
+    );
+  }
+
+  #do(deed: Deed): void {
+    const { torrent, run } = this.#running ?? {};
+    if (torrent === undefined || run === undefined || run.isOver() || this.hasFailed) {
+      order(deed, this.orders);
+      this.#deedsLeft--;
+      return;
+    }
+    const { orders, disk } = this;
+    const { world, name } = run;
+    perform(deed, { world, name, torrent, orders, disk, isOver: () => run.isOver() })
+      .catch((error: unknown) => world.referee.broken('no fault escapes', `${name} ${deed.what}: ${String(error)}`))
+      .finally(() => this.#deedsLeft--);
+  }
+
   #ended(error: unknown, run: Run): void {
     if (run.isOver() || this.hasFailed) return;
     this.hasFailed = this.#mayFail;
     if (this.#mayFail) return;
-    run.world.referee.broken('a reader gets the right bytes', `${run.name}: ${String(error)}`);
+    run.world.referee.broken('a reader ends with its bytes or a typed error', `${run.name}: ${String(error)}`);
   }
 
-  async #read(plan: ReadPlan, torrent: Torrent, run: Run): Promise<void> {
-    const { clock, referee } = run.world;
-    await sleep(clock, plan.atMs);
-    if (run.isOver()) return;
-    const { totalBytes } = await torrent.ready();
-    const start = Math.min(totalBytes - 1, Math.floor(plan.from * totalBytes));
-    const endExclusive = Math.max(start + 1, Math.floor(plan.to * totalBytes));
-    const leavesAt = start + (endExclusive - start) * plan.leavesAfter;
-    let position = start;
-    for await (const chunk of torrent.read({ start, endExclusive, bytesPerSecond: plan.bytesPerSecond })) {
-      const truth = this.torrent.bytes.subarray(position, position + chunk.length);
-      referee.check(areEqual(chunk, truth), 'a reader gets the right bytes', () => `${run.name} at ${position}`);
-      position += chunk.length;
-      if (position >= leavesAt) break;
-      await sleep(clock, Math.ceil((chunk.length / plan.bytesPerSecond) * 1000));
-      if (run.isOver()) return;
-    }
-    referee.note(`${run.name} read ${start} to ${position}`);
-    const isRight = plan.leavesAfter < 1 || position === endExclusive;
-    referee.check(isRight, 'a reader gets the right bytes', () => `${run.name}: ended at ${position}`);
-    this.#readsLeft.delete(plan);
+  async #read(plan: ReadPlan, torrent: Torrent, { world, name, isOver }: Run): Promise<void> {
+    const { orders } = this;
+    if (await readAsPlanned(plan, { world, name, torrent, source: this.torrent, orders, isOver }))
+      this.#readsLeft.delete(plan);
   }
 }

@@ -5,13 +5,14 @@ import { SECOND_MS } from '../../../src/base/units.ts';
 import type { PeerAddress, PeerSocket } from '../../../src/torrent/index.ts';
 import type { MemoryHost } from '../../support/memory-network.ts';
 import { ScriptedPeer } from '../../support/scripted-peer.ts';
-import { PEER_PORT, type TestTorrent } from '../../support/swarm.ts';
+import { PEER_PORT, type V2TestTorrent } from '../../support/swarm.ts';
 import type { Dice } from './dice.ts';
+import type { HashHostileKind } from './hash-hostiles.ts';
 import { BEHAVIOURS } from './hostile-behaviours.ts';
 import type { HostilePlan } from './scenario.ts';
 import type { World } from './world.ts';
 
-export const HOSTILE_KINDS = [
+export const PLAIN_HOSTILE_KINDS = [
   'wrong blocks',
   'some wrong blocks',
   'never answers',
@@ -30,7 +31,7 @@ export const HOSTILE_KINDS = [
   'garbage',
   'never reads',
 ] as const;
-export type HostileKind = (typeof HOSTILE_KINDS)[number];
+export type HostileKind = (typeof PLAIN_HOSTILE_KINDS)[number] | HashHostileKind;
 
 /** Connections one hostile peer opens in its life. */
 const MAX_CONNECTIONS = 60;
@@ -43,14 +44,18 @@ const FLOODING: ReadonlySet<HostileKind> = new Set<HostileKind>([
   'endless have',
   'garbage',
   'never reads',
+  'unasked hashes',
+  'floods hash requests',
 ]);
 
 /** One connection of a hostile peer, with what its behaviour needs. */
 export interface Attack {
   readonly peer: ScriptedPeer;
   readonly socket: PeerSocket;
-  readonly source: TestTorrent;
+  readonly source: V2TestTorrent;
   readonly swarmKey: SwarmKey;
+  /** It says that it speaks the v2 half of a hybrid, too. */
+  readonly speaksV2: boolean;
   readonly dice: Dice;
   /** Runs `task` later, if the connection still stands. */
   after(delayMs: number, task: () => void): void;
@@ -62,7 +67,7 @@ export class HostilePeer {
   readonly #machine: MemoryHost;
   readonly #address: PeerAddress;
   readonly #dice: Dice;
-  readonly #source: TestTorrent;
+  readonly #source: V2TestTorrent;
   #connections = 0;
   #isGone = false;
 
@@ -98,19 +103,26 @@ export class HostilePeer {
     this.#world.at(this.#world.clock.monotonicMs() + DIAL_EVERY_MS, () => this.#dial());
   }
 
+  /** Whom it speaks as: of a hybrid now one half, now both. */
+  #half(): Pick<Attack, 'swarmKey' | 'speaksV2'> {
+    const { v1, v2 } = this.#source.hashes;
+    const hash = v2 !== undefined && (v1 === undefined || this.#dice.chance(0.6)) ? v2 : v1;
+    if (hash === undefined) throw new RangeError('a torrent has a hash');
+    return { swarmKey: swarmKeyOf(hash), speaksV2: v2 !== undefined && this.#dice.chance(0.5) };
+  }
+
   #attack(socket: PeerSocket): void {
-    const { v1 } = this.#source.hashes;
-    if (this.#isGone || v1 === undefined || this.#connections++ >= MAX_CONNECTIONS) {
+    if (this.#isGone || this.#connections++ >= MAX_CONNECTIONS) {
       socket.close();
       return;
     }
-    const peer = new ScriptedPeer(socket, { remembers: false });
+    const peer = new ScriptedPeer(socket, { remembers: false, closesOnNonsense: true });
     this.#world.referee.note(`${this.#machine.host} attacks: ${this.#plan.kind}`);
     BEHAVIOURS[this.#plan.kind]({
       peer,
       socket,
       source: this.#source,
-      swarmKey: swarmKeyOf(v1),
+      ...this.#half(),
       dice: this.#dice,
       after: (delayMs, task) =>
         this.#world.at(this.#world.clock.monotonicMs() + delayMs, () => {

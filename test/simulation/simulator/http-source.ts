@@ -12,6 +12,14 @@ export interface HttpPlan {
   readonly bytesPerSecond: number;
 }
 
+export interface HttpParts {
+  readonly bytes: Uint8Array;
+  readonly clock: Clock;
+  readonly dice: Dice;
+  /** Called for each request. */
+  readonly fetches: (start: number, endExclusive: number) => void;
+}
+
 const CHUNK_BYTES = 16_000;
 
 export class HttpSource implements RangeSource {
@@ -20,16 +28,19 @@ export class HttpSource implements RangeSource {
   readonly #bytes: Uint8Array;
   readonly #clock: Clock;
   readonly #dice: Dice;
+  readonly #fetches: HttpParts['fetches'];
 
-  constructor(label: string, plan: HttpPlan, parts: { bytes: Uint8Array; clock: Clock; dice: Dice }) {
+  constructor(label: string, plan: HttpPlan, parts: HttpParts) {
     this.label = label;
     this.plan = plan;
     this.#bytes = parts.bytes;
     this.#clock = parts.clock;
     this.#dice = parts.dice;
+    this.#fetches = parts.fetches;
   }
 
   async *fetch(start: number, endExclusive: number, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    this.#fetches(start, endExclusive);
     const { kind, delayMs, bytesPerSecond } = this.plan;
     const breaksAt = this.#dice.int(start, endExclusive);
     await sleep(this.#clock, delayMs, signal);

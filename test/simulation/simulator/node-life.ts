@@ -7,20 +7,32 @@ import { swarmKeyOf, type SwarmKey } from '../../../src/base/ids.ts';
 import type { Log, LogFields } from '../../../src/base/log.ts';
 import { sleep } from '../../../src/base/tasks.ts';
 import { HOUR_MS, SECOND_MS } from '../../../src/base/units.ts';
-import { Engine, type Dialer, type PeerSocket, type Torrent } from '../../../src/torrent/index.ts';
+import type { InfoHashes } from '../../../src/codec/metainfo.ts';
+import {
+  Engine,
+  type Dialer,
+  type OpenedStorage,
+  type PeerSocket,
+  type Torrent,
+  type TorrentInspection,
+} from '../../../src/torrent/index.ts';
 import type { MemoryHost } from '../../support/memory-network.ts';
 import { PEER_PORT } from '../../support/swarm.ts';
-import { auditBooks, auditBudgets, auditWire } from './books-audit.ts';
+import { auditBooks, auditBudgets, auditPause, auditWire } from './books-audit.ts';
 import type { Dice } from './dice.ts';
 import { DiskSession } from './disk.ts';
+import { simulatedCrypto } from './encryption.ts';
 import { delayedHasher } from './hashing.ts';
 import type { Holding } from './holding.ts';
-import { HttpSource } from './http-source.ts';
+import { HttpSource, type HttpPlan } from './http-source.ts';
+import { LeafAudit } from './leaf-audit.ts';
 import { NodeClock } from './node-clock.ts';
 import { RateAudit } from './rate-audit.ts';
 import type { NodePlan } from './scenario.ts';
+import { SlotAudit } from './slot-audit.ts';
 import { TappedSocket } from './tapped-socket.ts';
 import { WireAudit } from './wire-audit.ts';
+import { Wiretap } from './wiretap.ts';
 import type { World } from './world.ts';
 
 const ANNOUNCE_MS = 30 * SECOND_MS;
@@ -45,7 +57,10 @@ export class NodeLife {
   readonly #dice: Dice;
   readonly #sessions: DiskSession[] = [];
   readonly #engineRate: RateAudit;
-  readonly #rates = new Map<SwarmKey, RateAudit>();
+  readonly #rates = new Map<Holding, RateAudit>();
+  readonly #leaves: LeafAudit;
+  readonly #slots = new Map<Holding, SlotAudit>();
+  readonly #holdings = new Map<SwarmKey, Holding>();
   #connections = 0;
 
   constructor(parts: LifeParts) {
@@ -53,6 +68,8 @@ export class NodeLife {
     this.#parts = parts;
     this.#dice = world.dice.fork();
     this.clock = new NodeClock(world.clock, () => parts.touched());
+    this.#leaves = new LeafAudit(parts.name, world.referee);
+    for (const holding of parts.holdings) for (const key of keysOf(holding)) this.#holdings.set(key, holding);
     this.#engineRate = new RateAudit(plan.limits.uploadBytesPerSecond ?? Number.POSITIVE_INFINITY);
     this.engine = new Engine({
       ports: {
@@ -61,12 +78,14 @@ export class NodeLife {
         log: this.#createLog(),
         random: () => this.#dice.next(),
         dialers: [this.#createDialer()],
+        mse: simulatedCrypto(this.#dice),
       },
+      encryption: plan.encryption,
       peerId: this.#dice.bytes(20),
       listenPort: PEER_PORT,
       limits: plan.limits,
     });
-    machine.listen(PEER_PORT, (socket) => this.engine.accept(this.#tap(socket)));
+    machine.listen(PEER_PORT, (socket) => this.engine.accept(this.#tap(socket, false)));
     for (const holding of parts.holdings) this.#add(holding);
   }
 
@@ -76,15 +95,19 @@ export class NodeLife {
     const books = this.engine.inspect();
     const pieceBytes = Math.max(...holdings.map(({ torrent }) => torrent.info.pieceLengthBytes));
     auditBudgets(name, books, pieceBytes, world.referee);
-    const owed = new Map(
-      this.audits.filter((audit) => audit.owed !== undefined).map((audit) => [audit.address, audit.owed]),
-    );
-    auditWire(name, books, owed, world.referee);
+    auditWire(name, books, this.#owed(), world.referee);
+    for (const torrent of books.torrents) {
+      const holding = this.#holdingOf(torrent);
+      if (holding === undefined) continue;
+      auditPause(name, torrent, holding.orders.isSilent, world.referee);
+      this.#leaves.audit(torrent, holding.torrent);
+      this.#slots.get(holding)?.audit(torrent, world.clock.monotonicMs());
+    }
     auditBooks(
       name,
       books,
-      ({ keys }, piece) => {
-        const info = this.#holdingOf(keys[0])?.torrent.info;
+      (torrent, piece) => {
+        const info = this.#holdingOf(torrent)?.torrent.info;
         if (info === undefined) return 0;
         return Math.min(info.pieceLengthBytes, info.totalBytes - piece * info.pieceLengthBytes);
       },
@@ -124,36 +147,57 @@ export class NodeLife {
 
   #add(holding: Holding): void {
     const { world, name, machine } = this.#parts;
-    const { plan, torrent: source, disk } = holding;
+    const { plan, disk } = holding;
     const session = new DiskSession(disk, { clock: this.clock, dice: this.#dice.fork(), referee: world.referee });
     this.#sessions.push(session);
-    const opened = { storage: session, have: disk.recorded.clone() };
-    const options = {
-      ...source.hashes,
-      ...plan.limits,
-      mode: plan.mode,
-      webSeedUse: plan.webSeedUse,
-      webSeeds: plan.webSeeds.map((http, at) => {
-        const parts = { bytes: source.bytes, clock: this.clock, dice: this.#dice.fork() };
-        return new HttpSource(`${http.kind} ${at}`, http, parts);
-      }),
-    };
-    if (holding.needsMetadata) session.isClosed = true;
-    const torrent = holding.needsMetadata
-      ? this.engine.addByHash({
-          ...options,
-          openStorage: async () => {
-            session.isClosed = false;
-            return opened;
-          },
-        })
-      : this.engine.add({ ...options, info: source.info, ...opened });
+    this.#slots.set(holding, new SlotAudit(name, world.referee));
+    holding.orders.restart();
+    const torrent = this.#open(holding, session);
     holding.running(torrent, { world, name, isOver: () => this.isOver });
-    this.#rates.set(
-      torrent.keys[0] ?? fail(),
-      new RateAudit(plan.limits.uploadBytesPerSecond ?? Number.POSITIVE_INFINITY),
-    );
+    this.#rates.set(holding, new RateAudit(plan.limits.uploadBytesPerSecond ?? Number.POSITIVE_INFINITY));
     this.#announce(plan.torrent, torrent, { host: machine.host, port: PEER_PORT });
+  }
+
+  /** Hands the torrent to the engine, with what is known of it and what lies on the disk. */
+  #open(holding: Holding, session: DiskSession): Torrent {
+    const { plan, torrent: source, disk } = holding;
+    const have = disk.isSuspect ? 'check' : disk.recorded.clone();
+    if (have === 'check') disk.forget();
+    const opened: OpenedStorage = { storage: session, have };
+    const options = {
+      ...hashesOf(holding),
+      ...plan.limits,
+      mode: holding.orders.mode,
+      webSeedUse: plan.webSeedUse,
+      webSeeds: plan.webSeeds.map((http, at) => this.#createHttpSource(http, at, holding)),
+    };
+    if (!holding.needsMetadata) {
+      const layers = plan.hasLayers && source.pieceLayers;
+      return this.engine.add({ ...options, info: source.info, ...(layers && { pieceLayers: layers }), ...opened });
+    }
+    session.isClosed = true;
+    const openStorage = async (): Promise<OpenedStorage> => {
+      session.isClosed = false;
+      return opened;
+    };
+    return this.engine.addByHash({ ...options, openStorage });
+  }
+
+  #createHttpSource(http: HttpPlan, at: number, { torrent, orders }: Holding): HttpSource {
+    const { referee } = this.#parts.world;
+    const label = `${http.kind} ${at}`;
+    return new HttpSource(label, http, {
+      bytes: torrent.bytes,
+      clock: this.clock,
+      dice: this.#dice.fork(),
+      fetches: (start, endExclusive) => {
+        const { pieceLengthBytes } = torrent.info;
+        const blame = (): string => `${this.#parts.name}: [${start}, ${endExclusive}) of ${label}`;
+        referee.check(!orders.isSilent, 'a paused torrent asks and serves nothing', blame);
+        for (let piece = Math.floor(start / pieceLengthBytes); piece * pieceLengthBytes < endExclusive; piece++)
+          referee.check(orders.mayAsk(piece), 'only what is wanted is asked for', blame);
+      },
+    });
   }
 
   /** Asks the tracker for peers, at once and then twice a minute. */
@@ -164,32 +208,51 @@ export class NodeLife {
     world.at(world.clock.monotonicMs() + ANNOUNCE_MS, () => this.#announce(at, torrent, own));
   }
 
-  #holdingOf(swarmKey: SwarmKey | undefined): Holding | undefined {
-    return this.#parts.holdings.find(({ torrent: { hashes } }) => hashes.v1 && swarmKeyOf(hashes.v1) === swarmKey);
+  #holdingOf({ keys: [key] }: TorrentInspection): Holding | undefined {
+    return key && this.#holdings.get(key);
   }
 
-  #tap(socket: PeerSocket): TappedSocket {
-    const { world, name } = this.#parts;
+  /** What each peer still owes by what was said, where that can be told. */
+  #owed(): (torrent: TorrentInspection, address: string) => number | undefined {
+    const owed = new Map<string, number | undefined>();
+    const nameOf = (holding: Holding | undefined, address: string): string => `${holding?.plan.torrent}@${address}`;
+    for (const audit of this.audits)
+      if (audit.owed !== undefined)
+        owed.set(nameOf(audit.swarmKey && this.#holdings.get(audit.swarmKey), audit.address), audit.owed);
+    return (torrent, address) => owed.get(nameOf(this.#holdingOf(torrent), address));
+  }
+
+  #tap(socket: PeerSocket, isOutgoing: boolean): TappedSocket {
+    const { world, name, plan } = this.#parts;
     const audit = new WireAudit({
       name: `${name}>${socket.remote?.host}#${this.#connections++}`,
       address: `${socket.remote?.host}:${socket.remote?.port}`,
       isHonest: world.honestHosts.has(socket.remote?.host ?? ''),
       referee: world.referee,
       nowMs: () => world.clock.monotonicMs(),
-      diskOf: (swarmKey) => this.#holdingOf(swarmKey)?.disk,
+      holdingOf: (swarmKey) => this.#holdings.get(swarmKey),
+      hashesOf: (swarmKey) => world.hashTruths[this.#holdings.get(swarmKey)?.plan.torrent ?? -1],
       touched: () => this.#parts.touched(),
       uploads: (swarmKey, sizeBytes) => this.#onUpload(swarmKey, sizeBytes),
     });
     this.audits.push(audit);
-    return new TappedSocket(socket, audit);
+    if (socket.transport !== 'tcp') return new TappedSocket(socket, audit);
+    const wiretap = new Wiretap(audit, {
+      name: audit.name,
+      isOutgoing,
+      requiresEncryption: plan.encryption === 'require',
+      swarmKeys: world.swarmKeys,
+      referee: world.referee,
+    });
+    return new TappedSocket(socket, wiretap);
   }
 
   #onUpload(swarmKey: SwarmKey, sizeBytes: number): void {
     const { world, name } = this.#parts;
     const nowMs = world.clock.monotonicMs();
-    const isWithin = [this.#engineRate, this.#rates.get(swarmKey)].every(
-      (rate) => rate?.pass(sizeBytes, nowMs) ?? true,
-    );
+    const holding = this.#holdings.get(swarmKey);
+    const rates = [this.#engineRate, holding && this.#rates.get(holding)];
+    const isWithin = rates.every((rate) => rate?.pass(sizeBytes, nowMs) ?? true);
     world.referee.check(isWithin, 'an upload limit holds', () => `${name} at ${swarmKey}`);
   }
 
@@ -204,7 +267,7 @@ export class NodeLife {
         const roundTripMs = 2 * ((machine.options.latencyMs ?? 0) + (target?.options.latencyMs ?? 0));
         await sleep(this.clock, isBlocked ? HOUR_MS : roundTripMs, signal);
         if (this.clock.isStopped) throw new ProtocolError('this machine is off');
-        return this.#tap(await machine.dial(address, signal));
+        return this.#tap(await machine.dial(address, signal), true);
       },
     };
   }
@@ -224,6 +287,13 @@ export class NodeLife {
   }
 }
 
-function fail(): never {
-  throw new Error('a torrent has a key');
+/** By which hashes the node knows the torrent at first. */
+function hashesOf({ plan: { half }, torrent: { hashes } }: Holding): InfoHashes {
+  if (half === 'v1' && hashes.v1 !== undefined) return { v1: hashes.v1 };
+  return half === 'v2' && hashes.v2 !== undefined ? { v2: hashes.v2 } : hashes;
+}
+
+/** Under which it may be spoken of. */
+function keysOf({ torrent: { hashes } }: Holding): SwarmKey[] {
+  return [hashes.v1, hashes.v2].flatMap((hash) => (hash === undefined ? [] : [swarmKeyOf(hash)]));
 }

@@ -26,6 +26,12 @@ export type Invariant =
   | 'honest peers are never banned'
   | 'no fault escapes'
   | 'a reader gets the right bytes'
+  | 'a reader ends with its bytes or a typed error'
+  | 'only what is wanted is asked for'
+  | 'a paused torrent asks and serves nothing'
+  | 'only true hashes leave'
+  | 'no block is kept that fails its leaf'
+  | 'who requires encryption never speaks plainly'
   | 'what can complete completes'
   | 'after stop nothing is left'
   | 'stop ends';

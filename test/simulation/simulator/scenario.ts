@@ -4,18 +4,29 @@
  * for one seed of it (or two halves) stays, or comes back, and every partition heals.
  */
 import { KIB, MINUTE_MS, SECOND_MS } from '../../../src/base/units.ts';
-import type { EngineLimits, RateLimits, TorrentMode, WebSeedUse } from '../../../src/torrent/index.ts';
+import type { TorrentFormat } from '../../../src/codec/make-info.ts';
+import type {
+  EncryptionPolicy,
+  EngineLimits,
+  RateLimits,
+  TorrentMode,
+  WebSeedUse,
+} from '../../../src/torrent/index.ts';
 import type { HostOptions } from '../../support/memory-network.ts';
+import type { Deed } from './deeds.ts';
 import { Dice } from './dice.ts';
 import type { DiskPlan } from './disk.ts';
 import type { HttpPlan } from './http-source.ts';
-import { HOSTILE_KINDS, type HostileKind } from './hostile.ts';
+import { PLAIN_HOSTILE_KINDS, type HostileKind } from './hostile.ts';
 import type { WeatherPlan } from './sky.ts';
 
 export interface TorrentPlan {
   readonly sizeBytes: number;
   readonly pieceLengthBytes: number;
   readonly isPrivate: boolean;
+  readonly format: TorrentFormat;
+  /** Where one file ends and the next begins, as shares of the torrent, upwards. */
+  readonly cuts: readonly number[];
 }
 
 export interface ReadPlan {
@@ -27,19 +38,33 @@ export interface ReadPlan {
   readonly bytesPerSecond: number;
   /** It leaves (a seek) after this share of its range; 1 = reads to the end. */
   readonly leavesAfter: number;
+  /** Reads this file (the remainder by the number of files), and shares of it; undefined = the torrent. */
+  readonly file?: number;
+  /** When its first byte is needed, in ms from its start. */
+  readonly deadlineMs?: number;
+  /** It is aborted by its signal so long after its start. */
+  readonly abortsAfterMs?: number;
 }
 
 export interface HoldingPlan {
   readonly torrent: number;
+  /** It keeps the torrent alive: everybody counts on it. */
+  readonly isAnchor: boolean;
   readonly mode: TorrentMode;
   /** Which pieces are on the disk at first: all, none, or those `piece % of === rest`. */
   readonly start: 'all' | 'none' | { readonly of: number; readonly rest: number };
   readonly isMagnet: boolean;
+  /** Of a hybrid: which half it was added by, and so speaks. */
+  readonly half: 'both' | 'v1' | 'v2';
+  /** It has the piece layers from the start (v2, hybrid); others ask their peers. */
+  readonly hasLayers: boolean;
   readonly limits: RateLimits;
   readonly disk: DiskPlan;
   readonly webSeeds: readonly HttpPlan[];
   readonly webSeedUse: WebSeedUse;
   readonly reads: readonly ReadPlan[];
+  /** In order of time. */
+  readonly deeds: readonly Deed[];
 }
 
 export interface ChangePlan {
@@ -52,6 +77,7 @@ export interface NodePlan {
   readonly host: HostOptions;
   readonly limits: Partial<EngineLimits>;
   readonly slowestHashMs: number;
+  readonly encryption: EncryptionPolicy;
   readonly holdings: readonly HoldingPlan[];
   /** In order of time; the first is a join, and so is the last. */
   readonly changes: readonly ChangePlan[];
@@ -80,10 +106,10 @@ export type Profile = (typeof PROFILES)[number];
 
 const KINDS_OF_HTTP = ['honest', 'honest', 'stalls', 'lies', 'fails', 'ends early'] as const;
 /** Nobody comes or goes after this. */
-const RESTLESS_MS = 90 * SECOND_MS;
+export const RESTLESS_MS = 90 * SECOND_MS;
 
-/** The scenario that a seed stands for. */
-export function drawScenario(seed: number): Scenario {
+/** The cast and the weather of a seed: v1 torrents of one file over plain text, left alone. `widen` adds the rest. */
+export function drawPlainScenario(seed: number): Scenario {
   return new Draw(seed).scenario();
 }
 
@@ -127,7 +153,7 @@ class Draw {
     const dice = this.#dice;
     const pieceLengthBytes = dice.pick([16 * KIB, 32 * KIB, 64 * KIB, 64 * KIB, 128 * KIB, 256 * KIB, 40_000]);
     const sizeBytes = dice.int(1, 3) === 1 ? pieceLengthBytes * dice.int(2, 8) : dice.int(60 * KIB, 1_200 * KIB);
-    return { sizeBytes, pieceLengthBytes, isPrivate: dice.chance(0.15) };
+    return { sizeBytes, pieceLengthBytes, isPrivate: dice.chance(0.15), format: 'v1', cuts: [] };
   }
 
   #weather(): WeatherPlan {
@@ -171,7 +197,18 @@ class Draw {
       host: { ...this.#host(), uploadBytesPerSecond: this.#dice.int(300, 4_000) * KIB },
       limits: {},
       slowestHashMs: 5,
-      holdings: [{ ...this.#holding(torrent), start, mode: 'all', isMagnet: false, disk: { slowestMs: 5 }, reads: [] }],
+      encryption: 'prefer',
+      holdings: [
+        {
+          ...this.#holding(torrent),
+          isAnchor: true,
+          start,
+          mode: 'all',
+          isMagnet: false,
+          disk: { slowestMs: 5 },
+          reads: [],
+        },
+      ],
       changes: this.#changes(0, this.#is('churn') && this.#dice.chance(0.5)),
     }));
   }
@@ -185,6 +222,7 @@ class Draw {
       host: this.#host(),
       limits: this.#is('scarce') ? this.#tightLimits() : {},
       slowestHashMs: dice.pick([0, 5, 50, 300]),
+      encryption: 'prefer',
       holdings,
       changes: this.#changes(dice.int(0, 20 * SECOND_MS), this.#is('churn') ? dice.chance(0.6) : dice.chance(0.1)),
     };
@@ -212,14 +250,18 @@ class Draw {
     const start = dice.pick<HoldingPlan['start']>(['none', 'none', 'none', { of: 3, rest: dice.int(0, 2) }]);
     return {
       torrent,
+      isAnchor: false,
       mode: isStreaming ? 'on-demand' : 'all',
       start: isMagnet ? 'none' : start,
       isMagnet,
+      half: 'both',
+      hasLayers: true,
       limits: dice.chance(0.15) ? { uploadBytesPerSecond: dice.int(40, 400) * KIB } : {},
       disk: this.#disk(),
       webSeeds: dice.chance(this.#is('streaming') ? 0.5 : 0.1) ? this.#webSeeds() : [],
       webSeedUse: dice.pick<WebSeedUse>(['when-needed', 'when-needed', 'always']),
       reads: isStreaming || dice.chance(0.1) ? this.#reads() : [],
+      deeds: [],
     };
   }
 
@@ -275,7 +317,7 @@ class Draw {
     const dice = this.#dice;
     const count = this.#is('hostile') ? dice.int(3, 7) : dice.chance(0.2) ? 1 : 0;
     return Array.from({ length: count }, () => ({
-      kind: dice.pick(HOSTILE_KINDS),
+      kind: dice.pick(PLAIN_HOSTILE_KINDS),
       torrent: dice.int(0, torrentCount - 1),
       host: this.#host(),
       joinsAtMs: dice.int(0, 15 * SECOND_MS),

@@ -28,7 +28,7 @@ export class SimNode {
     world.honestHosts.add(this.#machine.host);
     this.holdings = plan.holdings.flatMap((holding) => {
       const torrent = world.torrents[holding.torrent];
-      return torrent === undefined ? [] : [new Holding(holding, torrent)];
+      return torrent === undefined ? [] : [new Holding(holding, torrent, world)];
     });
     for (const change of plan.changes) world.at(change.atMs, () => this.#change(change));
   }

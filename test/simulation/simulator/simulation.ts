@@ -5,8 +5,9 @@
 import { MINUTE_MS, SECOND_MS } from '../../../src/base/units.ts';
 import { HostilePeer } from './hostile.ts';
 import type { InvariantBroken, Referee } from './referee.ts';
-import { drawScenario, type Scenario } from './scenario.ts';
+import type { Scenario } from './scenario.ts';
 import { SimNode } from './sim-node.ts';
+import { drawScenario } from './widening.ts';
 import { World } from './world.ts';
 
 /** How often, in virtual time, is asked whether all are done. */
@@ -25,9 +26,9 @@ export interface Outcome {
   readonly recent: readonly string[];
 }
 
-/** Simulates the swarm that a seed stands for. */
-export async function simulate(seed: number): Promise<Outcome> {
-  const scenario = drawScenario(seed);
+/** Simulates the swarm that a seed stands for; `draw` says how the seed is read. */
+export async function simulate(seed: number, draw: (seed: number) => Scenario = drawScenario): Promise<Outcome> {
+  const scenario = draw(seed);
   const simulation = new Simulation(await World.create(scenario));
   await simulation.run();
   return simulation.outcome;
@@ -46,7 +47,11 @@ class Simulation {
     this.#referee = world.referee;
     this.#nodes = nodes.map((plan, at) => new SimNode(world, plan, at));
     this.#hostile = hostile.map((plan, at) => new HostilePeer(world, plan, at));
-    this.#restlessMs = Math.max(...nodes.flatMap(({ changes }) => changes.map(({ atMs }) => atMs)));
+    this.#restlessMs = Math.max(
+      ...nodes.flatMap(({ changes, holdings }) =>
+        [changes, ...holdings.map(({ deeds }) => deeds)].flatMap((events) => events.map(({ atMs }) => atMs)),
+      ),
+    );
   }
 
   get outcome(): Outcome {

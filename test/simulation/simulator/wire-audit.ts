@@ -7,7 +7,9 @@ import type { SwarmKey } from '../../../src/base/ids.ts';
 import { decodeExtendedHandshake } from '../../../src/codec/extension.ts';
 import { WireReader, type BlockRef, type PeerMessage } from '../../../src/codec/wire.ts';
 import { areEqual } from './compare.ts';
-import type { Disk } from './disk.ts';
+import { HashAudit } from './hash-audit.ts';
+import type { HashTruth } from './hash-truth.ts';
+import type { Holding } from './holding.ts';
 import type { Referee } from './referee.ts';
 import type { Tap } from './tapped-socket.ts';
 
@@ -23,8 +25,9 @@ export interface AuditedConnection {
   readonly isHonest: boolean;
   readonly referee: Referee;
   nowMs(): number;
-  /** What lies on this node's disk for the torrent; undefined before it has one (magnet). */
-  diskOf(swarmKey: SwarmKey): Disk | undefined;
+  /** What the node has and wants of the torrent. */
+  holdingOf(swarmKey: SwarmKey): Holding | undefined;
+  hashesOf(swarmKey: SwarmKey): HashTruth | undefined;
   touched(): void;
   /** Block bytes leave. */
   uploads(swarmKey: SwarmKey, sizeBytes: number): void;
@@ -75,10 +78,12 @@ export class WireAudit implements Tap {
   #theyHave: Set<number> | 'all' = new Set();
   #reqq = DEFAULT_REQUEST_QUEUE;
   #incoming = '';
+  readonly #hashes: HashAudit;
   #block: { readonly ref: BlockRef; at: number; isRight: boolean } | undefined;
 
   constructor(parts: AuditedConnection) {
     this.#parts = parts;
+    this.#hashes = new HashAudit(parts.name, parts.referee);
     this.#out = new WireReader({
       handshake: (handshake) => {
         this.#weAreFast = handshake.fast;
@@ -135,9 +140,10 @@ export class WireAudit implements Tap {
     this.#isClosed = true;
   }
 
-  /** Requests of a peer with the fast extension that got neither block nor reject, on a connection that is open. */
+  /** Requests that got no answer on a connection that is open; without the fast extension a block may be refused silently. */
   get unanswered(): readonly string[] {
-    return this.#isClosed || this.#isInDead || !this.#areFast ? [] : [...this.#theirs.keys()];
+    if (this.#isClosed || this.#isInDead) return [];
+    return [...(this.#areFast ? this.#theirs.keys() : []), ...this.#hashes.unanswered];
   }
 
   /**
@@ -151,9 +157,14 @@ export class WireAudit implements Tap {
     return owesNothing ? 0 : undefined;
   }
 
-  /** Names the connection among those of its node: `swarm@host:port`. */
+  /** The other end, `host:port`. */
   get address(): string {
-    return `${this.#swarmKey}@${this.#parts.address}`;
+    return this.#parts.address;
+  }
+
+  /** Named by the first handshake. */
+  get swarmKey(): SwarmKey | undefined {
+    return this.#swarmKey;
   }
 
   get name(): string {
@@ -164,8 +175,8 @@ export class WireAudit implements Tap {
     return this.#theyAreFast && this.#weAreFast;
   }
 
-  get #disk(): Disk | undefined {
-    return this.#swarmKey === undefined ? undefined : this.#parts.diskOf(this.#swarmKey);
+  get #holding(): Holding | undefined {
+    return this.#swarmKey === undefined ? undefined : this.#parts.holdingOf(this.#swarmKey);
   }
 
   #note(what: string): void {
@@ -177,13 +188,16 @@ export class WireAudit implements Tap {
   #says(message: PeerMessage): void {
     const { referee, name } = this.#parts;
     this.#note(message.type === 'have' ? `have ${message.piece}` : message.type);
+    const isSilent = this.#holding?.orders.isSilent === true;
+    referee.check(!isSilent, 'a paused torrent asks and serves nothing', () => `${name} says ${message.type}`);
+    this.#hashes.said(message, this.#swarmKey && this.#parts.hashesOf(this.#swarmKey));
     switch (message.type) {
       case 'have':
         return this.#claims([message.piece]);
       case 'bitfield':
-        return this.#claims(setBitsOf(message.bytes, this.#disk?.torrent.info.pieceCount ?? 0));
+        return this.#claims(setBitsOf(message.bytes, this.#holding?.torrent.info.pieceCount ?? 0));
       case 'have-all':
-        return this.#claims(Array.from({ length: this.#disk?.torrent.info.pieceCount ?? 0 }, (_, piece) => piece));
+        return this.#claims(Array.from({ length: this.#holding?.torrent.info.pieceCount ?? 0 }, (_, piece) => piece));
       case 'choke':
         if (!this.#areFast) this.#forgive();
         return;
@@ -215,9 +229,13 @@ export class WireAudit implements Tap {
 
   #claims(pieces: readonly number[]): void {
     const { referee, name } = this.#parts;
-    const disk = this.#disk;
+    const holding = this.#holding;
     for (const piece of pieces)
-      referee.check(disk?.holds(piece) === true, 'a node claims only what it holds', () => `${name}: piece ${piece}`);
+      referee.check(
+        holding?.disk.holds(piece) === true,
+        'a node claims only what it holds',
+        () => `${name}: piece ${piece}`,
+      );
   }
 
   #asks(ref: BlockRef): void {
@@ -234,6 +252,11 @@ export class WireAudit implements Tap {
       'nothing is asked of a peer that chokes',
       () => `${name}: ${key}`,
     );
+    const orders = this.#holding?.orders;
+    const isSilent = orders?.isSilent === true;
+    referee.check(!isSilent, 'a paused torrent asks and serves nothing', () => `${name} asks ${key}`);
+    const isWanted = orders?.mayAsk(ref.piece) !== false;
+    referee.check(isWanted, 'only what is wanted is asked for', () => `${name}: ${key}`);
     const theyHave = this.#theyHave === 'all' || this.#theyHave.has(ref.piece);
     referee.check(theyHave, 'nothing is asked that a peer does not have', () => `${name}: ${key}`);
     referee.check(
@@ -247,7 +270,7 @@ export class WireAudit implements Tap {
     const block = this.#block;
     if (block === undefined) return;
     const { ref } = block;
-    const torrent = this.#disk?.torrent;
+    const torrent = this.#holding?.torrent;
     const start = ref.piece * (torrent?.info.pieceLengthBytes ?? 0) + ref.offsetBytes + block.at;
     block.isRight &&= torrent !== undefined && areEqual(bytes, torrent.bytes.subarray(start, start + bytes.length));
     block.at += bytes.length;
@@ -270,6 +293,7 @@ export class WireAudit implements Tap {
   // What it is told.
 
   #hears(message: PeerMessage): void {
+    this.#hashes.heard(message);
     switch (message.type) {
       case 'choke':
         this.#chokedSinceMs ??= this.#parts.nowMs();

@@ -95,9 +95,9 @@ export class ContentHashes<Peer extends HashSource & BlockSource> {
     return this.#fetch.lacksLayers;
   }
 
-  /** Asks peers for the piece layers that are missing. */
-  start(): void {
-    this.#fetch.wantLayers();
+  /** Asks peers for the piece layers that are missing; again when other files are wanted, by what levels. */
+  wantLayers(levelOf: (piece: number) => number): void {
+    this.#fetch.wantLayers(levelOf);
   }
 
   /** A peer may have come, or may speak now. */
@@ -130,6 +130,7 @@ export class ContentHashes<Peer extends HashSource & BlockSource> {
       pieces.add(piece);
     }
     this.#readPieces = pieces;
+    this.#fetch.needLayers(pieces);
     return this.#wantLeaves();
   }
 

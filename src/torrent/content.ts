@@ -88,7 +88,7 @@ export class Content {
       uploadOnlyChanged: () => host.uploadOnlyChanged(),
     });
     if (opened.have === 'check') this.upkeep.recheck({}).catch((error: unknown) => this.#fail(error));
-    hashes?.start();
+    hashes?.wantLayers((piece) => this.wishes.levelOf(piece));
   }
 
   get isComplete(): boolean {
@@ -213,6 +213,7 @@ export class Content {
   #wish(change: () => readonly number[]): void {
     const changed = change();
     this.#failUnfetchable();
+    if (this.hashes?.lacksLayers === true) this.hashes.wantLayers((piece) => this.wishes.levelOf(piece));
     if (this.downloader.hasReaders || this.#readers.count > 0) this.#windowMoved(false);
     this.downloader.wishesChanged(changed);
     this.#webSeeds.abortUnwanted();

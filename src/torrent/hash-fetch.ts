@@ -9,7 +9,7 @@ import { impliedAncestor } from '../codec/merkle.ts';
 import { encodeHashRequest } from '../codec/wire-encode.ts';
 import { HASH_BYTES, type HashRequest } from '../codec/wire-hashes.ts';
 import type { FileTree, HashTrees } from './hash-trees.ts';
-import { type HashWish, layerWishes, leafWishes, type LeafWish, wishKey } from './hash-wishes.ts';
+import { type HashWish, layerWishes, layerWishOf, leafWishes, type LeafWish, wishKey } from './hash-wishes.ts';
 
 /** Requests one peer may have open; libtorrent grants itself two. */
 const MAX_PER_PEER = 4;
@@ -62,6 +62,8 @@ export class HashFetch<Source extends HashSource> {
   /** In the order of their urgency: leaves first. */
   readonly #leafPursuits = new Map<string, Pursuit<Source>>();
   readonly #layerPursuits = new Map<string, Pursuit<Source>>();
+  /** Of these, the ones somebody waits for now. */
+  #neededLayers: ReadonlyMap<string, Pursuit<Source>> = new Map();
   /** Leaves of pieces that need several answers, until they are complete. */
   readonly #partialLeaves = new Map<number, PartialLeaves>();
   #wantedPieces: ReadonlySet<number> = new Set();
@@ -82,11 +84,24 @@ export class HashFetch<Source extends HashSource> {
     return this.#layerPursuits.size > 0;
   }
 
-  /** Asks for every part of the piece layers that is not known. */
-  wantLayers(): void {
-    for (const tree of new Set(this.#parts.trees.placed.map((placed) => placed.tree)))
-      for (const wish of layerWishes(tree)) this.#add(this.#layerPursuits, wish);
+  /** Asks for every part of the piece layers that is not known, those of the most wanted files first. */
+  wantLayers(levelOf: (piece: number) => number): void {
+    const placed = this.#parts.trees.placed.map(({ tree, firstPiece }) => ({ tree, level: levelOf(firstPiece) }));
+    for (const { tree } of placed.toSorted((one, other) => other.level - one.level))
+      for (const wish of layerWishes(tree)) this.#addLast(this.#layerPursuits, wish);
     this.pump();
+  }
+
+  /** The parts of the layers that these pieces need are asked for before all others, in this order. */
+  needLayers(pieces: Iterable<number>): void {
+    const needed = new Map<string, Pursuit<Source>>();
+    for (const piece of pieces) {
+      const placed = this.#parts.trees.at(piece);
+      const wish = placed && layerWishOf(placed.tree, piece - placed.firstPiece);
+      const pursuit = wish && this.#layerPursuits.get(keyOf(wish));
+      if (wish !== undefined && pursuit !== undefined) needed.set(keyOf(wish), pursuit);
+    }
+    this.#neededLayers = needed;
   }
 
   /**
@@ -117,12 +132,14 @@ export class HashFetch<Source extends HashSource> {
   /** Asks whoever may be asked; true when somebody was. */
   pump(): boolean {
     if (this.#isStopped || !this.isBusy) return false;
+    this.#forgetUnwanted();
     const nowMs = this.#parts.nowMs();
     const sources = [...this.#parts.sources()].filter((source) => !source.isClosed);
     let hasAsked = false;
-    for (const pursuits of [this.#leafPursuits, this.#layerPursuits])
-      for (const pursuit of pursuits.values()) {
+    for (const pursuits of [this.#leafPursuits, this.#neededLayers, this.#layerPursuits])
+      for (const [key, pursuit] of pursuits) {
         if (!this.#hasRoom(sources)) return hasAsked;
+        if (pursuits === this.#neededLayers && !this.#layerPursuits.has(key)) continue; // it is here
         if (pursuit.asked === undefined && this.#ask(pursuit, sources, nowMs)) hasAsked = true;
       }
     return hasAsked;
@@ -169,7 +186,6 @@ export class HashFetch<Source extends HashSource> {
       for (const pursuit of pursuits.values())
         if (pursuit.asked !== undefined && nowMs - pursuit.asked.atMs > TIMEOUT_MS[pursuit.wish.kind])
           this.#failed(pursuit, pursuit.asked.source);
-    this.#forgetUnwanted();
     this.pump();
   }
 
@@ -186,11 +202,20 @@ export class HashFetch<Source extends HashSource> {
     if (!pursuits.has(key)) pursuits.set(key, { wish, asked: undefined, pausedUntilMs: new Map(), failures: 0 });
   }
 
-  /** Leaves nobody waits for any more; an open request may still bring its answer, or end in its time. */
+  #addLast(pursuits: Map<string, Pursuit<Source>>, wish: HashWish): void {
+    const key = keyOf(wish);
+    const pursuit = pursuits.get(key) ?? { wish, asked: undefined, pausedUntilMs: new Map(), failures: 0 };
+    pursuits.delete(key);
+    pursuits.set(key, pursuit);
+  }
+
+  /** Leaves nobody waits for any more, and layers that came by themselves; an open request may still bring its answer, or end in its time. */
   #forgetUnwanted(): void {
     for (const [key, { wish, asked }] of this.#leafPursuits)
       if (asked === undefined && wish.kind === 'leaves' && !this.#wantedPieces.has(wish.piece))
         this.#leafPursuits.delete(key);
+    for (const [key, { wish, asked }] of this.#layerPursuits)
+      if (asked === undefined && wish.tree.known.isComplete) this.#layerPursuits.delete(key);
   }
 
   /** Whether one more request fits the limits. */

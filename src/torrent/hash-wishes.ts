@@ -31,17 +31,29 @@ export type HashWish = LayerWish | LeafWish;
 /** Parts of the file's piece layer that are not known, in order. */
 export function layerWishes(tree: FileTree): LayerWish[] {
   if (tree.known.isComplete) return [];
-  const width = 2 ** (tree.height - tree.pieceHeight);
-  const length = Math.min(MAX_HASHES_PER_REQUEST, width);
+  const length = partLength(tree);
   const wishes: LayerWish[] = [];
-  for (let index = 0; index < tree.pieceCount; index += length) {
-    const end = Math.min(index + length, tree.pieceCount);
-    if (!isAnyUnknown(tree, index, end)) continue;
-    const proofLayers = proofLayersFor(length, tree.height - tree.pieceHeight);
-    const request = { piecesRoot: tree.root, baseLayer: tree.pieceHeight, index, length, proofLayers };
-    wishes.push({ kind: 'layer', tree, request, ancestor: tree.root });
-  }
+  for (let index = 0; index < tree.pieceCount; index += length)
+    if (isAnyUnknown(tree, index, Math.min(index + length, tree.pieceCount))) wishes.push(layerPart(tree, index));
   return wishes;
+}
+
+/** The part of the layer that has the node of a piece of this file; undefined while that is known. */
+export function layerWishOf(tree: FileTree, pieceInFile: number): LayerWish | undefined {
+  if (tree.known.has(pieceInFile)) return undefined;
+  return layerPart(tree, pieceInFile - (pieceInFile % partLength(tree)));
+}
+
+/** Nodes asked for at once. */
+function partLength(tree: FileTree): number {
+  return Math.min(MAX_HASHES_PER_REQUEST, 2 ** (tree.height - tree.pieceHeight));
+}
+
+function layerPart(tree: FileTree, index: number): LayerWish {
+  const length = partLength(tree);
+  const proofLayers = proofLayersFor(length, tree.height - tree.pieceHeight);
+  const request = { piecesRoot: tree.root, baseLayer: tree.pieceHeight, index, length, proofLayers };
+  return { kind: 'layer', tree, request, ancestor: tree.root };
 }
 
 function isAnyUnknown(tree: FileTree, from: number, to: number): boolean {

@@ -144,6 +144,15 @@ export class PieceStore {
     this.#parts.pool.release(piece.buffer);
   }
 
+  /** The piece's v2 node came: what v1 alone found right has to agree with it. */
+  nodeLearned(piece: number): void {
+    try {
+      this.#parts.verifier.nodeLearned(piece);
+    } catch (error) {
+      this.#parts.events.storageFailed(error);
+    }
+  }
+
   /** Proven leaves came: blocks of the piece are checked one by one from now on. */
   leavesLearned(piece: number, leaves: Uint8Array): void {
     const active = this.#active.get(piece);

@@ -30,9 +30,12 @@ export function openPieces(parts: Parts, events: PieceStoreEvents): VerifiedPiec
   const have = heldPieces(opened.have, info.pieceCount);
   const usesV2 = parts.usesV2 && info.version !== 'v1';
   const hashes = usesV2 ? openHashes(parts, { geometry, have, store: () => store }, events) : undefined;
+  const verifier = verifierFor(info, hashes?.trees, ports.hasher, (piece, leaves) =>
+    hashes?.leaves.keep(piece, leaves),
+  );
   const store: PieceStore = new PieceStore({
     geometry,
-    verifier: verifierFor(info, hashes?.trees, ports.hasher, (piece, leaves) => hashes?.leaves.keep(piece, leaves)),
+    verifier,
     ...(hashes && { leaves: leafChecksBy(hashes, ports.hasher) }),
     storage: opened.storage,
     have,
@@ -57,7 +60,11 @@ function openHashes(
     peers: host.peers,
     read: (views, position) => pieces.store().readInto(views, position),
     speaksV2: (peer) => host.speaksV2(peer),
-    pieceKnown: (piece) => events.missing(piece),
+    pieceKnown: (piece) => {
+      // A hybrid's pieces could be fetched before: what is under way goes on.
+      if (info.version === 'hybrid') pieces.store().nodeLearned(piece);
+      else events.missing(piece);
+    },
     leavesLearned: (piece, leaves) => pieces.store().leavesLearned(piece, leaves),
     convict: (peer) => host.convict(peer),
     failed: (error) => events.storageFailed(error),

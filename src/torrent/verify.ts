@@ -1,20 +1,23 @@
 /**
  * Deciding whether a piece's bytes are right: by one SHA-1 (v1), by folding its 16 KiB leaves up to its node in the
- * file's Merkle tree (v2, BEP 52), or, in a hybrid, by both, which then have to agree.
+ * file's Merkle tree (v2, BEP 52), or, in a hybrid, by both, which then have to agree. While the nodes of a hybrid are still
+ * to come from peers, its v1 hashes decide alone, and its v2 half is compared as soon as it can be.
  */
 import { equalBytes } from '../base/bytes.ts';
-import { HashMismatch } from '../base/errors.ts';
-import { LEAF_BYTES } from '../codec/merkle.ts';
+import { fold, LEAF_BYTES } from '../codec/merkle.ts';
 import type { TorrentInfo } from '../codec/torrent-info.ts';
 import { HASH_BYTES } from '../codec/wire-hashes.ts';
 import { Geometry } from './geometry.ts';
 import type { HashTrees } from './hash-trees.ts';
 import type { Hasher } from './ports.ts';
+import { halvesDiffer, UnconfirmedNodes } from './unconfirmed-nodes.ts';
 
 /** Says whether a piece's bytes are right, by whatever hashes its torrent has. */
 export interface PieceVerifier {
-  /** Whether the piece's hash is known; always, but for v2 torrents whose piece layers still have to come from peers. */
+  /** Whether a hash of the piece is known; always, but for v2 alone where piece layers still have to come from peers. */
   knows(piece: number): boolean;
+  /** The piece's node in its Merkle tree came from a peer. @throws HashMismatch when v1 found other bytes right */
+  nodeLearned(piece: number): void;
   /**
    * Whether `span`, the piece with the padding behind it, is right. The buffer stays untouched until the promise settles.
    * `matchesLeaves` says that every block was checked against its proven leaf already.
@@ -37,7 +40,7 @@ export function verifierFor(
 ): PieceVerifier {
   const v1 = info.pieces && new Sha1Verifier(info.pieces, hasher);
   const v2 = trees && new MerkleVerifier(trees, Geometry.of(info), hasher, learned);
-  if (v1 !== undefined && v2 !== undefined) return new HybridVerifier(v1, v2);
+  if (v1 !== undefined && v2 !== undefined && trees !== undefined) return new HybridVerifier(v1, v2, trees);
   const only = v1 ?? v2;
   if (only === undefined) throw new TypeError('a torrent has v1 or v2 hashes');
   return only;
@@ -56,6 +59,8 @@ export class Sha1Verifier implements PieceVerifier {
   knows(): boolean {
     return true;
   }
+
+  nodeLearned(): void {} // there are none in v1
 
   async isValid(piece: number, span: Uint8Array): Promise<boolean> {
     const wanted = this.#hashes.subarray(piece * SHA1_BYTES, (piece + 1) * SHA1_BYTES);
@@ -92,6 +97,14 @@ export class MerkleVerifier implements PieceVerifier {
     return this.#trees.pieceNode(piece) !== undefined;
   }
 
+  nodeLearned(): void {} // nothing was found right before
+
+  /** The node that the bytes of a piece lead to, known or not. */
+  async nodeOf(piece: number, span: Uint8Array): Promise<Uint8Array> {
+    const leaves = await leavesOf(span.subarray(0, this.#geometry.pieceBytes(piece)), this.#hasher);
+    return fold(leaves, 0, this.#trees.at(piece)?.tree.pieceHeight ?? 0);
+  }
+
   async isValid(piece: number, span: Uint8Array, matchesLeaves = false): Promise<boolean> {
     if (matchesLeaves) return true;
     const leaves = await leavesOf(span.subarray(0, this.#geometry.pieceBytes(piece)), this.#hasher);
@@ -101,23 +114,36 @@ export class MerkleVerifier implements PieceVerifier {
   }
 }
 
-/** Verifies by both halves of a hybrid. */
+/** Verifies by both halves of a hybrid; by the v1 half first where the other cannot be compared yet. */
 export class HybridVerifier implements PieceVerifier {
   readonly #v1: PieceVerifier;
-  readonly #v2: PieceVerifier;
+  readonly #v2: MerkleVerifier;
+  readonly #unconfirmed: UnconfirmedNodes;
 
-  constructor(v1: PieceVerifier, v2: PieceVerifier) {
+  constructor(v1: PieceVerifier, v2: MerkleVerifier, trees: HashTrees) {
     this.#v1 = v1;
     this.#v2 = v2;
+    this.#unconfirmed = new UnconfirmedNodes(trees);
   }
 
-  knows(piece: number): boolean {
-    return this.#v2.knows(piece);
+  knows(): boolean {
+    return true;
+  }
+
+  nodeLearned(piece: number): void {
+    this.#unconfirmed.nodeLearned(piece);
   }
 
   async isValid(piece: number, span: Uint8Array, matchesLeaves?: boolean): Promise<boolean> {
+    if (!this.#v2.knows(piece)) return this.#isValidByV1(piece, span);
     const [v1, v2] = await Promise.all([this.#v1.isValid(piece, span), this.#v2.isValid(piece, span, matchesLeaves)]);
-    if (v1 !== v2) throw new HashMismatch('the v1 and v2 hashes of this torrent describe different bytes', { piece });
+    if (v1 !== v2) throw halvesDiffer(piece);
     return v1;
+  }
+
+  async #isValidByV1(piece: number, span: Uint8Array): Promise<boolean> {
+    const [isRight, node] = await Promise.all([this.#v1.isValid(piece, span), this.#v2.nodeOf(piece, span)]);
+    if (isRight) await this.#unconfirmed.found(piece, node);
+    return isRight;
   }
 }

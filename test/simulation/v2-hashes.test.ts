@@ -1,7 +1,6 @@
 /** Hashes of v2 torrents between peers: how they are asked for and proven, and peers that lie about them (BEP 52). */
 import { describe, expect, test } from 'vitest';
 import { concatBytes, equalBytes, toHex } from '../../src/base/bytes.ts';
-import { swarmKeyOf } from '../../src/base/ids.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
 import { fold, isProven, proofLayersFor } from '../../src/codec/merkle.ts';
 import { encodeHashes, encodeHashRequest } from '../../src/codec/wire-encode.ts';
@@ -235,26 +234,5 @@ describe('peers that lie about hashes', () => {
     await swarm.until(() => torrent.isComplete, 60_000);
     expect(equalBytes(storage.bytes, source.bytes)).toBe(true);
     expect(idle.peers[0]?.heard('hash-request')).toBeLessThan(20);
-  });
-
-  test('without any peer that speaks v2 nothing is asked and nothing fetched, for it could not be verified', async () => {
-    const swarm = new Swarm();
-    const source = await makeTorrentOf('hybrid', [MIB], 64 * KIB);
-    const old = swarm.addMachine({ latencyMs: 1 });
-    const peers: ScriptedPeer[] = [];
-    old.listen(PEER_PORT, (socket) => {
-      const peer = new ScriptedPeer(socket);
-      peers.push(peer);
-      const swarmKey = swarmKeyOf(source.hashes.v1 ?? expect.fail());
-      peer
-        .sayHello({ swarmKey })
-        .signal('haveAll')
-        .signal('unchoke')
-        .serve(source.bytes, 64 * KIB);
-    });
-    addLeech(swarm, source, false, { peers: [{ host: old.host, port: PEER_PORT }] });
-    await swarm.clock.advanceAsync(20_000);
-    expect(peers[0]?.heard('hash-request')).toBe(0);
-    expect(peers[0]?.requests).toHaveLength(0);
   });
 });

@@ -9,13 +9,30 @@ import { ReadingWindow } from './reading-window.ts';
 const NOW_MS = 1_000;
 const geometry = new Geometry(8 * MIB, MIB);
 
-const peerOf = (bytesPerMs: number, asked: readonly number[], sinceMs = NOW_MS): TestPeer =>
+const peerOf = (bytesPerMs: number | undefined, asked: readonly number[], sinceMs = NOW_MS): TestPeer =>
   measuredPeer(bytesPerMs, asked, sinceMs);
 
+interface Scene {
+  readonly dueInMs?: number;
+  readonly backupArrivalMs?: number;
+  readonly piece?: ActivePiece;
+}
+
+const newPiece = (): ActivePiece => new ActivePiece(geometry, 0, new Uint8Array(MIB), 0);
+
 /** Hedges piece 0, which a reader waits for, and tells who was asked for what. */
-function hedge(peers: readonly TestPeer[], { dueInMs = 0, backupArrivalMs = Number.POSITIVE_INFINITY } = {}) {
-  const piece = new ActivePiece(geometry, 0, new Uint8Array(MIB), 0);
-  for (const peer of peers) for (const key of peer.ledger.open.keys()) piece.ask(key);
+function hedge(
+  peers: readonly TestPeer[],
+  { dueInMs = 0, backupArrivalMs = Number.POSITIVE_INFINITY, piece = newPiece() }: Scene = {},
+) {
+  for (const peer of peers) {
+    for (const key of peer.ledger.open.keys()) piece.ask(key);
+    const { cancel } = peer;
+    peer.cancel = (keys) => {
+      for (const key of keys) if (peer.ledger.has(key)) piece.unask(key);
+      cancel(keys);
+    };
+  }
   const asked: { peer: number; block: number }[] = [];
   const hedging = new Hedging({
     store: { active: new Map([[0, piece]]), geometry },
@@ -64,6 +81,37 @@ test('a peer that kept a reader waiting gets nothing urgent until it delivers or
   expect(silent.tardyUntilMs).toBe(NOW_MS + 1_000);
   const tardy = { ...peerOf(10_000, []), tardyUntilMs: NOW_MS + 1 };
   expect(hedge([peerOf(100, blocks(20)), tardy])).toEqual([]);
+});
+
+test('three silent sources do not hold a block that a fourth could bring: the one silent longest makes room', () => {
+  const silent = [300, 500, 400].map((ms) => peerOf(1_000, [0], NOW_MS - ms));
+  const piece = newPiece();
+  expect(hedge([...silent, peerOf(1_000, [])], { piece })).toEqual([{ peer: 3, block: 0 }]);
+  expect(silent.map(({ cancelled }) => cancelled)).toEqual([[], [0], []]);
+  expect(silent.map((peer) => piece.lapses.has(0, peer))).toEqual([false, true, false]);
+  // It kept the reader waiting, as did the one that was expected first.
+  expect(silent.map(({ tardyUntilMs }) => tardyUntilMs > NOW_MS)).toEqual([true, true, false]);
+  expect(piece.askers(0)).toBe(3);
+});
+
+test.each([
+  { newcomer: 'one of proven speed', bytesPerMs: 1_000, displaced: 1 },
+  { newcomer: 'one that has proven nothing', bytesPerMs: undefined, displaced: 0 },
+])('of three sources that are slow, but on time, $newcomer displaces $displaced', ({ bytesPerMs, displaced }) => {
+  const slow = [1, 2, 3].map(() => peerOf(20, [0]));
+  const asked = hedge([...slow, peerOf(bytesPerMs, [])]);
+  expect(asked).toHaveLength(displaced);
+  expect(slow.flatMap(({ cancelled }) => cancelled)).toHaveLength(displaced);
+});
+
+test('who let the block lapse before comes behind all others, and is asked where there is no other', () => {
+  const piece = newPiece();
+  const [lapsed, other] = [peerOf(10_000, []), peerOf(1_000, [])];
+  piece.lapses.add(0, lapsed);
+  expect(hedge([peerOf(1_000, [0], NOW_MS - 500), lapsed, other], { piece })).toEqual([{ peer: 2, block: 0 }]);
+  const again = newPiece();
+  again.lapses.add(0, lapsed);
+  expect(hedge([peerOf(1_000, [0], NOW_MS - 500), lapsed], { piece: again })).toEqual([{ peer: 1, block: 0 }]);
 });
 
 test('what comes in time stays where it is', () => {

@@ -1,12 +1,23 @@
 /**
  * Another source for urgent blocks that will come too late while a peer is quicker: requests that can be taken back change
- * hands, others are doubled, and the first answer cancels the other. Whoever helps puts the urgent block ahead of what it
- * can still take back, and what it was given counts as its load: help never piles up on one peer.
+ * hands, others are doubled, and the first answer cancels the other; of three sources the latest makes room. Whoever helps
+ * puts the urgent block ahead of what it can still take back, and what it was given counts as its load: help never piles up
+ * on one peer.
  */
 import { SECOND_MS } from '../base/units.ts';
 import { BLOCK_BYTES } from '../codec/wire.ts';
+import type { ActivePiece } from './active-piece.ts';
 import { isWorthHedging } from './arrival.ts';
-import { LATE_AFTER_MS, owedBy, soonestOf, type OwedBlock, type PendingBlock } from './owed-blocks.ts';
+import { giveWay } from './giving-way.ts';
+import {
+  isLate,
+  LATE_AFTER_MS,
+  lastToBring,
+  owedBy,
+  soonestOf,
+  type OwedBlock,
+  type PendingBlock,
+} from './owed-blocks.ts';
 import type { Peer } from './peer.ts';
 import type { PieceStore } from './piece-store.ts';
 import { ReadingWindow } from './reading-window.ts';
@@ -85,11 +96,12 @@ export class Hedging<P extends HedgedPeer> {
     const piece = store.active.get(store.geometry.pieceOf(blockKey));
     if (piece === undefined || piece.exclusiveTo !== undefined) return false;
     const blockInPiece = blockKey - store.geometry.blockKey(piece.index, 0);
-    const askers = piece.askers(blockInPiece);
-    if (askers === 0 || askers >= MAX_SOURCES) return false; // 0: here already, though a web seed goes on with it
-    const best = this.#quickestFor(piece.index, blockKey, nowMs);
+    if (piece.askers(blockInPiece) === 0) return false; // here already, though a web seed goes on with it
+    const best = this.#quickestFor(piece, blockInPiece, nowMs);
     if (best !== undefined && isWorthHedging(arrivesInMs, best.arrivesInMs)) {
       if (late !== undefined && overdueMs > LATE_AFTER_MS) late.tardyUntilMs = nowMs + TARDY_MS;
+      if (piece.askers(blockInPiece) >= MAX_SOURCES && !this.#makeRoom(piece, blockInPiece, best.peer, nowMs))
+        return false;
       this.#makeWay(best.peer);
       // What can still be taken back changes hands; what may be on its way already is asked of both.
       if (block.isStoppable) late?.cancel([blockKey]);
@@ -102,14 +114,27 @@ export class Hedging<P extends HedgedPeer> {
     return false;
   }
 
-  #quickestFor(piece: number, blockKey: number, nowMs: number): { peer: P; arrivesInMs: number } | undefined {
-    let best: { peer: P; arrivesInMs: number } | undefined;
+  /** The source that should bring the block last makes room for a quicker one; false where it keeps its place. */
+  #makeRoom(piece: ActivePiece, block: number, newcomer: P, nowMs: number): boolean {
+    const blockKey = this.#parts.store.geometry.blockKey(piece.index, block);
+    const last = lastToBring(this.#parts.peers, blockKey, nowMs);
+    if (last === undefined || !giveWay(last, newcomer, piece, block)) return false;
+    if (isLate(last)) last.peer.tardyUntilMs = nowMs + TARDY_MS;
+    return true;
+  }
+
+  /** Of the reliable peers that may be asked; one that let the block lapse before comes behind all others. */
+  #quickestFor(piece: ActivePiece, block: number, nowMs: number): { peer: P; arrivesInMs: number } | undefined {
+    const blockKey = this.#parts.store.geometry.blockKey(piece.index, block);
+    let best: { peer: P; arrivesInMs: number; hasLapsed: boolean } | undefined;
     for (const peer of this.#parts.peers) {
-      if (peer.ledger.has(blockKey) || !isReliable(peer, nowMs) || !peer.mayRequest || !peer.serves(piece)) continue;
+      const { ledger } = peer;
+      if (ledger.has(blockKey) || ledger.size >= peer.requestQueueLimit || !isReliable(peer, nowMs)) continue;
+      if (!peer.mayRequest || !peer.serves(piece.index)) continue;
+      const hasLapsed = piece.lapses.has(block, peer);
       const arrivesInMs = peer.pipeline.arrivalMs(this.#bytesAhead(peer));
-      if (peer.ledger.size >= peer.requestQueueLimit || (best !== undefined && arrivesInMs >= best.arrivesInMs))
-        continue;
-      best = { peer, arrivesInMs };
+      if (best === undefined || (hasLapsed === best.hasLapsed ? arrivesInMs < best.arrivesInMs : best.hasLapsed))
+        best = { peer, arrivesInMs, hasLapsed };
     }
     return best;
   }

@@ -17,6 +17,8 @@ const ENDGAME_BATCH = 8;
 /** Sources asked for one block in endgame. */
 const MAX_DUPLICATES = 3;
 
+type BlockFilter = (block: number) => boolean;
+
 export interface PickingParts {
   readonly clock: Clock;
   readonly store: PieceStore;
@@ -96,13 +98,21 @@ export class Picking {
 
   /** A slow peer must not take an urgent block that the others would bring sooner, but should help where it can. */
   #isTimely(peer: Peer, span: WantedSpan, freeBlocks: number, picked: number): boolean {
-    const others = this.#sourcesOf(span.piece).filter((other) => other !== peer);
+    const others = this.#sourcesOf(span.piece).filter((other) => other !== peer && this.#mayTakeNext(other, span));
     if (!isReliable(peer, this.#parts.clock.monotonicMs())) return others.length === 0;
     return isTimely({
       ownMs: peer.pipeline.arrivalMs(peer.queuedBytes + picked * BLOCK_BYTES),
       othersMs: jointArrivalMs(others, freeBlocks * BLOCK_BYTES),
       dueInMs: span.dueAtMs - this.#parts.clock.monotonicMs(),
     });
+  }
+
+  /** It did not let the next free block of the span lapse: of who did, nothing is to be expected. */
+  #mayTakeNext(peer: Peer, { piece, fromBlock, untilBlock }: WantedSpan): boolean {
+    const active = this.#parts.store.active.get(piece);
+    if (active === undefined || active.lapses.isEmpty) return true;
+    const next = active.firstFreeIn(fromBlock, untilBlock);
+    return next === undefined || !active.lapses.has(next, peer);
   }
 
   #pickBegun(peer: Peer, room: number, into: number[]): void {
@@ -123,13 +133,17 @@ export class Picking {
     }
   }
 
-  /** Which of the piece's blocks the peer may be asked for; undefined: each. */
-  #openTo(peer: Peer, { index, lapses, exclusiveTo }: ActivePiece): ((block: number) => boolean) | undefined {
+  /**
+   * Which of the piece's blocks the peer may be asked for; undefined: each. One that it let lapse is for others, where
+   * any are idle; for a reader, where any are reliable.
+   */
+  #openTo(peer: Peer, { index, lapses, exclusiveTo }: ActivePiece, isRead = false): BlockFilter | undefined {
     if (lapses.isEmpty || exclusiveTo !== undefined) return undefined;
-    const idle = [...this.#parts.peers].filter(
-      (other) => other !== peer && other.ledger.size === 0 && other.mayRequest && other.serves(index),
-    );
-    return (block) => !lapses.has(block, peer) || idle.every((other) => lapses.has(block, other));
+    const others = isRead
+      ? this.#sourcesOf(index)
+      : [...this.#parts.peers].filter(({ ledger, mayRequest }) => ledger.size === 0 && mayRequest);
+    const able = others.filter((other) => other !== peer && other.serves(index));
+    return (block) => !lapses.has(block, peer) || able.every((other) => lapses.has(block, other));
   }
 
   /** How many peers that deliver nothing were asked for each block. */
@@ -165,8 +179,7 @@ export class Picking {
 
   #take(peer: Peer, active: ActivePiece, room: number, into: number[], span?: WantedSpan): void {
     const { geometry } = this.#parts.store;
-    // What a reader waits for has its own rules for sources that fail.
-    const isOpen = span === undefined ? this.#openTo(peer, active) : undefined;
+    const isOpen = this.#openTo(peer, active, span !== undefined);
     const { fromBlock, untilBlock } = span ?? { fromBlock: 0, untilBlock: active.blockCount };
     while (into.length < room) {
       const block = active.firstFreeIn(fromBlock, untilBlock, isOpen);

@@ -7,7 +7,8 @@
 import { SECOND_MS } from '../base/units.ts';
 import { BLOCK_BYTES } from '../codec/wire.ts';
 import { isWorthHedging } from './arrival.ts';
-import { isLate, lastToBring, owedBy, soonestOf, type OwedBlock } from './owed-blocks.ts';
+import { giveWay } from './giving-way.ts';
+import { lastToBring, owedBy, soonestOf, type OwedBlock } from './owed-blocks.ts';
 import type { Peer } from './peer.ts';
 import type { PieceStore } from './piece-store.ts';
 import { isForsaken } from './reliability.ts';
@@ -79,7 +80,7 @@ export class Relief<P extends RelievedPeer> {
     if (helper === undefined || !isWorthHedging(arrivesInMs, arrivalMs(helper))) return;
     const displaced = askers >= MAX_SOURCES ? lastToBring(this.#parts.peers, blockKey, nowMs) : soonest;
     if (displaced !== undefined && (askers >= MAX_SOURCES || displaced.isStoppable))
-      displace(displaced, helper, (late) => piece.lapses.add(block, late));
+      giveWay(displaced, helper, piece, block);
     if (piece.askers(block) >= MAX_SOURCES) return;
     piece.ask(block);
     this.#parts.ask(helper, blockKey);
@@ -92,15 +93,6 @@ export class Relief<P extends RelievedPeer> {
       if (this.#parts.room(peer) > 0 && suits(peer) && (best === undefined || isQuicker(peer, best))) best = peer;
     return best;
   }
-}
-
-/** Takes the block back from who is late, or slower than one that has proven its speed. */
-function displace<P extends RelievedPeer>(owed: OwedBlock<P>, helper: P, noteLapse: (peer: P) => void): void {
-  const hasLapsed = isLate(owed);
-  if (!hasLapsed && !helper.pipeline.isMeasured) return;
-  // Or two that bring nothing would hand it to each other for ever.
-  if (hasLapsed) noteLapse(owed.peer);
-  owed.peer.cancel([owed.blockKey], true);
 }
 
 function isQuicker(a: RelievedPeer, b: RelievedPeer): boolean {

@@ -1,10 +1,10 @@
 /** The example page, built by Vite and opened in a real Chromium: it plays what the Node example seeds, over WebRTC alone. */
 import { copyFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { build, preview } from 'vite';
+import { build } from 'vite';
 import { type Browser, openBrowser } from '../support/chromium.ts';
+import { playsFrom, servePage } from '../support/example-page.ts';
 import { mp4Video } from '../support/media.ts';
 import { describeWith, findProgram } from '../support/peers.ts';
 import { type Program, startProgram } from '../support/program.ts';
@@ -19,14 +19,7 @@ beforeAll(async () => {
   const { path: outDir } = suite.use(await temporaryFolder('example-page'));
   const configFile = path.join(ROOT, 'examples/page/vite.config.ts');
   await build({ configFile, logLevel: 'error', build: { outDir, emptyOutDir: true } });
-  const site = await preview({
-    configFile,
-    logLevel: 'error',
-    build: { outDir },
-    preview: { host: '127.0.0.1', port: 0 },
-  });
-  suite.defer(() => site.close());
-  origin = site.resolvedUrls?.local[0] ?? '';
+  ({ origin } = suite.use(await servePage(configFile, outDir)));
 });
 afterAll(() => suite.disposeAsync());
 
@@ -40,20 +33,6 @@ async function seedVideo(tracker: string): Promise<{ seeder: Program; magnet: st
   const seeder = startProgram(process.execPath, command, { cwd: folder });
   const [magnet = ''] = await seeder.line(/magnet:\S+/);
   return { seeder, magnet, [Symbol.asyncDispose]: () => seeder[Symbol.asyncDispose]() };
-}
-
-/** Resolves when the video shows a frame at or after `seconds`. */
-async function playsFrom(page: Page, seconds: number): Promise<void> {
-  await page.waitForFunction('document.querySelector("video").readyState >= 1');
-  const frame = `new Promise((resolve) => {
-    const video = document.querySelector('video');
-    const look = (_, { mediaTime }) =>
-      mediaTime >= ${seconds} ? resolve() : video.requestVideoFrameCallback(look); // frames from before the seek
-    video.requestVideoFrameCallback(look);
-    video.currentTime = ${seconds};
-    video.play();
-  })`;
-  await page.evaluate(frame);
 }
 
 describeWith(['chromium', 'ffmpeg'], 'the example page', () => {

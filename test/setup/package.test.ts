@@ -4,17 +4,23 @@
  */
 import { execFile, execFileSync } from 'node:child_process';
 import { globSync, readFileSync, statSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { copyFile, symlink, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { build, type Plugin } from 'vite';
+import { gzipSync } from 'node:zlib';
+import { build, type InlineConfig, type Plugin } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openBrowser } from '../support/chromium.ts';
+import { playsFrom, servePage } from '../support/example-page.ts';
+import { mp4Video } from '../support/media.ts';
 import { makePackage, Project } from '../support/package-user.ts';
+import { describeWith, findProgram } from '../support/peers.ts';
 import { startProgram } from '../support/program.ts';
 import { seededBytes } from '../support/random-bytes.ts';
 import { type Registry, startRegistry } from '../support/registry.ts';
-import { temporaryFolder } from '../support/temp-dir.ts';
+import { startServer } from '../support/server.ts';
+import { temporaryFolder, testFolder } from '../support/temp-dir.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const FILE = seededBytes('package', 3_000_000);
@@ -45,6 +51,12 @@ const packed = (): string[] =>
 const readPacked = (file: string): string =>
   execFileSync('tar', ['-xzOf', tarball, `package/${file}`], { encoding: 'utf8' });
 
+/** Whether a size is what a README says it is, give or take 15 %; it may grow a little without a new README. */
+function isAbout(sizeBytes: number, stated: RegExp, readme: string): boolean {
+  const [, kilobytes] = stated.exec(readme) ?? [];
+  return Math.abs(sizeBytes / 1000 / Number(kilobytes) - 1) < 0.15;
+}
+
 /** The programs in the package's README, by the file name that their first line gives. */
 function readmePrograms(): { readonly name: string; readonly code: string }[] {
   const blocks = [...readPacked('README.md').matchAll(/^```ts\n(\/\/ (\S+\.ts)[^]*?)^```$/gm)];
@@ -73,11 +85,9 @@ describe('the tarball', () => {
   });
 
   test('is about as large as the READMEs say', () => {
-    const readmes = [readPacked('README.md'), readFileSync(path.join(ROOT, 'README.md'), 'utf8')];
-    for (const readme of readmes) {
-      const [, statedKilobytes] = /(\d+) kB/.exec(readme) ?? [];
-      expect(Math.abs(statSync(tarball).size / 1000 / Number(statedKilobytes) - 1)).toBeLessThan(0.15);
-    }
+    const { size } = statSync(tarball);
+    expect(isAbout(size, /(\d+) kB packed/, readPacked('README.md'))).toBe(true);
+    expect(isAbout(size, /\.tgz, (\d+) kB/, readFileSync(path.join(ROOT, 'README.md'), 'utf8'))).toBe(true);
   });
 
   test('exports what the checkout exports, each with its types', () => {
@@ -187,8 +197,8 @@ describe('its types', () => {
   });
 });
 
-/** Builds the project's page for browsers. Resolves with the modules of Node's that it would need there. */
-async function bundle(root: string, input: Readonly<Record<string, string>>): Promise<ReadonlySet<string>> {
+/** Has Vite build for browsers. Resolves with the modules of Node's that would be needed there. */
+async function bundle(config: InlineConfig): Promise<ReadonlySet<string>> {
   const builtins = new Set<string>();
   const watch = (): Plugin => ({
     name: 'watch-builtins',
@@ -198,30 +208,62 @@ async function bundle(root: string, input: Readonly<Record<string, string>>): Pr
       return null;
     },
   });
-  await build({
-    configFile: false,
-    root,
-    logLevel: 'silent',
-    plugins: [watch()],
-    worker: { format: 'es', plugins: () => [watch()] },
-    build: { target: 'es2022', rolldownOptions: { input } },
-  });
+  const worker: InlineConfig['worker'] = { format: 'es', plugins: () => [watch()] };
+  await build({ logLevel: 'silent', plugins: [watch()], worker, ...config });
   return builtins;
 }
 
 describe('a page that bundles it', () => {
+  const configFile = (): string => path.join(project.folder, 'page/vite.config.ts');
+
+  beforeAll(() => symlink(path.join(ROOT, 'node_modules/vite'), path.join(project.folder, 'node_modules/vite')));
+
   test('needs nothing of Node', async () => {
-    const page = path.join(project.folder, 'page');
-    expect(await bundle(page, { index: path.join(page, 'index.html'), sw: path.join(page, 'sw.ts') })).toEqual(
-      new Set(),
-    );
-    const bundled = globSync('dist/assets/*.js', { cwd: page });
-    expect(bundled.some((file) => /worker/.test(file))).toBe(true);
+    expect(await bundle({ configFile: configFile() })).toEqual(new Set());
+    const bundled = globSync('dist/assets/*.js', { cwd: path.dirname(configFile()) });
+    expect(bundled.some((file) => file.includes('worker'))).toBe(true);
+  });
+
+  test('is about as large as the README says', async () => {
+    await bundle({ configFile: configFile() });
+    const page = path.dirname(configFile());
+    const scripts = globSync('dist/assets/*.js', { cwd: page }).map((file) => readFileSync(path.join(page, file)));
+    const gzippedBytes = scripts.reduce((sum, script) => sum + gzipSync(script).length, 0);
+    expect(isAbout(gzippedBytes, /(\d+) kB gzipped/, readPacked('README.md'))).toBe(true);
   });
 
   test('would be found out if it did', async () => {
-    await project.write('page/node.ts', `import { SwarmNode } from 'seedbed/torrent/node';\nawait SwarmNode.open();\n`);
-    const page = path.join(project.folder, 'page');
-    expect(await bundle(page, { node: path.join(page, 'node.ts') })).toContain('node:net');
+    const root = path.join(project.folder, 'node-page');
+    await project.write('node-page/main.ts', `import { SwarmNode } from 'seedbed/torrent/node';\nSwarmNode.open();\n`);
+    const input = path.join(root, 'main.ts');
+    const builtins = await bundle({ configFile: false, root, build: { rolldownOptions: { input } } });
+    expect(builtins).toContain('node:net');
+  });
+
+  describeWith(['chromium', 'ffmpeg'], 'in a browser', () => {
+    test('plays what the Node example seeds, both from the package', async () => {
+      await bundle({ configFile: configFile() });
+      await using site = await servePage(configFile());
+      await using server = await startServer({
+        dataFolder: await testFolder('package-tracker'),
+        settings: { SEEDBED_TRACKER_OPEN: 'true' },
+      });
+      await copyFile(
+        await mp4Video(findProgram('ffmpeg') ?? '', { seconds: 20 }),
+        path.join(project.folder, 'film.mp4'),
+      );
+      const tracker = `${server.origin.replace('http', 'ws')}/announce`;
+      const command = ['node-seed.ts', 'film.mp4', '--tracker', tracker];
+      await project.copy('examples/node-seed.ts', 'node-seed.ts');
+      await using seeder = startProgram(process.execPath, command, { cwd: project.folder });
+      const [magnet = ''] = await seeder.line(/magnet:\S+/);
+
+      await using browser = await openBrowser({ executablePath: findProgram('chromium') ?? '' });
+      const page = await browser.newPage();
+      await page.goto(`${site.origin}?magnet=${encodeURIComponent(magnet)}`);
+      await playsFrom(page, 15);
+      await page.getByRole('status').getByText('100 % here').waitFor();
+      expect(browser.problems).toEqual([]);
+    });
   });
 });

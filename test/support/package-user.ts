@@ -59,6 +59,7 @@ export class Project {
   }
 
   async write(file: string, text: string): Promise<void> {
+    await mkdir(path.dirname(path.join(this.folder, file)), { recursive: true });
     await writeFile(path.join(this.folder, file), text);
   }
 

@@ -192,8 +192,7 @@ async function openLsd(
   { seeding, clock, log }: Pick<Swarm, 'seeding'> & Pick<PortParts, 'clock' | 'log'>,
   started: AsyncDisposableStack,
 ): Promise<void> {
-  const onInterface = isAnyHost(host) ? {} : { host };
-  const opened = await LocalDiscovery.open({ listenPort: peerPort, ...onInterface, clock, log });
+  const opened = await LocalDiscovery.open({ listenPort: peerPort, host, clock, log });
   started.defer(() => opened.stop());
   const announce = (torrent: Torrent): (() => void) => findLocally(opened, torrent);
   started.use(new AwakeTorrents({ engine: seeding.engine, announce, clock, log }));

@@ -20,8 +20,8 @@ const LIBTORRENT = path.resolve(import.meta.dirname, 'peers/libtorrent_peer.py')
 const FILE = seededBytes('lsd interop', 2_000_000);
 const SHA256 = createHash('sha256').update(FILE).digest('hex');
 
-async function scene() {
-  const host = await otherHost();
+async function scene(addresses: 'private' | 'public6') {
+  const host = await otherHost(addresses);
   onTestFinished(() => host[Symbol.asyncDispose]());
   const folder = await testFolder('lsd');
   const file = path.join(folder, SHA256);
@@ -34,7 +34,14 @@ async function scene() {
   onTestFinished(() => node.stop());
   const libtorrent = (mode: 'seed' | 'leech', source: string, where: string): Program => {
     const options = JSON.stringify({ settings: { enable_lsd: true, local_service_announce_interval: 5 } });
-    const place = [LIBTORRENT, mode, source, where, `${host.there}:6881`, options];
+    const place = [
+      LIBTORRENT,
+      mode,
+      source,
+      where,
+      host.there.includes(':') ? `[${host.there}]:6881` : `${host.there}:6881`,
+      options,
+    ];
     const program = host.start('/usr/bin/python3', place);
     onTestFinished(async () => void (await program.stop()));
     return program;
@@ -48,8 +55,9 @@ const hashOf = async (file: string): Promise<string> =>
     .digest('hex');
 
 describeWith(['root', 'network namespaces', 'libtorrent'], 'libtorrent in our local network', () => {
-  test('hears that we seed', { timeout: 120_000 }, async () => {
-    const { node, hashed, hashes, libtorrent } = await scene();
+  const FAMILIES = ['private', 'public6'] as const;
+  test.each(FAMILIES)('hears that we seed: %s', { timeout: 120_000 }, async (addresses) => {
+    const { node, hashed, hashes, libtorrent } = await scene(addresses);
     const target = await testFolder('leech');
     const leech = libtorrent('leech', formatMagnet(hashes), target);
     await leech.line(/added torrent/);
@@ -58,8 +66,8 @@ describeWith(['root', 'network namespaces', 'libtorrent'], 'libtorrent in our lo
     expect(await hashOf(path.join(target, SHA256))).toBe(SHA256);
   });
 
-  test('tells us that it seeds', { timeout: 120_000 }, async () => {
-    const { node, folder, torrent, hashes, libtorrent } = await scene();
+  test.each(FAMILIES)('tells us that it seeds: %s', { timeout: 120_000 }, async (addresses) => {
+    const { node, folder, torrent, hashes, libtorrent } = await scene(addresses);
     const target = await testFolder('leech');
     const wanted = node.engine.addByHash({ ...hashes, openStorage: (info) => openFiles(info, target) });
     node.announce(wanted, []);

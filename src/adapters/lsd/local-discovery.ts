@@ -1,11 +1,10 @@
 /**
- * Finds peers in the same network (BEP 14) by multicast that routers do not pass on. Each torrent is announced every five
+ * Finds peers in the same network (BEP 14) by multicast that routers do not pass on, over IPv4 and IPv6. Each torrent is announced every five
  * minutes, many in one packet, at most one round a minute. Invariants: private torrents are neither announced nor fed;
  * our own packets are known by their cookie; packets of others are taken at a bounded
  * rate, for each neighbour and in all; after `stop` nothing is left.
  */
-import dgram from 'node:dgram';
-import { once } from 'node:events';
+import { networkInterfaces } from 'node:os';
 import type { PeerAddress } from '../../base/address.ts';
 import { randomBytes, toHex } from '../../base/bytes.ts';
 import type { Cancel, Clock } from '../../base/clock.ts';
@@ -15,8 +14,8 @@ import type { SwarmKey } from '../../base/ids.ts';
 import type { Log } from '../../base/log.ts';
 import { MINUTE_MS } from '../../base/units.ts';
 import { decodeLsd, encodeLsd, MAX_LSD_KEYS } from '../../codec/lsd.ts';
+import { MulticastGroup, placesFor } from './multicast-group.ts';
 
-const GROUP = '239.192.152.143';
 const PORT = 6_771;
 const ROUND_MS = MINUTE_MS;
 const AGAIN_MS = 5 * MINUTE_MS;
@@ -36,7 +35,7 @@ export interface LocalSwarm {
 export interface LocalDiscoveryOptions {
   /** TCP port on which we take peers. */
   readonly listenPort: number;
-  /** IPv4 address of the interface to use; undefined: the system's choice. */
+  /** Where we take them, an IP literal; its interface is used, and its family. Undefined: all, on the system's choice. */
   readonly host?: string | undefined;
   readonly clock: Clock;
   readonly log: Log;
@@ -52,7 +51,7 @@ interface Course {
 
 export class LocalDiscovery {
   readonly #options: LocalDiscoveryOptions;
-  readonly #socket: dgram.Socket;
+  readonly #groups: readonly MulticastGroup[];
   readonly #cookie = toHex(randomBytes(8));
   readonly #courses = new Map<SwarmKey, Course>();
   #round: Cancel | undefined;
@@ -60,29 +59,27 @@ export class LocalDiscovery {
   readonly #heard: FairRate;
   #isStopped = false;
 
-  private constructor(socket: dgram.Socket, options: LocalDiscoveryOptions) {
-    this.#socket = socket;
+  private constructor(groups: readonly MulticastGroup[], options: LocalDiscoveryOptions) {
+    this.#groups = groups;
     this.#options = options;
     this.#heard = new FairRate(options.clock, HEARD);
-    socket.on('message', (bytes, from) => this.#receive(bytes, from));
-    socket.on('error', (error) => options.log.debug('lsd.failed', { error }));
+    for (const group of groups)
+      group.listen(
+        (bytes, from) => this.#receive(bytes, from),
+        (error) => options.log.debug('lsd.failed', { error }),
+      );
   }
 
-  /** @throws Unavailable where the group cannot be joined */
+  /** One address family is enough. @throws Unavailable where no group can be joined */
   static async open(options: LocalDiscoveryOptions): Promise<LocalDiscovery> {
     const { groupPort = PORT, host } = options;
-    const socket = dgram.createSocket({ type: 'udp4', reuseAddr: true });
-    try {
-      socket.bind(groupPort, '0.0.0.0'); // the group's port is everybody's
-      await once(socket, 'listening');
-      socket.addMembership(GROUP, host);
-      if (host !== undefined) socket.setMulticastInterface(host);
-      socket.setMulticastTTL(1);
-      return new LocalDiscovery(socket, options);
-    } catch (error) {
-      socket.close();
-      throw new Unavailable('local discovery is not possible here', { host }, { cause: error });
-    }
+    const places = placesFor(host, networkInterfaces());
+    const joined = await Promise.allSettled(places.map((place) => MulticastGroup.join(place, groupPort)));
+    const groups = joined.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    const [cause] = joined.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+    if (groups.length === 0) throw new Unavailable('local discovery is not possible here', { host }, { cause });
+    if (cause !== undefined) options.log.debug('lsd.one_family', { family: groups[0]?.family, error: cause });
+    return new LocalDiscovery(groups, options);
   }
 
   /** Announces the swarm, and listens for it, until what it returns is called. */
@@ -97,9 +94,7 @@ export class LocalDiscovery {
     this.#isStopped = true;
     this.#round?.();
     this.#courses.clear();
-    const closed = once(this.#socket, 'close');
-    this.#socket.close();
-    await closed;
+    await Promise.all(this.#groups.map((group) => group.close()));
   }
 
   #schedule(): void {
@@ -122,21 +117,20 @@ export class LocalDiscovery {
   }
 
   #say(courses: readonly Course[], nowMs: number): void {
-    const { listenPort, groupPort = PORT } = this.#options;
     const swarmKeys = courses.map(({ swarm }) => swarm.key);
-    const packet = encodeLsd(`${GROUP}:${groupPort}`, { port: listenPort, swarmKeys, cookie: this.#cookie });
-    this.#socket.send(packet, groupPort, GROUP, () => undefined); // lost packets are sent again in five minutes
+    const announce = { port: this.#options.listenPort, swarmKeys, cookie: this.#cookie };
+    for (const group of this.#groups) group.send(encodeLsd(group.name, announce)); // what is lost is said again
     for (const course of courses) course.announcedAtMs = nowMs;
   }
 
-  #receive(bytes: Uint8Array, from: dgram.RemoteInfo): void {
-    if (!this.#heard.takes(from.address)) return;
+  #receive(bytes: Uint8Array, from: PeerAddress): void {
+    if (!this.#heard.takes(from.host)) return; // all of a network share a /64: the address counts
     try {
       const { port, swarmKeys, cookie } = decodeLsd(bytes);
       if (cookie === this.#cookie) return;
       for (const key of swarmKeys) {
         const swarm = this.#courses.get(key)?.swarm;
-        if (swarm?.isAllowed() === true) swarm.found({ host: from.address, port });
+        if (swarm?.isAllowed() === true) swarm.found({ host: from.host, port });
       }
     } catch (error) {
       if (!(error instanceof AppError)) throw error;

@@ -243,7 +243,8 @@ export class Downloader {
   evictOne(force: boolean): boolean {
     let stalest: ActivePiece | undefined;
     for (const piece of this.#parts.store.active.values()) {
-      if (this.#window.hasPiece(piece.index) || (!force && piece.askedBlocks > 0)) continue;
+      // One that is all here waits for its last leaf checks only, and gives its memory back then.
+      if (piece.isComplete || this.#window.hasPiece(piece.index) || (!force && piece.askedBlocks > 0)) continue;
       if (stalest === undefined || piece.touchedAtMs < stalest.touchedAtMs) stalest = piece;
     }
     if (stalest !== undefined) this.discard(stalest);

@@ -2,12 +2,14 @@
 import { expect, test } from 'vitest';
 import { Cancelled } from '../../src/base/errors.ts';
 import type { SwarmKey } from '../../src/base/ids.ts';
+import { sleep } from '../../src/base/tasks.ts';
 import { KIB } from '../../src/base/units.ts';
 import type { EngineLimits, Torrent } from '../../src/torrent/index.ts';
 import type { Dialer } from '../../src/torrent/ports.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { ScriptedPeer } from '../support/scripted-peer.ts';
-import { instantHasher, makeTorrent, MemoryStorage, type Node, Swarm } from '../support/swarm.ts';
+import { instantHasher, makeTorrent, makeTorrentOf, MemoryStorage, type Node, Swarm } from '../support/swarm.ts';
+import { addSeed } from '../support/v2-swarm.ts';
 
 const PIECE = 32 * KIB;
 
@@ -126,6 +128,38 @@ test('pieces are hashed a few at a time, all torrents together', async () => {
   const torrents = await leechThree(leech, seed);
   await swarm.until(() => torrents.every((torrent) => torrent.isComplete));
   expect(most).toBe(2);
+});
+
+test('with memory for one piece at a time, blocks that wait for their leaf checks are not given up for other pieces', async () => {
+  const swarm = new Swarm();
+  const source = await makeTorrentOf('v2', [12 * 8 * PIECE], 8 * PIECE);
+  const { clock } = swarm;
+  const hasher = {
+    ...instantHasher,
+    sha256: async (bytes: Uint8Array) => {
+      await sleep(clock, 5);
+      return instantHasher.sha256(bytes);
+    },
+  };
+  const machine = swarm.addMachine({ latencyMs: 10 });
+  const ports = { clock, hasher, log: silentLog, random: () => 0.5, dialers: [machine.dialer] };
+  const { engine } = swarm.addNode({}, { ports, limits: { pieceBufferBytes: 8 * PIECE } });
+  const storage = new MemoryStorage(source.bytes.slice());
+  const layers = source.pieceLayers && { pieceLayers: source.pieceLayers };
+  const torrent = engine.add({ ...source.hashes, info: source.info, ...layers, storage, have: 'check' });
+  await swarm.until(() => torrent.isComplete);
+  // The first look left the leaves in memory: what rots now comes anew block by block.
+  storage.bytes.fill(0xee);
+  let isChecked = false;
+  torrent.recheck().then(
+    () => (isChecked = true),
+    (error: unknown) => expect.fail(String(error)),
+  );
+  await swarm.until(() => isChecked);
+  expect(torrent.have.isEmpty).toBe(true);
+  torrent.addPeers([1, 2, 3].map(() => addSeed(swarm, source).address));
+  await swarm.until(() => torrent.isComplete, 60_000);
+  expect(torrent.stats().bytesFromPeers).toBe(source.bytes.length);
 });
 
 test('blocks on their way out stay within their memory, and all of them arrive', async () => {

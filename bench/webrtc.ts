@@ -14,8 +14,7 @@ import { concatBytes } from '../src/base/bytes.ts';
 import { TimedOut } from '../src/base/errors.ts';
 import { GIB, KIB, MIB } from '../src/base/units.ts';
 import { encodeBencode } from '../src/codec/bencode.ts';
-import { parseMetainfo, writeMetainfo } from '../src/codec/metainfo.ts';
-import type { TorrentInfo } from '../src/codec/torrent-info.ts';
+import { writeMetainfo } from '../src/codec/metainfo.ts';
 import { inPage, openSite, type Site } from '../test/browser/support/site.ts';
 import { openSwarmSite, type SwarmSite } from '../test/browser/support/swarm-site.ts';
 import { type Browser, openBrowser } from '../test/support/chromium.ts';
@@ -24,29 +23,24 @@ import { seededBytes } from '../test/support/random-bytes.ts';
 import type { Bench, Contender, Figures } from './support/bench.ts';
 import { memoryFolder } from './support/blob.ts';
 import { TreeMeter } from './support/meter.ts';
-import { engineEnd, type NodeEnd, rawEnd } from './support/node-end.ts';
+import { type NodeEnd, startNodeEnd } from './support/node-end.ts';
 import type * as RtcPage from './web/rtc-page.ts';
 import type { Task } from './web/rtc-worker.ts';
 
 type Modules = typeof RtcPage;
 
-const FULL_BYTES = 96 * MIB;
+/** Long enough that start-up, a fifth of a second, is not what is measured. */
+const FULL_BYTES = 384 * MIB;
 const TIMEOUT_MS = 120_000;
 const RAW_MESSAGE_BYTES = [64 * KIB, 256 * KIB];
 const PIECE_BYTES = [256 * KIB, MIB];
-
-interface Blob {
-  readonly bytes: Uint8Array;
-  readonly info: TorrentInfo;
-  readonly metainfo: Uint8Array;
-}
 
 interface Stage {
   readonly site: Site;
   readonly sizeBytes: number;
   /** By piece length. */
-  readonly blobs: ReadonlyMap<number, Blob>;
-  /** Holds the bytes under the torrent's name. */
+  readonly torrents: ReadonlyMap<number, Uint8Array>;
+  /** Holds the bytes under the torrent's name, and the torrents. */
   readonly folder: string;
 }
 
@@ -55,7 +49,9 @@ type Where = 'browser' | 'node';
 
 const newBrowser = (): Promise<Browser> => openBrowser({ executablePath: findProgram('chromium') ?? 'chromium' });
 
-function makeBlob(bytes: Uint8Array, pieceBytes: number): Blob {
+const torrentPath = (folder: string, pieceBytes: number): string => path.join(folder, `${pieceBytes}.torrent`);
+
+function makeTorrent(bytes: Uint8Array, pieceBytes: number): Uint8Array {
   const pieces: Uint8Array[] = [];
   for (let at = 0; at < bytes.length; at += pieceBytes)
     pieces.push(
@@ -69,27 +65,27 @@ function makeBlob(bytes: Uint8Array, pieceBytes: number): Blob {
     'piece length': pieceBytes,
     pieces: concatBytes(pieces),
   });
-  const metainfo = writeMetainfo({ rawInfo });
-  return { bytes, metainfo, info: parseMetainfo(metainfo).info };
+  return writeMetainfo({ rawInfo });
 }
 
 async function openStage(sizeBytes: number, started: AsyncDisposableStack): Promise<Stage> {
   const bytes = seededBytes('webrtc', sizeBytes);
-  const blobs = new Map(PIECE_BYTES.map((pieceBytes) => [pieceBytes, makeBlob(bytes, pieceBytes)]));
+  const torrents = new Map(PIECE_BYTES.map((pieceBytes) => [pieceBytes, makeTorrent(bytes, pieceBytes)]));
   const { path: folder } = started.use(await memoryFolder('bench-webrtc', 2 * sizeBytes));
   await writeFile(path.join(folder, 'blob'), bytes);
+  for (const [pieceBytes, torrent] of torrents) await writeFile(torrentPath(folder, pieceBytes), torrent);
   const site = await openSite({
     entries: { modules: 'bench/web/rtc-page.ts', 'rtc-worker': 'bench/web/rtc-worker.ts' },
     handler: (request, response) => {
       const [, pieceBytes] = /^\/torrent\/(\d+)$/.exec(request.url ?? '') ?? [];
-      const body = request.url === '/blob' ? bytes : blobs.get(Number(pieceBytes))?.metainfo;
+      const body = request.url === '/blob' ? bytes : torrents.get(Number(pieceBytes));
       if (body === undefined) return false;
       response.end(body);
       return true;
     },
   });
   started.use(site);
-  return { site, sizeBytes, blobs, folder };
+  return { site, sizeBytes, torrents, folder };
 }
 
 /** Makes the connection, with the browser of the receiving end, or the sending one's, as the one that offers. */
@@ -118,7 +114,8 @@ async function run(
   const meter = new TreeMeter(process.pid);
   await inPage(offerer, ({ end }: Modules, sdp) => end().accept(sdp), answer);
   try {
-    const done = to === 'node' ? node?.done() : inPage(offerer, ({ end }: Modules) => end().done(), undefined);
+    const done =
+      to === 'node' ? node?.done(TIMEOUT_MS) : inPage(offerer, ({ end }: Modules) => end().done(), undefined);
     const seconds = await within(TIMEOUT_MS, done ?? Promise.resolve(Number.NaN));
     return figuresOf(stage, seconds, meter.stop().cpuSeconds);
   } finally {
@@ -144,7 +141,7 @@ function rawContender(stage: Stage, [from, to]: readonly [Where, Where], message
       const { sizeBytes } = stage;
       const end = (kind: 'raw-send' | 'raw-receive'): Task => ({ kind, sizeBytes, messageBytes });
       const role = from === 'node' ? 'raw-send' : 'raw-receive';
-      await using node = from === to ? undefined : rawEnd(role, sizeBytes, messageBytes);
+      await using node = from === to ? undefined : await startNodeEnd(role, `${sizeBytes}`, `${messageBytes}`);
       return await run(stage, to, { from: end('raw-send'), to: end('raw-receive') }, node);
     },
   };
@@ -155,13 +152,12 @@ function engineContender(stage: Stage, [from, to]: readonly [Where, Where], piec
     name: `${from} → ${to}: Seedbed, ${pieceBytes / KIB} KiB pieces`,
     lack: lackOf('chromium'),
     measure: async () => {
-      const blob = stage.blobs.get(pieceBytes);
-      if (blob === undefined) throw new RangeError('no such blob');
       const end = (kind: 'seed' | 'leech'): Task => ({ kind, torrentUrl: `/torrent/${pieceBytes}`, blobUrl: '/blob' });
       await using target = await memoryFolder('bench-webrtc-out', stage.sizeBytes);
       const role = from === 'node' ? 'seed' : 'leech';
+      const torrentFile = torrentPath(stage.folder, pieceBytes);
       await using node =
-        from === to ? undefined : await engineEnd(role, blob.info, role === 'seed' ? stage.folder : target.path);
+        from === to ? undefined : await startNodeEnd(role, torrentFile, role === 'seed' ? stage.folder : target.path);
       return await run(stage, to, { from: end('seed'), to: end('leech') }, node);
     },
   };

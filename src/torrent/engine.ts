@@ -15,6 +15,7 @@ import { AddressRate } from './address-rate.ts';
 import { AddressTraffic, type AddressRateLimits } from './address-traffic.ts';
 import { BanList } from './bans.ts';
 import { BufferPool } from './buffers.ts';
+import { DialOrder } from './dial-order.ts';
 import { Greetings, type DialOrigin } from './greetings.ts';
 import type { EngineInspection } from './inspection.ts';
 import { LeafCache } from './leaf-cache.ts';
@@ -89,6 +90,7 @@ export class Engine {
   readonly #greetings: Greetings;
   readonly #tasks: TaskGroup;
   readonly #knocks: AddressRate;
+  readonly #dialOrder = new DialOrder();
   readonly #openers = new WeakMap<Transfer, AddByHashOptions['openStorage']>();
   #dialling = 0;
   #connected = 0;
@@ -271,6 +273,10 @@ export class Engine {
       wake: wake && (async (key, remote) => this.#transferOf(await wake(key, remote))),
       resolveObfuscated,
       redial: (transfer, address) => this.#redial(transfer, address),
+      dialEnded: (address, transport, isGreeted) => {
+        if (isGreeted) this.#dialOrder.greeted(address, transport);
+        else this.#dialOrder.cameToNothing(address, transport);
+      },
       began: () => this.#scheduleTick(),
     });
   }
@@ -344,9 +350,9 @@ export class Engine {
     });
   }
 
-  /** Tries each dialer in turn. */
+  /** Tries one dialer after the other. */
   async #openSocket(address: PeerAddress, signal: AbortSignal): Promise<PeerSocket | undefined> {
-    for (const dialer of this.#shared.ports.dialers) {
+    for (const dialer of this.#dialOrder.of(this.#shared.ports.dialers, address)) {
       const attempt = new AbortController();
       const abort = (): void => attempt.abort(new TimedOut('dialling took too long'));
       const cancelTimer = this.#shared.ports.clock.after(DIAL_TIMEOUT_MS, abort);

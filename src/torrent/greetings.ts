@@ -21,7 +21,7 @@ import {
   type OpeningListener,
 } from './opening.ts';
 import { addressKey } from './peer-exchange.ts';
-import type { PeerAddress, PeerSocket } from './ports.ts';
+import type { PeerAddress, PeerSocket, TransportKind } from './ports.ts';
 import type { Shared } from './shared.ts';
 import type { Transfer } from './transfer.ts';
 
@@ -52,6 +52,7 @@ export type DialOrigin = Origin & Required<Pick<Origin, 'transfer' | 'dialled'>>
 /** A connection that has not finished its handshakes. */
 interface Greeting extends Origin {
   readonly startedAtMs: number;
+  readonly transport: TransportKind;
   /** First how the stream opens, then the wire protocol on it. */
   stage: { close(cause?: Error): void };
   /** Encrypted handshake asked for by us and not answered yet. */
@@ -71,6 +72,8 @@ export interface GreetingsOptions {
   readonly resolveObfuscated: EngineOptions['resolveObfuscated'] | undefined;
   /** Opens another connection to the address, once more, for a plain handshake; false when too many are being opened. */
   redial(transfer: Transfer, address: PeerAddress): boolean;
+  /** A connection we opened has made its handshakes, or (false) has ended before. */
+  dialEnded(address: PeerAddress, transport: TransportKind, isGreeted: boolean): void;
   /** Ticks are needed from now on. */
   began(): void;
 }
@@ -116,6 +119,7 @@ export class Greetings {
     const greeting: Greeting = {
       ...origin,
       startedAtMs: this.#options.shared.ports.clock.monotonicMs(),
+      transport: socket.transport,
       stage: socket,
       isTryingEncryption: false,
     };
@@ -292,7 +296,8 @@ export class Greetings {
 
   #handOver(greeting: Greeting, connection: Connection, transfer: Transfer, handshake: Handshake): void {
     this.#greetings.delete(greeting);
-    const { dialled, isOutgoing, isPlainRetry } = greeting;
+    const { dialled, isOutgoing, isPlainRetry, transport } = greeting;
+    if (dialled !== undefined) this.#options.dialEnded(dialled, transport, true);
     if (dialled !== undefined && isPlainRetry === true) this.#rememberPlain(dialled);
     const isAdopted = transfer.crowd.adopt(connection, handshake, isOutgoing);
     if (!isAdopted && dialled !== undefined) transfer.crowd.dialEnded(dialled);
@@ -305,6 +310,7 @@ export class Greetings {
     const mayBePlain = this.#options.encryption === 'prefer';
     if (!isTryingEncryption || !mayBePlain || transfer.isStopped) {
       this.#plainAddresses.delete(addressKey(dialled));
+      this.#options.dialEnded(dialled, greeting.transport, false);
       transfer.crowd.dialEnded(dialled);
     } else if (!this.#options.redial(transfer, dialled)) {
       // It is dialled again in its turn, and greeted plainly then.

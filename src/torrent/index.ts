@@ -19,7 +19,8 @@
  *     wanted.events.on('verified', ({ piece }) => remember(piece));
  *     await engine.stop();
  *
- * Inside, from the wire up: `greetings` (whose connection it is) with `opening` and `encrypted-socket`; `connection`
+ * Inside, from the wire up: `greetings` (whose connection it is) with `opening`, `dial-order` and
+ * `encrypted-socket`; `connection`
  * (bytes, handshake), `peer` (protocol discipline), `block-intake` and `upload-queue` (block bytes in and out),
  * `piece-store` (piece states, hash, write), `downloader` and `picking` (which block from whom) with `rarest-first`,
  * `readers`, `reading-window`, `pipeline`, `arrival`, `taking-back`; `hedging` and `relief` (a second source for what is

@@ -12,7 +12,7 @@ import type { VerifiedLayers } from '../../src/codec/piece-layers.ts';
 import { parseTorrentInfo, type TorrentInfo } from '../../src/codec/torrent-info.ts';
 import { makeTorrent as makeAnyTorrent } from '../../src/torrent/make-torrent.ts';
 import { Engine, type EngineOptions, type Torrent, type TorrentOptions } from '../../src/torrent/index.ts';
-import type { Hasher, PieceStorage } from '../../src/torrent/ports.ts';
+import type { Dialer, Hasher, PieceStorage } from '../../src/torrent/ports.ts';
 import { FakeClock } from './fake-clock.ts';
 import { MemoryNetwork, type HostOptions, type MemoryHost } from './memory-network.ts';
 import { seededBytes, seededRandom } from './random-bytes.ts';
@@ -140,8 +140,8 @@ export class Swarm {
     this.#random = seededRandom(seed);
   }
 
-  /** A machine with an engine that listens. */
-  addNode(host: HostOptions = {}, options: Partial<EngineOptions> = {}): Node {
+  /** A machine with an engine that listens, and by default dials from there. */
+  addNode(host: HostOptions = {}, options: Partial<EngineOptions> = {}, dialers?: readonly Dialer[]): Node {
     const machine = this.addMachine(host);
     const engine = new Engine({
       ports: {
@@ -149,7 +149,7 @@ export class Swarm {
         hasher: instantHasher,
         log: silentLog,
         random: this.#random,
-        dialers: [machine.dialer],
+        dialers: dialers ?? [machine.dialer],
         mse: nodeMseCrypto,
       },
       listenPort: PEER_PORT,

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { KIB } from '../base/units.ts';
+import { KIB, MIB } from '../base/units.ts';
 import { BufferPool } from './buffers.ts';
 
 test('a buffer given back is lent again, not made anew', () => {
@@ -64,4 +64,12 @@ test('whatever is lent and given back, lent bytes are right and no buffer is len
       }
     }),
   );
+});
+
+test('the share of one borrower shrinks with what is left, so that many who keep theirs leave something', () => {
+  const pool = new BufferPool(64 * MIB);
+  expect(pool.shareBytes).toBe(4 * MIB);
+  let keepers = 0;
+  while (pool.acquire(Math.max(64 * KIB, Math.min(MIB, pool.shareBytes))) !== undefined) keepers++;
+  expect(keepers).toBeGreaterThan(100);
 });

@@ -6,6 +6,9 @@
 /** Sizes are rounded up to this, so that nearly equal wishes share buffers. */
 const GRAIN_BYTES = 4096;
 
+/** Who takes a share of what is left never takes the last: with 64 MiB, 1 MiB each while a quarter is left, then less. */
+const SHARES_OF_REST = 16;
+
 function classOf(sizeBytes: number): number {
   return Math.ceil(sizeBytes / GRAIN_BYTES) * GRAIN_BYTES;
 }
@@ -26,6 +29,11 @@ export class BufferPool {
   /** Bytes now in use by borrowers. */
   get lentBytes(): number {
     return this.#lentBytes;
+  }
+
+  /** What one borrower among many should take at most, in bytes: less and less as the budget is used up. */
+  get shareBytes(): number {
+    return Math.max(0, this.budgetBytes - this.#lentBytes) / SHARES_OF_REST;
   }
 
   /** How often the budget was used up when a buffer was wanted. */

@@ -244,6 +244,7 @@ export class Crowd {
     const readers = Array.from(this.#peers, (reader) => ({
       reader,
       stalledMs: reader.uploads?.stalledMs(nowMs) ?? 0,
+      takenBytes: reader.uploads?.takenBytes ?? 0,
     }));
     for (const peer of chooseStalled(readers, othersWait))
       peer.connection.close(new TimedOut('the peer does not read what it asked for'));

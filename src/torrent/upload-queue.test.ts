@@ -22,7 +22,7 @@ class Receiver {
   readonly writes: number[] = [];
   readonly rejected: BlockRef[] = [];
   readonly blocks: { ref: BlockRef; bytes: Uint8Array }[] = [];
-  readonly pool = new BufferPool(4 * MIB);
+  readonly pool = new BufferPool(64 * MIB);
   readonly failures: unknown[] = [];
   isFull = false;
   allowance = Number.POSITIVE_INFINITY;
@@ -118,6 +118,17 @@ test('the next batch waits until the socket has drained', async () => {
   receiver.queue.drained();
   await settle();
   expect(receiver.blocks).toHaveLength(100);
+});
+
+test('the scarcer buffers are, the less of them one peer gets at a time', async () => {
+  const receiver = new Receiver();
+  receiver.pool.acquire(60 * MIB);
+  for (let at = 0; at < 64; at++) receiver.queue.add(block(0, at));
+  receiver.isFull = true;
+  receiver.queue.pump();
+  await settle();
+  expect(receiver.blocks).toHaveLength(16);
+  expect(receiver.queue.takenBytes).toBe(16 * (BLOCK_BYTES + 13));
 });
 
 test('a limit is kept within one block, and what waits goes out later', async () => {

@@ -17,6 +17,8 @@ export const REQUEST_QUEUE_LIMIT = 500;
 const MAX_REFUSALS = 2_000;
 const MAX_BATCH_REQUESTS = 64;
 const MAX_BATCH_BYTES = MIB;
+/** The smallest buffer there is: room for four blocks. */
+const MIN_SHARE_BYTES = 4 * BLOCK_BYTES;
 
 export interface UploadPorts {
   readonly geometry: Geometry;
@@ -46,6 +48,7 @@ export class UploadQueue {
   #isClosed = false;
   /** Written buffers that the socket still holds. */
   #unsent = 0;
+  #takenBytes = 0;
   /** When the oldest of them was written, or a buffer before it came back. */
   #movedAtMs = 0;
 
@@ -56,6 +59,11 @@ export class UploadQueue {
   /** Requests waiting to be served. */
   get length(): number {
     return this.#queue.length;
+  }
+
+  /** Bytes the socket has taken over from us; some of them may still wait in a kernel. */
+  get takenBytes(): number {
+    return this.#takenBytes;
   }
 
   /** For how long the peer has taken nothing of what was written for it, in ms; 0 when nothing waits in the socket. */
@@ -118,7 +126,9 @@ export class UploadQueue {
   }
 
   #chooseBatch(): BlockRef[] {
-    let allowance = Math.min(this.#ports.allowance(), MAX_BATCH_BYTES);
+    // Who does not read what it asked for holds its buffer, so the scarcer they are the smaller.
+    const shareBytes = Math.max(MIN_SHARE_BYTES, this.#ports.pool.shareBytes);
+    let allowance = Math.min(this.#ports.allowance(), MAX_BATCH_BYTES, shareBytes);
     const batch: BlockRef[] = [];
     for (const block of this.#queue) {
       if (allowance <= 0 || batch.length === MAX_BATCH_REQUESTS) break;
@@ -153,6 +163,7 @@ export class UploadQueue {
     if (this.#unsent++ === 0) this.#movedAtMs = this.#ports.nowMs();
     return this.#ports.write(buffer.subarray(0, sizeBytes), () => {
       this.#unsent--;
+      this.#takenBytes += sizeBytes;
       this.#movedAtMs = this.#ports.nowMs();
       this.#ports.pool.release(buffer);
     });

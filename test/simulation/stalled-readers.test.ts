@@ -74,6 +74,23 @@ test('readers that stopped give way to one that reads, in seconds', async () => 
   await swarm.until(() => wanted.isComplete, 30_000);
 });
 
+test('waves of readers that never read leave buffers to one that does', async () => {
+  const swarm = new LinkedSwarm();
+  const source = await makeTorrent(PIECES * PIECE_BYTES, PIECE_BYTES);
+  const seed = swarm.addNode({}, { limits: { serveBufferBytes: 4 * MIB } });
+  seedOn(seed, source);
+  for (let wave = 0; wave < 4; wave++) {
+    for (let at = 0; at < 8; at++) {
+      const { machine } = await asking(swarm, seed, source, 200);
+      swarm.links.stuck.add(machine.host);
+    }
+    await swarm.clock.advanceAsync(5_000);
+  }
+  const wanted = leechOn(swarm.addNode(), source);
+  wanted.addPeers([seed.address]);
+  await swarm.until(() => wanted.isComplete, 15_000);
+});
+
 test('a reader that stopped is left after two minutes, and its buffers with it', async () => {
   const swarm = new LinkedSwarm();
   const source = await makeTorrent(PIECES * PIECE_BYTES, PIECE_BYTES);

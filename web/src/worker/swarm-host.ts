@@ -15,6 +15,7 @@ import type { Engine } from '../../../src/torrent/index.ts';
 import type { PeerSocket } from '../../../src/torrent/ports.ts';
 import type { HashedFile, TabId } from '../swarm/tab-protocol.ts';
 import type { HeldMedium, SwarmMedium, SwarmSettings, SwarmUsage } from '../swarm/types.ts';
+import { FullDisk } from './full-disk.ts';
 import { type HeldStore, MEMORY_LIMIT_BYTES } from './held-store.ts';
 import { type HostedPorts, HostedTorrent, type MediumFacts, type Origin } from './hosted-torrent.ts';
 import { changedSettings, type SettingsStore } from './settings-store.ts';
@@ -49,7 +50,7 @@ export class SwarmHost {
   readonly #torrents = new Map<InfoHashV1, HostedTorrent>();
   readonly #tasks: TaskGroup;
   readonly #budget: StorageBudget;
-  readonly #waitingForRoom = new Set<InfoHashV1>();
+  readonly #fullDisk: FullDisk;
   #settings: SwarmSettings;
 
   constructor(parts: SwarmHostParts) {
@@ -57,12 +58,20 @@ export class SwarmHost {
     this.#tasks = new TaskGroup(parts.log);
     this.#settings = parts.settings;
     this.#budget = parts.createBudget(() => this.#settings.quotaBytes);
+    this.#fullDisk = new FullDisk({
+      budget: this.#budget,
+      kept: () => this.#kept(),
+      giveUp: async (infoHash) => {
+        await this.#letGo(infoHash);
+        await parts.store.remove(infoHash);
+      },
+    });
     this.#ports = {
       engine: parts.engine,
       store: parts.store,
       log: parts.log,
       makeRoom: (neededBytes) => this.#makeRoom(neededBytes),
-      giveWay: (infoHash) => this.#giveWay(infoHash),
+      giveWay: (infoHash) => this.#fullDisk.giveWayTo(infoHash),
       uploadBytesPerSec: (kept) => (kept === 'file' || this.#settings.seedWhileWatching ? Number.POSITIVE_INFINITY : 0),
       changed: (torrent) => {
         if (this.#torrents.get(torrent.facts.infoHash) === torrent) this.events.emit('changed', torrent);
@@ -244,20 +253,6 @@ export class SwarmHost {
     return plan;
   }
 
-  /** For a write that waits. Those that wait are not given up for each other: each would wait for the other to end. */
-  async #giveWay(infoHash: InfoHashV1): Promise<boolean> {
-    this.#waitingForRoom.add(infoHash);
-    try {
-      const evicted = this.#budget.evictWhenFull(this.#kept());
-      if (evicted === undefined) return false;
-      await this.#letGo(evicted);
-      await this.#parts.store.remove(evicted);
-      return true;
-    } finally {
-      this.#waitingForRoom.delete(infoHash);
-    }
-  }
-
   #kept(): KeptTorrent<InfoHashV1>[] {
     const { store } = this.#parts;
     return store.list().map(({ infoHash, sizeBytes, lastUsedMs }) => ({
@@ -265,7 +260,7 @@ export class SwarmHost {
       place: store.placeOf(infoHash),
       sizeBytes,
       lastUsedMs,
-      inUse: this.#waitingForRoom.has(infoHash) || (this.#torrents.get(infoHash)?.openers.size ?? 0) > 0,
+      inUse: this.#fullDisk.isWaiting(infoHash) || (this.#torrents.get(infoHash)?.openers.size ?? 0) > 0,
     }));
   }
 

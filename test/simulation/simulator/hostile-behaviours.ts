@@ -5,12 +5,14 @@ import { Bitfield } from '../../../src/codec/bitfield.ts';
 import { decodeMetadataMessage, encodeMetadataMessage } from '../../../src/codec/extension.ts';
 import { encodeHandshake } from '../../../src/codec/handshake.ts';
 import { encodeBitfield, encodeExtended, encodePieceIndex, writePieceHeader } from '../../../src/codec/wire-encode.ts';
+import { ENCRYPTION_BEHAVIOURS } from './encryption-hostiles.ts';
 import { HASH_BEHAVIOURS } from './hash-hostiles.ts';
 import type { HostileKind } from './hostile.ts';
 import { blockOf, greet, pose, randomBlock, repeatedly, servesWith, type Behaviour } from './hostile-basics.ts';
 
 export const BEHAVIOURS: Readonly<Record<HostileKind, Behaviour>> = {
   ...HASH_BEHAVIOURS,
+  ...ENCRYPTION_BEHAVIOURS,
 
   'wrong blocks': servesWith(1),
   'some wrong blocks': servesWith(0.2),

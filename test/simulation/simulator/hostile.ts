@@ -7,7 +7,9 @@ import type { MemoryHost } from '../../support/memory-network.ts';
 import { ScriptedPeer } from '../../support/scripted-peer.ts';
 import { PEER_PORT, type V2TestTorrent } from '../../support/swarm.ts';
 import type { Dice } from './dice.ts';
+import { HANDSHAKELESS, type EncryptionHostileKind } from './encryption-hostiles.ts';
 import type { HashHostileKind } from './hash-hostiles.ts';
+import { openEncrypted, openIncoming, type HostileOpening } from './hostile-opening.ts';
 import { BEHAVIOURS } from './hostile-behaviours.ts';
 import type { HostilePlan } from './scenario.ts';
 import type { World } from './world.ts';
@@ -31,7 +33,7 @@ export const PLAIN_HOSTILE_KINDS = [
   'garbage',
   'never reads',
 ] as const;
-export type HostileKind = (typeof PLAIN_HOSTILE_KINDS)[number] | HashHostileKind;
+export type HostileKind = (typeof PLAIN_HOSTILE_KINDS)[number] | HashHostileKind | EncryptionHostileKind;
 
 /** Connections one hostile peer opens in its life. */
 const MAX_CONNECTIONS = 60;
@@ -80,7 +82,7 @@ export class HostilePeer {
     this.#dice = world.dice.fork();
     this.#machine = world.network.addHost(`10.9.${at >> 8}.${at & 255}`, plan.host);
     this.#address = { host: this.#machine.host, port: PEER_PORT };
-    this.#machine.listen(PEER_PORT, (socket) => this.#attack(socket));
+    this.#machine.listen(PEER_PORT, (socket) => this.#accept(socket));
     world.at(plan.joinsAtMs, () => this.#dial());
     if (FLOODING.has(plan.kind)) world.at(plan.joinsAtMs + FLOOD_MS, () => this.leave());
   }
@@ -97,7 +99,7 @@ export class HostilePeer {
     const victims = this.#world.announce(this.#plan.torrent, this.#address).filter(({ host }) => honestHosts.has(host));
     for (const address of victims.slice(0, 2))
       this.#machine.dial(address).then(
-        (socket) => this.#attack(socket),
+        (socket) => this.#approach(socket),
         () => undefined, // nobody there: another one next time
       );
     this.#world.at(this.#world.clock.monotonicMs() + DIAL_EVERY_MS, () => this.#dial());
@@ -109,6 +111,28 @@ export class HostilePeer {
     const hash = v2 !== undefined && (v1 === undefined || this.#dice.chance(0.6)) ? v2 : v1;
     if (hash === undefined) throw new RangeError('a torrent has a hash');
     return { swarmKey: swarmKeyOf(hash), speaksV2: v2 !== undefined && this.#dice.chance(0.5) };
+  }
+
+  #accept(socket: PeerSocket): void {
+    if (!this.#speaksEncryption(socket)) this.#attack(socket);
+    else openIncoming(socket, this.#opening());
+  }
+
+  #approach(socket: PeerSocket): void {
+    if (!this.#speaksEncryption(socket) || this.#dice.chance(0.3)) this.#attack(socket);
+    else openEncrypted(socket, this.#half().swarmKey, this.#opening());
+  }
+
+  #speaksEncryption({ transport }: PeerSocket): boolean {
+    return transport === 'tcp' && !HANDSHAKELESS.has(this.#plan.kind);
+  }
+
+  #opening(): HostileOpening {
+    return {
+      swarmKeys: this.#world.swarmKeys,
+      dice: this.#dice,
+      opened: (stream) => this.#attack(stream),
+    };
   }
 
   #attack(socket: PeerSocket): void {

@@ -7,7 +7,9 @@ import { KIB, SECOND_MS } from '../../../src/base/units.ts';
 import type { FilePriority } from '../../../src/torrent/index.ts';
 import type { Deed } from './deeds.ts';
 import { Dice } from './dice.ts';
+import { ENCRYPTION_HOSTILE_KINDS } from './encryption-hostiles.ts';
 import { HASH_HOSTILE_KINDS } from './hash-hostiles.ts';
+import type { HostileKind } from './hostile.ts';
 import {
   drawPlainScenario,
   RESTLESS_MS,
@@ -41,7 +43,7 @@ class Widening {
     const dice = new Dice(plain.seed ^ SALT);
     this.#plain = plain;
     this.#dice = dice;
-    this.#isCrowd = plain.nodes.length < 16 && dice.chance(0.2);
+    this.#isCrowd = plain.nodes.length < 16 && dice.chance(0.3);
     this.#isEncrypted = dice.chance(0.3);
     this.#torrents = plain.torrents.map((torrent) => this.#torrent(torrent));
   }
@@ -53,7 +55,9 @@ class Widening {
       ...this.#plain,
       torrents: this.#torrents,
       nodes: [...nodes, ...crowd].map((node) => this.#node(node)),
-      hostile: [...this.#plain.hostile, ...this.#hashHostile()].map((hostile) => this.#hostile(hostile)),
+      hostile: [...this.#plain.hostile, ...this.#hashHostile(), ...this.#encryptionHostile()].map((hostile) =>
+        this.#hostile(hostile),
+      ),
     };
   }
 
@@ -214,8 +218,20 @@ class Widening {
     const dice = this.#dice;
     const torrent = this.#torrents.findIndex(({ format }) => format !== 'v1');
     if (torrent < 0 || !dice.chance(0.4)) return [];
-    return Array.from({ length: dice.int(1, 3) }, () => ({
-      kind: dice.pick(HASH_HOSTILE_KINDS),
+    return this.#liars(dice.int(1, 3), torrent, HASH_HOSTILE_KINDS);
+  }
+
+  /** Those that abuse encrypted handshakes, where there are some. */
+  #encryptionHostile(): HostilePlan[] {
+    const dice = this.#dice;
+    if (!this.#isEncrypted || !dice.chance(0.4)) return [];
+    return this.#liars(dice.int(1, 2), dice.int(0, this.#torrents.length - 1), ENCRYPTION_HOSTILE_KINDS);
+  }
+
+  #liars(count: number, torrent: number, kinds: readonly HostileKind[]): HostilePlan[] {
+    const dice = this.#dice;
+    return Array.from({ length: count }, () => ({
+      kind: dice.pick(kinds),
       torrent,
       host: { latencyMs: dice.pick([1, 20, 100]), uploadBytesPerSecond: dice.pick([150, 2_000]) * KIB },
       joinsAtMs: dice.int(0, 15 * SECOND_MS),

@@ -8,7 +8,6 @@ import { AppError, HashMismatch, ProtocolError, TimedOut } from '../base/errors.
 import type { TaskGroup } from '../base/tasks.ts';
 import { SECOND_MS } from '../base/units.ts';
 import type { PexMessage } from '../codec/extension.ts';
-import { encodeHashRequest } from '../codec/wire-encode.ts';
 import type { Handshake } from '../codec/handshake.ts';
 import { FastPromises } from './allowed-fast.ts';
 import { Candidates, type Ending } from './candidates.ts';
@@ -17,6 +16,7 @@ import { Choking } from './choking.ts';
 import type { Connection } from './connection.ts';
 import type { Content } from './content.ts';
 import { chooseToPartFrom, type PeerWorth } from './eviction.ts';
+import { HashRefusals } from './hash-refusals.ts';
 import { Peer } from './peer.ts';
 import { canonicalPriority } from './peer-priority.ts';
 import type { PeerHost } from './peer-host.ts';
@@ -63,6 +63,8 @@ export class Crowd {
   readonly #fast: FastPromises;
   readonly #exchange: PeerExchange;
   readonly #peerHost: PeerHost<Peer>;
+  /** Of a torrent without v2 hashes, or without metadata. */
+  readonly #hashRefusals = new HashRefusals(() => this.#nowMs());
   /** As a peer saw us last. */
   #ownHost: string | undefined;
   /** How often serve buffers had run out at the last check. */
@@ -337,7 +339,7 @@ export class Crowd {
       extended: (peer, extensionId, payload) => this.#host.extended(peer, extensionId, payload),
       hashesRequested: (peer, request) => {
         const { hashes } = content() ?? {};
-        if (hashes === undefined) peer.send(encodeHashRequest('hashReject', request));
+        if (hashes === undefined) this.#hashRefusals.refuse(peer, request);
         else hashes.requested(peer, request);
       },
       hashesReceived: (peer, request, hashes) => content()?.hashes?.answered(peer, request, hashes),

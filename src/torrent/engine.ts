@@ -204,6 +204,7 @@ export class Engine {
       dialling: this.#dialling,
       pieceBufferBytes: this.#shared.pieceBuffers.lentBytes,
       serveBufferBytes: this.#shared.serveBuffers.lentBytes,
+      leafCacheBytes: this.#shared.leafCache.keptBytes,
       hashJobs: this.#shared.hashJobs.running,
       torrents: this.#running().map((transfer) => transfer.inspect()),
     };

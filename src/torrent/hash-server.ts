@@ -3,11 +3,12 @@
  * pieces we hold. Invariants: every request gets exactly one answer, hashes or a reject; what it costs us is limited per
  * peer, so a peer of 48-byte requests cannot keep our disk busy; an answer from a known tree is copied, nothing is hashed.
  */
-import { HashMismatch, NotFound, ProtocolError } from '../base/errors.ts';
-import { KIB, MIB, SECOND_MS } from '../base/units.ts';
+import { HashMismatch, NotFound } from '../base/errors.ts';
+import { KIB, MIB } from '../base/units.ts';
 import { heightOf, rowsAbove, uncleCount, zeroRoot } from '../codec/merkle.ts';
-import { encodeHashes, encodeHashRequest } from '../codec/wire-encode.ts';
+import { encodeHashes } from '../codec/wire-encode.ts';
 import { HASH_BYTES, type HashRequest } from '../codec/wire-hashes.ts';
+import { HashRefusals, MAX_HASH_REFUSALS, sendReject, type HashClient } from './hash-refusals.ts';
 import type { FileTree, HashTrees } from './hash-trees.ts';
 import type { PieceLeaves } from './piece-leaves.ts';
 import { TokenBucket } from './rate.ts';
@@ -19,18 +20,12 @@ export const HASH_LIMITS = {
   /** Answers it may wait for. */
   pending: 16,
   /** Refused requests, without those forgotten meanwhile, before the peer counts as flooding. */
-  refusals: 2_000,
+  refusals: MAX_HASH_REFUSALS,
 } as const;
 /** What a request costs that needs no reading, but for the hashes it sends. */
 const REQUEST_COST_BYTES = 64 * KIB;
-/** However many are granted in between: a flood must not be excused by the few that pass. */
-const REFUSALS_FORGOTTEN_PER_SECOND = 50;
-
-/** Whoever asks: a peer. */
-export interface HashClient {
-  readonly isClosed: boolean;
-  send(bytes: Uint8Array): void;
-}
+/** What a node over two others makes us hash. */
+const PAIR_BYTES = 2 * HASH_BYTES;
 
 export interface HashServerParts {
   readonly trees: HashTrees;
@@ -45,8 +40,6 @@ export interface HashServerParts {
 interface Account {
   readonly bucket: TokenBucket;
   pending: number;
-  refusals: number;
-  refusedAtMs: number;
 }
 
 /** Part of an answer: nodes [index, index + length) of one row, from `place` on. */
@@ -60,12 +53,14 @@ interface Span {
 export class HashServer {
   readonly #parts: HashServerParts;
   readonly #accounts = new WeakMap<HashClient, Account>();
+  readonly #refusals: HashRefusals;
   /** Rows above the piece layer, per file that somebody asked about. */
   readonly #upperRows = new WeakMap<FileTree, Promise<Uint8Array[]>>();
   readonly #answers = new Set<Promise<void>>();
 
   constructor(parts: HashServerParts) {
     this.#parts = parts;
+    this.#refusals = new HashRefusals(() => parts.nowMs());
   }
 
   /** Answers when the hashes are there. @throws ProtocolError when the peer floods. */
@@ -73,9 +68,9 @@ export class HashServer {
     const account = this.#accountOf(client);
     const tree = this.#parts.trees.byRoot(request.piecesRoot);
     const costBytes = tree && isWithin(tree, request) ? this.#costBytes(tree, request) : undefined;
-    if (tree === undefined || costBytes === undefined) return this.#turnDown(client, account, request);
+    if (tree === undefined || costBytes === undefined) return this.#refusals.refuse(client, request);
     if (account.pending >= HASH_LIMITS.pending || account.bucket.available(this.#parts.nowMs()) <= 0)
-      return this.#turnDown(client, account, request);
+      return this.#refusals.refuse(client, request);
     account.pending++;
     account.bucket.take(costBytes);
     const answer = this.#answer(client, tree, request).finally(() => {
@@ -94,25 +89,16 @@ export class HashServer {
     const known = this.#accounts.get(client);
     if (known !== undefined) return known;
     const nowMs = this.#parts.nowMs();
-    const bucket = new TokenBucket(HASH_LIMITS.bytesPerSecond, nowMs);
-    const account = { bucket, pending: 0, refusals: 0, refusedAtMs: nowMs };
+    const account = { bucket: new TokenBucket(HASH_LIMITS.bytesPerSecond, nowMs), pending: 0 };
     this.#accounts.set(client, account);
     return account;
-  }
-
-  #turnDown(client: HashClient, account: Account, request: HashRequest): void {
-    const nowMs = this.#parts.nowMs();
-    const forgotten = ((nowMs - account.refusedAtMs) / SECOND_MS) * REFUSALS_FORGOTTEN_PER_SECOND;
-    account.refusals = Math.max(0, account.refusals - forgotten) + 1;
-    account.refusedAtMs = nowMs;
-    if (account.refusals > HASH_LIMITS.refusals) throw new ProtocolError('flood of hash requests');
-    refuse(client, request);
   }
 
   /** Bytes to read, hash and send for the answer, and the floor; undefined when we lack what it takes. */
   #costBytes(tree: FileTree, request: HashRequest): number | undefined {
     if (tree.pieceLayer === undefined) return undefined;
     let costBytes = REQUEST_COST_BYTES + request.length * HASH_BYTES;
+    if (reachesPieceLayer(tree, request) && !this.#upperRows.has(tree)) costBytes += tree.pieceCount * PAIR_BYTES;
     if (request.baseLayer >= tree.pieceHeight) return costBytes;
     for (const pieceInFile of piecesUnder(tree, request)) {
       const piece = this.#heldPiece(tree, pieceInFile);
@@ -134,13 +120,13 @@ export class HashServer {
       const spans = spansOf(request);
       const hashes = paddingOf(spans);
       await this.#fillFromPieces(tree, request, spans, hashes);
-      if (spans.some(({ height }) => height >= tree.pieceHeight)) {
+      if (reachesPieceLayer(tree, request)) {
         const rows = await this.#rowsOf(tree);
         for (const [at, row] of rows.entries()) copyRow(row, tree.pieceHeight + at, 0, spans, hashes);
       }
       if (!client.isClosed) client.send(encodeHashes(request, hashes));
     } catch (error) {
-      refuse(client, request);
+      sendReject(client, request);
       // Wrong bytes in storage are for the recheck to find; here they only mean that there is nothing to give.
       if (!(error instanceof NotFound || error instanceof HashMismatch)) this.#parts.failed(error);
     }
@@ -183,6 +169,11 @@ function isWithin(tree: FileTree, { baseLayer, index, length, proofLayers }: Has
   return index + length <= 2 ** heightAbove && heightOf(length) + uncleCount(length, proofLayers) <= heightAbove;
 }
 
+/** Some of the answer lies on the piece layer or above. */
+function reachesPieceLayer({ pieceHeight }: FileTree, request: HashRequest): boolean {
+  return spansOf(request).some(({ height }) => height >= pieceHeight);
+}
+
 /** Pieces of the file whose leaves lie under nodes [index, index + length) of a row below the piece layer. */
 function piecesUnder(
   tree: FileTree,
@@ -223,8 +214,4 @@ function copyRow(row: Uint8Array, height: number, first: number, spans: readonly
     const nodes = row.subarray((from - first) * HASH_BYTES, (to - first) * HASH_BYTES);
     hashes.set(nodes, (span.place + from - span.index) * HASH_BYTES);
   }
-}
-
-function refuse(client: HashClient, request: HashRequest): void {
-  if (!client.isClosed) client.send(encodeHashRequest('hashReject', request));
 }

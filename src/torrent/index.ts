@@ -19,17 +19,18 @@
  *     wanted.events.on('verified', ({ piece }) => remember(piece));
  *     await engine.stop();
  *
- * Inside, from the wire up: `greetings` (whose connection it is) with `opening`, `dial-order` and
- * `encrypted-socket`; `connection`
- * (bytes, handshake), `peer` (protocol discipline), `block-intake` and `upload-queue` (block bytes in and out),
- * `piece-store` (piece states, hash, write), `downloader` and `picking` (which block from whom) with `rarest-first`,
- * `readers`, `reading-window`, `pipeline`, `arrival`, `taking-back`; `hedging` and `relief` (a second source for what is
- * late) with `owed-blocks`, `giving-way`, `reliability`, `lapses`; `web-seeds` and `web-seeding` (HTTP beside the crowd);
- * `crowd` (who is let in, dialled, unchoked) with `choking`, `stalled-readers`, `bans`, `candidates`, `peer-exchange`; `blame` and
- * `suspicion` (whose bytes were wrong); `metadata`; `instructions` and `wishes` (what is fetched unread: mode, files,
- * pause) with `completion`; `upkeep` (rechecks, letting pieces go); `content-hashes` (v2: `hash-trees`, `hash-fetch`,
- * `hash-server`, `leaf-checks`), which `verified-pieces` joins to the pieces; `traffic` with `rate` and `address-traffic`
- * (limits); `identity` (v1, v2 or both); `dialogue`, `content` and `transfer` join them; `torrent` is what users get of it; `engine` owns torrents, dialling, caps and the one timer.
+ * Inside, from the wire up: `greetings` (whose connection it is) with `opening`, `dial-order` and `encrypted-socket`;
+ * `connection` (bytes, handshake), `peer` (protocol discipline), `block-intake` and `upload-queue` (block bytes in and
+ * out), `piece-store` (piece states, hash, write), `downloader` and `picking` (which block from whom) with
+ * `rarest-first`, `readers`, `reading-window`, `pipeline`, `arrival`, `taking-back`; `hedging` and `relief` (a second
+ * source for what is late) with `owed-blocks`, `giving-way`, `reliability`, `lapses`; `web-seeds` and `web-seeding`
+ * (HTTP beside the crowd); `crowd` (who is let in, dialled, unchoked) with `choking`, `stalled-readers`, `bans`,
+ * `candidates`, `peer-exchange`; `blame` and `suspicion` (whose bytes were wrong); `metadata`; `instructions` and
+ * `wishes` (what is fetched unread: mode, files, pause) with `completion`; `upkeep` (rechecks, letting pieces go);
+ * `content-hashes` (v2: `hash-trees`, `hash-fetch`, `hash-server`, `hash-refusals`, `leaf-checks`), which
+ * `verified-pieces` joins to the pieces; `traffic` with `rate` and `address-traffic` (limits); `identity` (v1, v2 or
+ * both); `dialogue`, `content` and `transfer` join them; `torrent` is what users get of it; `engine` owns torrents,
+ * dialling, caps and the one timer.
  */
 export { Engine, type AddByHashOptions, type AddOptions, type EngineOptions } from './engine.ts';
 export { Torrent } from './torrent.ts';

@@ -25,6 +25,8 @@ export interface EngineInspection {
   readonly pieceBufferBytes: number;
   /** Bytes lent for blocks going out. */
   readonly serveBufferBytes: number;
+  /** Bytes of hash trees kept. */
+  readonly leafCacheBytes: number;
   /** Hashes being computed. */
   readonly hashJobs: number;
   readonly torrents: readonly TorrentInspection[];

@@ -6,14 +6,24 @@ import { KIB, MIB } from '../../src/base/units.ts';
 import { isProven } from '../../src/codec/merkle.ts';
 import { encodeHashRequest } from '../../src/codec/wire-encode.ts';
 import { Geometry } from '../../src/torrent/geometry.ts';
-import { HashTrees, type Hasher } from '../../src/torrent/index.ts';
+import { HashTrees, type EngineLimits, type Hasher } from '../../src/torrent/index.ts';
 import { JobLimit } from '../../src/torrent/job-limit.ts';
 import { LeafCache } from '../../src/torrent/leaf-cache.ts';
 import { PieceLeaves } from '../../src/torrent/piece-leaves.ts';
 import type { PieceStorage } from '../../src/torrent/ports.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { ScriptedPeer } from '../support/scripted-peer.ts';
-import { instantHasher, makeTorrentOf, MemoryStorage, Swarm } from '../support/swarm.ts';
+import {
+  instantHasher,
+  keyOf,
+  makeTorrent,
+  makeTorrentOf,
+  MemoryStorage,
+  seedOn,
+  Swarm,
+  type Node,
+  type V2TestTorrent,
+} from '../support/swarm.ts';
 import { addSeed, v2KeyOf } from '../support/v2-swarm.ts';
 
 /** SHA-256 operations by whatever code, since last set to 0. */
@@ -120,6 +130,77 @@ describe('hash requests', () => {
     }
     expect([peer.heard('hash-reject'), peer.isClosed]).toEqual([3_000, false]);
   });
+});
+
+/** A seed next door. */
+function seedV2(swarm: Swarm, source: V2TestTorrent, limits: Partial<EngineLimits> = {}): Node {
+  const node = swarm.addNode({}, { limits });
+  const { hashes, info, pieceLayers } = source;
+  const storage = new MemoryStorage(source.bytes);
+  node.engine.add({ ...hashes, info, ...(pieceLayers && { pieceLayers }), storage, have: 'all' });
+  return node;
+}
+
+test('a torrent without v2 hashes refuses hash requests, and ends a connection that floods it with them', async () => {
+  const swarm = new Swarm();
+  const source = await makeTorrent(MIB, MIB);
+  const seed = swarm.addNode();
+  seedOn(seed, source);
+  const peer = new ScriptedPeer(await swarm.addMachine().dial(seed.address));
+  peer.sayHello({ swarmKey: keyOf(source) }).signal('haveNone');
+  const request = { piecesRoot: new Uint8Array(32), baseLayer: 0, index: 0, length: 1, proofLayers: 0 };
+  const ask = async (count: number): Promise<void> => {
+    for (let sent = 0; sent < count; sent++) peer.send(encodeHashRequest('hashRequest', request));
+    await swarm.clock.advanceAsync(100);
+  };
+  await ask(2_000);
+  expect([peer.heard('hash-reject'), peer.isClosed]).toEqual([2_000, false]);
+  await swarm.clock.advanceAsync(10_000);
+  await ask(500);
+  expect([peer.heard('hash-reject'), peer.isClosed]).toEqual([2_500, false]);
+  await ask(20);
+  expect(peer.isClosed).toBe(true);
+});
+
+test('the first question about a file pays for the rows above its pieces, which are folded for it', async () => {
+  const swarm = new Swarm();
+  const PIECES = 4_096;
+  const source = await makeTorrentOf('v2', [PIECES * 16 * KIB], 16 * KIB);
+  const seed = seedV2(swarm, source);
+  const peer = new ScriptedPeer(await swarm.addMachine().dial(seed.address));
+  peer.sayHello({ swarmKey: v2KeyOf(source) }).signal('haveNone');
+  await swarm.clock.advanceAsync(100);
+  const piecesRoot = source.info.files[0]?.piecesRoot ?? expect.fail('no root');
+  const request = { piecesRoot, baseLayer: 0, index: 0, length: 2, proofLayers: 0 };
+  const ask = async (): Promise<void> => {
+    peer.send(encodeHashRequest('hashRequest', request));
+    await swarm.clock.advanceAsync(0);
+  };
+  hashed.nodes = 0;
+  // Within one moment: 16 MiB at 64 KiB and two hashes each, but for the 64 bytes a node of each piece.
+  const affordable = Math.ceil((16 * MIB - PIECES * 64) / (64 * KIB + 64));
+  while (peer.heard('hash-reject') === 0) await ask();
+  expect(hashed.nodes).toBeGreaterThan(PIECES / 2);
+  expect(peer.heard('hashes')).toBe(affordable);
+});
+
+test('the trees that are kept for the next question stay within their memory', async () => {
+  const swarm = new Swarm();
+  const source = await makeTorrentOf('v2', [8 * MIB], MIB);
+  const seed = seedV2(swarm, source, { leafCacheBytes: 10 * KIB });
+  const peer = new ScriptedPeer(await swarm.addMachine().dial(seed.address));
+  peer.sayHello({ swarmKey: v2KeyOf(source) }).signal('haveNone');
+  const piecesRoot = source.info.files[0]?.piecesRoot ?? expect.fail('no root');
+  let most = 0;
+  for (let piece = 0; piece < 8; piece++) {
+    const request = { piecesRoot, baseLayer: 0, index: piece * 64, length: 1, proofLayers: 7 };
+    peer.send(encodeHashRequest('hashRequest', request));
+    await swarm.until(() => peer.heard('hashes') === piece + 1, 1_000);
+    most = Math.max(most, seed.engine.inspect().leafCacheBytes);
+  }
+  // A piece of 64 leaves takes 4 KiB with the rows above.
+  expect(most).toBeGreaterThan(4 * KIB);
+  expect(most).toBeLessThanOrEqual(10 * KIB);
 });
 
 test('trees of many pieces are folded in turns, each of them short', async () => {

@@ -19,6 +19,7 @@ export * from './metainfo.ts';
 export * from './piece-layers.ts';
 export * from './torrent-files.ts';
 export * from './torrent-info.ts';
+export * from './torrent-links.ts';
 export * from './torrent-source.ts';
 export * from './announce.ts';
 export * from './tracker-http.ts';

@@ -239,7 +239,8 @@ export class Engine {
         this.#scheduleTick();
       },
       dial: (transfer, address) => this.#dial(transfer, address),
-      greet: (transfer, socket, isOutgoing) => this.#greetings.greet(socket, { transfer, isOutgoing }),
+      greet: (transfer, socket, isOutgoing, foundBy) =>
+        this.#greetings.greet(socket, { transfer, isOutgoing, ...(foundBy !== undefined && { foundBy }) }),
       reclaimMemory: (forTransfer) => {
         for (const transfer of this.#active) if (transfer !== forTransfer && transfer.giveUpMemory()) return true;
         return false;

@@ -42,6 +42,8 @@ export interface Origin {
   /** The address to report on when it comes to nothing. */
   readonly dialled?: PeerAddress;
   readonly isOutgoing: boolean;
+  /** Of the torrent's keys the one under which its peer was found, for our handshake; default: its first. */
+  readonly foundBy?: SwarmKey;
   /** A second attempt, without encryption, because the first ended early. */
   readonly isPlainRetry?: boolean;
 }
@@ -233,7 +235,8 @@ export class Greetings {
       closed: () => this.#onClosed(greeting),
     });
     greeting.stage = connection;
-    const [swarmKey] = greeting.transfer?.identity.keys ?? [];
+    const keys = greeting.transfer?.identity.keys ?? [];
+    const swarmKey = keys.find((key) => key === greeting.foundBy) ?? keys[0];
     if (swarmKey !== undefined && !isOurHandshakeSent)
       connection.send(this.#handshakeFor(swarmKey, greeting.transfer?.identity.isHybrid));
     connection.start(early);

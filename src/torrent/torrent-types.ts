@@ -1,4 +1,5 @@
 /** What a torrent is made from, what it tells, and what it needs of its engine. */
+import type { SwarmKey } from '../base/ids.ts';
 import type { Bitfield } from '../codec/bitfield.ts';
 import type { FileRange } from '../codec/magnet.ts';
 import type { InfoHashes } from '../codec/metainfo.ts';
@@ -66,7 +67,7 @@ export interface TransferHost<Transfer> {
   /** Opens a connection to the address; failures come back through `crowd.dialEnded`. False when too many are being opened. */
   dial(transfer: Transfer, address: PeerAddress): boolean;
   /** Takes over a socket that is open already. */
-  greet(transfer: Transfer, socket: PeerSocket, isOutgoing: boolean): void;
+  greet(transfer: Transfer, socket: PeerSocket, isOutgoing: boolean, foundBy?: SwarmKey): void;
   /** Makes another torrent give up piece memory. */
   reclaimMemory(forTransfer: Transfer): boolean;
   connectionsChanged(by: 1 | -1): void;

@@ -144,10 +144,14 @@ export class Torrent {
 
   /**
    * Takes over an open socket to a peer of this torrent, such as a WebRTC channel; our handshake leaves at once.
-   * `initiated` says whether we opened it (made the offer), so that both ends keep the same one of two connections.
+   * `initiated` says whether we opened it (made the offer), so that both ends keep the same one of two connections;
+   * `foundBy`: of a hybrid's keys the one under which the peer was found, which may know no other.
    */
-  attach(socket: PeerSocket, { initiated = true }: { readonly initiated?: boolean } = {}): void {
-    this.#transfer.greet(socket, initiated);
+  attach(
+    socket: PeerSocket,
+    { initiated = true, foundBy }: { readonly initiated?: boolean; readonly foundBy?: SwarmKey } = {},
+  ): void {
+    this.#transfer.greet(socket, initiated, foundBy);
   }
 
   /** Also fetches from this HTTP source (BEP 19) from now on, as `webSeedUse` says. */

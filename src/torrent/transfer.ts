@@ -88,10 +88,10 @@ export class Transfer {
     return this.#isStopped;
   }
 
-  /** Takes over a socket that is open already; our handshake leaves at once. */
-  greet(socket: PeerSocket, isOutgoing: boolean): void {
+  /** Takes over a socket that is open already; our handshake leaves at once, under the key its peer was found by. */
+  greet(socket: PeerSocket, isOutgoing: boolean, foundBy?: SwarmKey): void {
     if (this.#isStopped) socket.close();
-    else this.#host.greet(this, socket, isOutgoing);
+    else this.#host.greet(this, socket, isOutgoing, foundBy);
   }
 
   /** The metadata is known: opens the content. `pieceLayers` are absent where peers have to deliver them. */

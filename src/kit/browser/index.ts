@@ -11,6 +11,7 @@
  *     const torrent = await swarm.add('magnet:?xt=…', { mode: 'on-demand' });
  *     const { totalBytes } = await torrent.ready();
  *     for await (const bytes of torrent.read({ start: 0, endExclusive: totalBytes })) use(bytes);
+ *     const { magnet } = await swarm.seed(pickedFile);               // a File, sent over by the page
  *
  * Who wants other storage uses `swarm.engine.add` and `addByHash`, then `swarm.join`; who wants other parts makes an
  * `Engine` of `seedbed/torrent` with ports of its own.
@@ -25,4 +26,11 @@ export {
 } from '../../adapters/browser/storage-budget.ts';
 export type { MeetingStatus } from '../../adapters/page/meeting.ts';
 export { PageSwarm, type PageSwarmOptions } from './page-swarm.ts';
-export { WorkerSwarm, type WorkerSwarmOptions, type WorkerTorrentOptions } from './worker-swarm.ts';
+export type { HashPickedOptions } from './picked-files.ts';
+export {
+  type SeededTorrent,
+  type SeedPickedOptions,
+  WorkerSwarm,
+  type WorkerSwarmOptions,
+  type WorkerTorrentOptions,
+} from './worker-swarm.ts';

@@ -8,12 +8,14 @@ import type { StorageBudget } from '../../adapters/browser/storage-budget.ts';
 import { subtleHasher } from '../../adapters/browser/subtle-hasher.ts';
 import { WorkerLinks } from '../../adapters/browser/worker-links.ts';
 import { systemClock } from '../../base/clock.ts';
+import { InvalidInput } from '../../base/errors.ts';
 import type { SwarmKey } from '../../base/ids.ts';
 import { type Log, silentLog } from '../../base/log.ts';
 import { TaskGroup } from '../../base/tasks.ts';
 import { MIB, SECOND_MS } from '../../base/units.ts';
 import { infoHashesOf } from '../../codec/metainfo.ts';
 import type { TorrentInfo } from '../../codec/torrent-info.ts';
+import { type TorrentLinks, torrentLinksOf } from '../../codec/torrent-links.ts';
 import { readTorrentSource } from '../../codec/torrent-source.ts';
 import { latinIdOf } from '../../codec/tracker-ws.ts';
 import {
@@ -27,6 +29,7 @@ import {
   type TorrentOptions,
 } from '../../torrent/index.ts';
 import { fromPage, type FromWorker, sealed } from './messages.ts';
+import { hashPicked, type HashPickedOptions } from './picked-files.ts';
 
 const FOLDER = 'seedbed-torrents';
 const WISH_MS = 5 * SECOND_MS;
@@ -52,6 +55,26 @@ export interface WorkerSwarmOptions {
 
 /** How a torrent is downloaded; limits are in bytes per second. */
 export type WorkerTorrentOptions = Pick<TorrentOptions, 'mode' | 'selectedFiles' | 'webSeedUse'> & RateLimits;
+
+/** What torrent is made of picked files, and where it is announced. */
+export interface SeedPickedOptions extends HashPickedOptions {
+  /** URLs that go into the magnet link and the .torrent file. */
+  readonly trackers?: readonly string[];
+}
+
+/** Picked files that are being served. */
+export interface SeededTorrent extends TorrentLinks {
+  /** Stop it to end the serving. */
+  readonly torrent: Torrent;
+}
+
+/** @throws InvalidInput */
+function nameOf(files: readonly File[], { name }: SeedPickedOptions): string {
+  const [only, second] = files;
+  if (name !== undefined) return name;
+  if (only === undefined || second !== undefined) throw new InvalidInput('several files need a name for their torrent');
+  return only.name;
+}
 
 /** An engine with everything it needs in a page's dedicated worker. `await using`, or `stop`, ends all of it. */
 export class WorkerSwarm implements AsyncDisposable {
@@ -101,6 +124,23 @@ export class WorkerSwarm implements AsyncDisposable {
   }
 
   /**
+   * Hashes files a person picked and serves them from where they lie, until the torrent or the swarm is stopped; a picked
+   * folder keeps its paths. Peers come through the page's tracker: name it, too, for those who get the links.
+   * @throws InvalidInput for no bytes, several files without a name, or files that make no torrent; StorageFailed when one
+   *   cannot be read any more, Conflict when one changed or the torrent is running already, Cancelled
+   */
+  async seed(picked: File | readonly File[], options: SeedPickedOptions = {}): Promise<SeededTorrent> {
+    const { trackers = [], ...hashing } = options;
+    const files = picked instanceof File ? [picked] : picked;
+    const { info, pieceLayers, name, storage } = await hashPicked(files, { ...hashing, name: nameOf(files, options) });
+    const known = { hashes: await infoHashesOf(info), info, ...(pieceLayers && { pieceLayers }) };
+    const torrent = this.engine.add({ ...known, ...known.hashes, storage, have: 'all', mode: 'seed-only' });
+    this.join(torrent);
+    const createdAtSec = Math.floor(systemClock.nowMs() / SECOND_MS);
+    return { ...torrentLinksOf({ ...known, name, trackers, createdAtSec }), torrent };
+  }
+
+  /**
    * Where the pieces of a torrent go, with what earlier visits left: for `engine.add` and `openStorage`.
    * @throws NoSpace when there is no room for it, Conflict when another tab has it open, StorageFailed
    */
@@ -111,7 +151,6 @@ export class WorkerSwarm implements AsyncDisposable {
 
   /** Meets the torrent's peers from now on, until it is stopped. */
   join(torrent: Torrent): void {
-    for (const key of torrent.keys) this.#joined.set(key, torrent);
     for (const event of ['metadata', 'done'] as const) torrent.events.on(event, () => this.#wish(torrent));
     this.#wish(torrent);
   }
@@ -142,7 +181,7 @@ export class WorkerSwarm implements AsyncDisposable {
   #attach(key: SwarmKey, socket: PeerSocket): void {
     const torrent = this.#joined.get(key);
     if (torrent === undefined) socket.close();
-    else torrent.attach(socket);
+    else torrent.attach(socket, { foundBy: key });
   }
 
   #wishAll(): void {
@@ -153,7 +192,10 @@ export class WorkerSwarm implements AsyncDisposable {
   }
 
   #wish(torrent: Torrent): void {
-    for (const key of torrent.keys) tell({ kind: 'wish', key, wish: wishOf(torrent) });
+    for (const key of torrent.keys) {
+      this.#joined.set(key, torrent); // a hybrid's other key comes with its metadata
+      tell({ kind: 'wish', key, wish: wishOf(torrent) });
+    }
   }
 }
 

@@ -139,7 +139,7 @@ function webSwarm(torrent: Torrent, key: SwarmKey): Parameters<WebTracker['join'
       if (torrent.isComplete || torrent.peerCount >= ENOUGH_PEERS) return 'none';
       return torrent.peerCount === 0 ? 'first' : 'more';
     },
-    connected: (socket) => torrent.attach(socket),
+    connected: (socket) => torrent.attach(socket, { foundBy: key }),
   };
 }
 

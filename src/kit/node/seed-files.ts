@@ -14,10 +14,10 @@ import { parseSha256 } from '../../base/ids.ts';
 import { type Log, silentLog } from '../../base/log.ts';
 import { SECOND_MS } from '../../base/units.ts';
 import { canonicalInfo, canonicalPieceCount, canonicalPieceLength } from '../../codec/canonical.ts';
-import { formatMagnet } from '../../codec/magnet.ts';
-import { infoHashesOf, writeMetainfo } from '../../codec/metainfo.ts';
+import { infoHashesOf } from '../../codec/metainfo.ts';
 import type { VerifiedLayers } from '../../codec/piece-layers.ts';
-import { contentBytesOf, parseTorrentInfo, SHA1_BYTES, type TorrentInfo } from '../../codec/torrent-info.ts';
+import { parseTorrentInfo, SHA1_BYTES, type TorrentInfo } from '../../codec/torrent-info.ts';
+import { type TorrentLinks, torrentLinksOf } from '../../codec/torrent-links.ts';
 import type { Torrent } from '../../torrent/index.ts';
 import type { SwarmNode } from './swarm-node.ts';
 
@@ -96,13 +96,9 @@ async function readFully(handle: Awaited<ReturnType<typeof open>>, bytes: Uint8A
 }
 
 /** A file or folder that is being served. */
-export interface SeededFile extends HashedFile {
+export interface SeededFile extends HashedFile, TorrentLinks {
   /** Stop it to end the serving. */
   readonly torrent: Torrent;
-  /** With hashes, name, size and trackers. */
-  readonly magnet: string;
-  /** The .torrent file. */
-  readonly metainfo: Uint8Array;
 }
 
 /**
@@ -126,19 +122,12 @@ export async function seedFile(
     have: 'all',
     mode: 'seed-only',
   });
-  const tiers = trackers.map((tracker) => [tracker]);
-  node.announce(torrent, tiers, 'judged');
-  return {
-    ...hashedFile,
+  node.announce(
     torrent,
-    magnet: formatMagnet({ ...hashes, name, sizeBytes: contentBytesOf(info), trackers }),
-    metainfo: writeMetainfo({
-      rawInfo: info.rawInfo,
-      ...(pieceLayers && { pieceLayers }),
-      trackers: tiers,
-      comment: name,
-      createdBy: 'Seedbed',
-      createdAtSec: Math.floor(Date.now() / SECOND_MS),
-    }),
-  };
+    trackers.map((tracker) => [tracker]),
+    'judged',
+  );
+  const createdAtSec = Math.floor(Date.now() / SECOND_MS);
+  const links = torrentLinksOf({ hashes, info, ...(pieceLayers && { pieceLayers }), name, trackers, createdAtSec });
+  return { ...hashedFile, ...links, torrent };
 }

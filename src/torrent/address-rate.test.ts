@@ -5,7 +5,7 @@ const knocks = (rate: AddressRate, host: string, count: number, nowMs: number): 
   Array.from({ length: count }, () => rate.admits(host, nowMs)).filter(Boolean).length;
 
 function newRate(): AddressRate {
-  return new AddressRate({ perSecond: 10, burst: 40, maxAddresses: 100 });
+  return new AddressRate({ perSecond: 10, burst: 40, maxAddresses: 100, loopbackWeight: 10 });
 }
 
 test('after a burst an address gets its rate and no more', () => {
@@ -27,10 +27,12 @@ test.each([
   expect(rate.admits(other, 0)).toBe(!together);
 });
 
-test.each(['127.0.0.1', '127.9.9.9', '::1'])('the loopback address %s is not limited', (host) => {
+test('all of loopback together may knock as often as several addresses', () => {
   const rate = newRate();
-  expect(knocks(rate, host, 1_000, 0)).toBe(1_000);
-  expect(rate.size).toBe(0);
+  const admitted = ['127.0.0.1', '127.9.9.9', '::1'].map((host) => knocks(rate, host, 300, 0));
+  expect(admitted).toEqual([300, 100, 0]);
+  expect(knocks(rate, '::1', 300, 1_000)).toBe(100);
+  expect(rate.size).toBe(1);
 });
 
 test('no more addresses are remembered than allowed, the latest ones', () => {

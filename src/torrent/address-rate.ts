@@ -1,6 +1,7 @@
 /**
  * How often one address may knock: a token bucket for each of a bounded number of addresses (IPv6: one /48), the one
- * that knocked longest ago forgotten first. Loopback stands for proxies and local programs, and is not limited.
+ * that knocked longest ago forgotten first. Loopback stands for a crowd: behind a proxy or a reverse tunnel everybody comes
+ * from there, so all of it together may knock as often as many addresses, and no more.
  */
 import { parseIp } from '../base/address.ts';
 import { toHex } from '../base/bytes.ts';
@@ -11,6 +12,8 @@ export interface AddressRateOptions {
   /** Knocks at once after a quiet time. */
   readonly burst: number;
   readonly maxAddresses: number;
+  /** As how many addresses all of loopback counts. */
+  readonly loopbackWeight: number;
 }
 
 interface Bucket {
@@ -19,6 +22,7 @@ interface Bucket {
 }
 
 const IPV6_GROUP_BYTES = 6;
+const LOOPBACK = 'loopback';
 
 export class AddressRate {
   readonly #options: AddressRateOptions;
@@ -36,8 +40,9 @@ export class AddressRate {
   /** Counts a knock; false when there were too many. @throws InvalidInput unless the host is an IP literal */
   admits(host: string, nowMs: number): boolean {
     const key = keyOf(host);
-    if (key === undefined) return true;
-    const { perSecond, burst, maxAddresses } = this.#options;
+    const { maxAddresses, loopbackWeight } = this.#options;
+    const weight = key === LOOPBACK ? loopbackWeight : 1;
+    const [perSecond, burst] = [weight * this.#options.perSecond, weight * this.#options.burst];
     const { tokens, filledAtMs } = this.#buckets.get(key) ?? { tokens: burst, filledAtMs: nowMs };
     const filled = Math.min(burst, tokens + ((nowMs - filledAtMs) / SECOND_MS) * perSecond);
     const isAdmitted = filled >= 1;
@@ -49,10 +54,9 @@ export class AddressRate {
   }
 }
 
-/** Undefined for loopback. */
-function keyOf(host: string): string | undefined {
+function keyOf(host: string): string {
   const address = parseIp(host);
-  if (address.length === 4) return address[0] === 127 ? undefined : toHex(address);
+  if (address.length === 4) return address[0] === 127 ? LOOPBACK : toHex(address);
   const isLoopback = address.every((byte, at) => byte === (at === 15 ? 1 : 0));
-  return isLoopback ? undefined : toHex(address.subarray(0, IPV6_GROUP_BYTES));
+  return isLoopback ? LOOPBACK : toHex(address.subarray(0, IPV6_GROUP_BYTES));
 }

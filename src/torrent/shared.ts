@@ -28,7 +28,10 @@ export interface EngineLimits {
   readonly maxConnectionsPerTorrent: number;
   /** Peers of one torrent at one address; loopback, where many programs may live, is not counted. */
   readonly maxPeersPerAddress: number;
-  /** Incoming connections from one address, in the long run; five seconds' worth may come at once. */
+  /**
+   * Incoming connections from one address, in the long run; five seconds' worth may come at once. Loopback, where a proxy
+   * may have a crowd behind it, counts as fifty addresses.
+   */
   readonly handshakesPerSecondPerAddress: number;
   /** Outgoing connections being opened. */
   readonly maxHalfOpen: number;

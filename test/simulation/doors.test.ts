@@ -44,24 +44,35 @@ test('on loopback many programs share an address', async () => {
   expect(torrent.peerCount).toBe(10);
 });
 
-test('an address that knocks too often is not listened to for a while; others are', async () => {
-  const { swarm, source, node } = await seeding({ handshakesPerSecondPerAddress: 2 });
-  const knocking = swarm.addMachine();
+/** Knocks so often, a millisecond apart, and counts who was listened to. */
+async function knock(swarm: Swarm, from: MemoryHost, node: Node, source: TestTorrent, count: number): Promise<number> {
   const peers: ScriptedPeer[] = [];
-  for (let at = 0; at < 30; at++) {
-    const peer = new ScriptedPeer(await knocking.dial(node.address));
+  for (let at = 0; at < count; at++) {
+    const peer = new ScriptedPeer(await from.dial(node.address));
     peer.sayHello({ swarmKey: keyOf(source) });
     await swarm.clock.advanceAsync(1);
     peer.socket.close();
     peers.push(peer);
   }
   await swarm.clock.advanceAsync(100);
-  expect(peers.filter(({ handshake }) => handshake !== undefined)).toHaveLength(10);
+  return peers.filter(({ handshake }) => handshake !== undefined).length;
+}
+
+test('an address that knocks too often is not listened to for a while; others are', async () => {
+  const { swarm, source, node } = await seeding({ handshakesPerSecondPerAddress: 2 });
+  const knocking = swarm.addMachine();
+  expect(await knock(swarm, knocking, node, source, 30)).toBe(10);
   const other = await meet(swarm.addMachine(), node, source);
   await swarm.clock.advanceAsync(5_000);
   const again = await meet(knocking, node, source);
   await swarm.clock.advanceAsync(100);
   expect([other.handshake, again.handshake]).toEqual([expect.anything(), expect.anything()]);
+});
+
+test('loopback, where a tunnel may bring a crowd, may knock as often as fifty addresses, and no more', async () => {
+  const { swarm, source, node } = await seeding({ handshakesPerSecondPerAddress: 0.2 });
+  const tunnel = swarm.network.addHost('127.0.0.1');
+  expect(await knock(swarm, tunnel, node, source, 100)).toBe(50);
 });
 
 test.each([{ maxConnectionsPerTorrent: 3 }, { maxConnections: 3 }])(

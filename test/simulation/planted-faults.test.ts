@@ -221,6 +221,12 @@ const FAULTS: readonly Fault[] = [
     plant: () => replace(Crowd.prototype, 'setPaused', () => () => undefined),
   },
   {
+    fault: 'a private torrent that is taken for a public one',
+    among: ({ torrents }) => torrents.every(({ isPrivate }) => isPrivate),
+    breaks: ['a private torrent keeps to its tracker'],
+    plant: () => replace(Crowd.prototype, 'check', (check) => (nowMs) => check(nowMs, false)),
+  },
+  {
     fault: 'a leaf that got a wrong bit in memory',
     among: ({ torrents, profile }) => profile === 'streaming' && torrents.some(({ format }) => format !== 'v1'),
     breaks: ['only true hashes leave'],

@@ -258,10 +258,12 @@ export class NodeLife {
 
   /** A connection takes a round trip; where nobody can be reached the caller waits until it gives up. */
   #createDialer(): Dialer {
-    const { world, machine } = this.#parts;
+    const { world, name, machine } = this.#parts;
     return {
       transport: 'memory',
       dial: async (address, signal) => {
+        const isTold = this.#isPrivate && !world.isAnnounced(address);
+        world.referee.check(!isTold, 'a private torrent keeps to its tracker', () => `${name} dials ${address.host}`);
         const target = world.network.find(address.host);
         const isBlocked = target === undefined || world.network.weather.blockedMs(machine.host, address.host) > 0;
         const roundTripMs = 2 * ((machine.options.latencyMs ?? 0) + (target?.options.latencyMs ?? 0));
@@ -270,6 +272,11 @@ export class NodeLife {
         return this.#tap(await machine.dial(address, signal), true);
       },
     };
+  }
+
+  /** All it has is private, and it knows that from the start. */
+  get #isPrivate(): boolean {
+    return this.#parts.holdings.every(({ torrent, plan }) => torrent.info.isPrivate && !plan.isMagnet);
   }
 
   #createLog(): Log {

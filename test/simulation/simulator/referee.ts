@@ -29,6 +29,7 @@ export type Invariant =
   | 'a reader ends with its bytes or a typed error'
   | 'only what is wanted is asked for'
   | 'a paused torrent asks and serves nothing'
+  | 'a private torrent keeps to its tracker'
   | 'only true hashes leave'
   | 'no block is kept that fails its leaf'
   | 'who requires encryption never speaks plainly'

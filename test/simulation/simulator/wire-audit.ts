@@ -4,7 +4,7 @@
  */
 import { AppError } from '../../../src/base/errors.ts';
 import type { SwarmKey } from '../../../src/base/ids.ts';
-import { decodeExtendedHandshake } from '../../../src/codec/extension.ts';
+import { decodeExtendedHandshake, type ExtendedHandshake } from '../../../src/codec/extension.ts';
 import { WireReader, type BlockRef, type PeerMessage } from '../../../src/codec/wire.ts';
 import { areEqual } from './compare.ts';
 import { HashAudit } from './hash-audit.ts';
@@ -77,6 +77,8 @@ export class WireAudit implements Tap {
   readonly #allowedFast = new Set<number>();
   #theyHave: Set<number> | 'all' = new Set();
   #reqq = DEFAULT_REQUEST_QUEUE;
+  /** What they call messages that name peers (BEP 11). */
+  #exchangeId: number | undefined;
   #incoming = '';
   readonly #hashes: HashAudit;
   #block: { readonly ref: BlockRef; at: number; isRight: boolean } | undefined;
@@ -211,6 +213,12 @@ export class WireAudit implements Tap {
         referee.check(wasAsked, 'every answer was asked for', () => `${name} rejects ${keyOf(message.block)}`);
         return;
       }
+      case 'extended': {
+        const names = message.extensionId !== 0 && message.extensionId === this.#exchangeId;
+        const isPrivate = names && this.#holding?.torrent.info.isPrivate === true;
+        referee.check(!isPrivate, 'a private torrent keeps to its tracker', () => `${name} names peers`);
+        return;
+      }
       case 'unchoke':
       case 'interested':
       case 'not-interested':
@@ -219,7 +227,6 @@ export class WireAudit implements Tap {
       case 'suggest':
       case 'allowed-fast':
       case 'port':
-      case 'extended':
       case 'hash-request':
       case 'hash-reject':
       case 'hashes':
@@ -320,7 +327,7 @@ export class WireAudit implements Tap {
         if (!this.#areFast && take(this.#theirs, keyOf(message.block))) add(this.#maybe, keyOf(message.block));
         return;
       case 'extended':
-        if (message.extensionId === 0) this.#reqq = decodeExtendedHandshake(message.payload).requestQueue ?? this.#reqq;
+        if (message.extensionId === 0) this.#hearsExtensions(decodeExtendedHandshake(message.payload));
         return;
       case 'interested':
       case 'not-interested':
@@ -333,6 +340,11 @@ export class WireAudit implements Tap {
       case 'hashes':
         return;
     }
+  }
+
+  #hearsExtensions({ requestQueue, extensions }: ExtendedHandshake): void {
+    this.#reqq = requestQueue ?? this.#reqq;
+    this.#exchangeId = extensions.ut_pex ?? this.#exchangeId;
   }
 
   /** What was asked will not come, but for pieces that are given to the choked. */

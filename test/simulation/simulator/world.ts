@@ -60,6 +60,11 @@ export class World {
     return this.dice.some(others, ADDRESSES_PER_ANSWER);
   }
 
+  /** Whether the tracker ever heard of it. */
+  isAnnounced({ host }: PeerAddress): boolean {
+    return this.#announced.some((swarm) => swarm.has(host));
+  }
+
   /** Runs `task` at that moment of virtual time. */
   at(atMs: number, task: () => void): void {
     this.clock.after(atMs - this.clock.monotonicMs(), task);

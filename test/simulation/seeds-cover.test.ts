@@ -35,6 +35,7 @@ test.each<[what: string, least: number, isSo: (scenario: Scenario) => boolean]>(
   ['magnets', 50, someHolding(({ isMagnet }) => isMagnet)],
   ['encryption required', 15, someNode(({ host, encryption }) => host.transport === 'tcp' && encryption === 'require')],
   ['encryption refused', 15, someNode(({ host, encryption }) => host.transport === 'tcp' && encryption === 'off')],
+  ['seeds that sleep until somebody asks', 15, someHolding(({ sleeps }) => sleeps)],
   ['web seeds', 20, someHolding(({ webSeeds }) => webSeeds.length > 0)],
   ['readers with deadlines', 20, someRead(({ deadlineMs = 0 }) => deadlineMs > 0)],
   ['readers of one file', 20, someRead(({ file }) => file !== undefined)],

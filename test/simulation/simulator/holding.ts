@@ -27,7 +27,8 @@ export class Holding {
   #knowsMetadata: boolean;
   #running: { readonly torrent: Torrent; readonly run: Run } | undefined;
   readonly #readsLeft: Set<ReadPlan>;
-  #deedsLeft: number;
+  /** Those to come, and those under way in a run of the engine, with which they end. */
+  readonly #deeds: Map<Deed, Run | undefined>;
 
   constructor(plan: HoldingPlan, torrent: V2TestTorrent, world: World) {
     this.plan = plan;
@@ -40,7 +41,7 @@ export class Holding {
     this.orders = new Orders(torrent.info, plan.mode, world.clock);
     this.#knowsMetadata = !plan.isMagnet;
     this.#readsLeft = new Set(plan.reads);
-    this.#deedsLeft = plan.deeds.length;
+    this.#deeds = new Map(plan.deeds.map((deed) => [deed, undefined]));
     for (const deed of plan.deeds) world.at(deed.atMs, () => this.#do(deed));
   }
 
@@ -53,7 +54,14 @@ export class Holding {
     if (this.#deedsLeft > 0) return false;
     if (this.hasFailed) return true;
     if (this.#readsLeft.size > 0) return false;
-    return this.orders.selected.length === 0 || this.#running?.torrent.isDone === true;
+    return this.isAsleep || this.orders.selected.length === 0 || this.#running?.torrent.isDone === true;
+  }
+
+  /** It is whole, wanted by nobody, and so no more than a row. */
+  get isAsleep(): boolean {
+    const { torrent, run } = this.#running ?? {};
+    const isRunning = torrent !== undefined && run?.isOver() === false && !torrent.isStopped;
+    return this.plan.sleeps && !isRunning && this.disk.recorded.isComplete;
   }
 
   /** What is missing, for reports. */
@@ -100,14 +108,19 @@ export class Holding {
     const { torrent, run } = this.#running ?? {};
     if (torrent === undefined || run === undefined || run.isOver() || this.hasFailed) {
       order(deed, this.orders);
-      this.#deedsLeft--;
+      this.#deeds.delete(deed);
       return;
     }
     const { orders, disk } = this;
     const { world, name } = run;
+    this.#deeds.set(deed, run);
     perform(deed, { world, name, torrent, orders, disk, isOver: () => run.isOver() })
       .catch((error: unknown) => world.referee.broken('no fault escapes', `${name} ${deed.what}: ${String(error)}`))
-      .finally(() => this.#deedsLeft--);
+      .finally(() => this.#deeds.delete(deed));
+  }
+
+  get #deedsLeft(): number {
+    return [...this.#deeds.values()].filter((run) => run === undefined || !run.isOver()).length;
   }
 
   #ended(error: unknown, run: Run): void {

@@ -11,6 +11,7 @@ import type { InfoHashes } from '../../../src/codec/metainfo.ts';
 import {
   Engine,
   type Dialer,
+  type EngineOptions,
   type OpenedStorage,
   type PeerSocket,
   type Torrent,
@@ -29,6 +30,7 @@ import { LeafAudit } from './leaf-audit.ts';
 import { NodeClock } from './node-clock.ts';
 import { RateAudit } from './rate-audit.ts';
 import type { NodePlan } from './scenario.ts';
+import { Rest } from './rest.ts';
 import { SlotAudit } from './slot-audit.ts';
 import { TappedSocket } from './tapped-socket.ts';
 import { WireAudit } from './wire-audit.ts';
@@ -56,6 +58,7 @@ export class NodeLife {
   readonly #parts: LifeParts;
   readonly #dice: Dice;
   readonly #sessions: DiskSession[] = [];
+  readonly #sessionOf = new Map<Holding, DiskSession>();
   readonly #engineRate: RateAudit;
   readonly #rates = new Map<Holding, RateAudit>();
   readonly #leaves: LeafAudit;
@@ -84,9 +87,14 @@ export class NodeLife {
       peerId: this.#dice.bytes(20),
       listenPort: PEER_PORT,
       limits: plan.limits,
+      ...this.#rest(),
     });
     machine.listen(PEER_PORT, (socket) => this.engine.accept(this.#tap(socket, false)));
-    for (const holding of parts.holdings) this.#add(holding);
+    for (const holding of parts.holdings) {
+      // It is no news to the tracker, which knows who seeds.
+      if (holding.isAsleep) world.announce(holding.plan.torrent, { host: machine.host, port: PEER_PORT });
+      else this.#add(holding);
+    }
   }
 
   /** Checks the engine's books. */
@@ -145,17 +153,39 @@ export class NodeLife {
     else this.#parts.machine.vanish();
   }
 
-  #add(holding: Holding): void {
+  /** What the engine asks when somebody wants a torrent that does not run; nothing where none ever sleeps. */
+  #rest(): Pick<EngineOptions, 'wake' | 'resolveObfuscated'> {
+    const { world, name, holdings } = this.#parts;
+    const sleepers = holdings.filter(({ plan }) => plan.sleeps);
+    if (sleepers.length === 0) return {};
+    const rest = new Rest({
+      name,
+      clock: this.clock,
+      worldClock: world.clock,
+      dice: this.#dice.fork(),
+      referee: world.referee,
+      holdings: new Map(sleepers.flatMap((holding) => keysOf(holding).map((key) => [key, holding]))),
+      engine: () => this.engine,
+      add: (holding) => this.#add(holding),
+      storageOf: (holding) => this.#sessionOf.get(holding),
+      isOver: () => this.isOver,
+    });
+    return { wake: (key) => rest.wake(key), resolveObfuscated: (obfuscated) => rest.resolve(obfuscated) };
+  }
+
+  #add(holding: Holding): Torrent {
     const { world, name, machine } = this.#parts;
     const { plan, disk } = holding;
     const session = new DiskSession(disk, { clock: this.clock, dice: this.#dice.fork(), referee: world.referee });
     this.#sessions.push(session);
+    this.#sessionOf.set(holding, session);
     this.#slots.set(holding, new SlotAudit(name, world.referee));
     holding.orders.restart();
     const torrent = this.#open(holding, session);
     holding.running(torrent, { world, name, isOver: () => this.isOver });
     this.#rates.set(holding, new RateAudit(plan.limits.uploadBytesPerSecond ?? Number.POSITIVE_INFINITY));
     this.#announce(plan.torrent, torrent, { host: machine.host, port: PEER_PORT });
+    return torrent;
   }
 
   /** Hands the torrent to the engine, with what is known of it and what lies on the disk. */
@@ -202,7 +232,7 @@ export class NodeLife {
 
   /** Asks the tracker for peers, at once and then twice a minute. */
   #announce(at: number, torrent: Torrent, own: { readonly host: string; readonly port: number }): void {
-    if (this.isOver) return;
+    if (this.isOver || torrent.isStopped) return;
     const { world } = this.#parts;
     torrent.addPeers(world.announce(at, own));
     world.at(world.clock.monotonicMs() + ANNOUNCE_MS, () => this.#announce(at, torrent, own));

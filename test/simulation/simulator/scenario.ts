@@ -51,6 +51,8 @@ export interface HoldingPlan {
   /** It keeps the torrent alive: everybody counts on it. */
   readonly isAnchor: boolean;
   readonly mode: TorrentMode;
+  /** Whole, it is added when somebody asks for it, and stopped when nobody does. */
+  readonly sleeps: boolean;
   /** Which pieces are on the disk at first: all, none, or those `piece % of === rest`. */
   readonly start: 'all' | 'none' | { readonly of: number; readonly rest: number };
   readonly isMagnet: boolean;
@@ -252,6 +254,7 @@ class Draw {
       torrent,
       isAnchor: false,
       mode: isStreaming ? 'on-demand' : 'all',
+      sleeps: false,
       start: isMagnet ? 'none' : start,
       isMagnet,
       half: 'both',

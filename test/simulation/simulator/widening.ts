@@ -114,7 +114,7 @@ class Widening {
   /** An anchor keeps everything, but now and then it is out of reach for a while, or looks at what it has. */
   #anchors(holding: HoldingPlan): HoldingPlan {
     const dice = this.#dice;
-    if (!dice.chance(0.2)) return holding;
+    if (!dice.chance(0.2)) return { ...holding, sleeps: holding.start === 'all' && dice.chance(0.4) };
     return { ...holding, deeds: this.#deeds(2, () => (dice.chance(0.5) ? this.#pause() : this.#recheck())) };
   }
 

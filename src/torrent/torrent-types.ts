@@ -54,6 +54,8 @@ export interface TorrentEvents {
   peer: { readonly peer: PeerStats; readonly change: 'connected' | 'gone' };
   /** Storage failed or the metadata cannot be used; nothing more is fetched. */
   error: Error;
+  /** `stop` was called, or the engine stops; comes once. Of the others only goodbyes of peers may follow. */
+  stopped: undefined;
 }
 
 /**

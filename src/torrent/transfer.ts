@@ -265,6 +265,7 @@ export class Transfer {
 
   async #stop(): Promise<void> {
     this.#isStopped = true;
+    this.events.emit('stopped', undefined);
     this.crowd.close();
     this.metadata.settled();
     await Promise.all([this.#tasks.stop(), this.#content?.stop()]);

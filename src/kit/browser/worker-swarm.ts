@@ -151,15 +151,15 @@ export class WorkerSwarm implements AsyncDisposable {
 
   /** Meets the torrent's peers from now on, until it is stopped. */
   join(torrent: Torrent): void {
+    if (torrent.isStopped) return;
     for (const event of ['metadata', 'done'] as const) torrent.events.on(event, () => this.#wish(torrent));
+    torrent.events.on('stopped', () => this.#leave(torrent));
     this.#wish(torrent);
   }
 
   /** Stops every torrent and closes its pieces. */
   async stop(): Promise<void> {
     this.#listening.abort();
-    for (const key of this.#joined.keys()) tell({ kind: 'leave', key });
-    this.#joined.clear();
     await this.#tasks.stop();
     await this.engine.stop();
   }
@@ -185,10 +185,11 @@ export class WorkerSwarm implements AsyncDisposable {
   }
 
   #wishAll(): void {
-    for (const [key, torrent] of this.#joined) {
-      if (!torrent.isStopped) this.#wish(torrent);
-      else if (this.#joined.delete(key)) tell({ kind: 'leave', key });
-    }
+    for (const torrent of new Set(this.#joined.values())) this.#wish(torrent);
+  }
+
+  #leave(torrent: Torrent): void {
+    for (const key of torrent.keys) if (this.#joined.delete(key)) tell({ kind: 'leave', key });
   }
 
   #wish(torrent: Torrent): void {

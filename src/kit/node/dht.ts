@@ -6,6 +6,7 @@ import { openUdpSocket } from '../../adapters/dht/udp-socket.ts';
 import type { Guard } from '../../adapters/guard/guard.ts';
 import type { PeerAddress } from '../../base/address.ts';
 import { AppError, InvalidInput } from '../../base/errors.ts';
+import type { SwarmKey } from '../../base/ids.ts';
 import type { Log } from '../../base/log.ts';
 import { TaskGroup } from '../../base/tasks.ts';
 import { MINUTE_MS } from '../../base/units.ts';
@@ -101,8 +102,8 @@ export class Dht implements DhtLink {
   }
 
   /** Looks for peers of the torrent and announces it at our TCP port; never once it is known to be private (BEP 27). */
-  find(torrent: Torrent, announcePort: number): () => void {
-    const removals = torrent.keys.map((key) =>
+  find(torrent: Torrent, announcePort: number, keys: readonly SwarmKey[] = torrent.keys): () => void {
+    const removals = keys.map((key) =>
       this.#search.add({
         key,
         announcePort,

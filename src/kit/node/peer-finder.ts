@@ -16,6 +16,7 @@ import type { Clock } from '../../base/clock.ts';
 import { AppError } from '../../base/errors.ts';
 import type { SwarmKey } from '../../base/ids.ts';
 import type { Log } from '../../base/log.ts';
+import { TaskGroup } from '../../base/tasks.ts';
 import type { Torrent } from '../../torrent/index.ts';
 import type { Dht } from './dht.ts';
 import type { Finding } from './finding.ts';
@@ -40,50 +41,89 @@ export interface PeerFinderOptions {
   readonly log: Log;
 }
 
+/** Where one torrent is announced. */
+interface Trackers {
+  readonly clients: readonly (readonly TrackerClient[])[];
+  readonly web: readonly WebTracker[];
+}
+
+/** The search under one of a torrent's keys. */
+interface Search extends Finding {
+  /** The torrent is complete: trackers hear of it. */
+  completed(): void;
+}
+
 export class PeerFinder {
   readonly #options: PeerFinderOptions;
   readonly #announcer: Announcer;
   readonly #udp: UdpTrackers;
   /** By who named them and URL. */
   readonly #web = new Map<string, WebTracker>();
+  /** Goodbyes of torrents that stopped. */
+  readonly #tasks: TaskGroup;
+  #isStopped = false;
 
   constructor(options: PeerFinderOptions) {
     const { clock, log, guard } = options;
     this.#options = options;
     this.#announcer = new Announcer({ clock, log, random: Math.random });
     this.#udp = new UdpTrackers(guard);
+    this.#tasks = new TaskGroup(log);
   }
 
-  /** Looks for peers from now on. `tiers` of tracker URLs (BEP 12), and who named them. */
+  /** Looks for peers from now on, until the torrent stops. `tiers` of tracker URLs (BEP 12), and who named them. */
   find(torrent: Torrent, tiers: readonly (readonly string[])[], source: AddressSource): Finding {
     const clients = tiers.map((tier) => tier.flatMap((url) => this.#clientOf(url, source) ?? []));
-    const announcings = torrent.keys.map((key) => this.#announcer.add(this.#announced(torrent, key, clients)));
     const webUrls = new Set(tiers.flat().filter((url) => /^wss?:/i.test(url)));
-    const trackers = Array.from(webUrls).flatMap((url) => this.#webTracker(url, source) ?? []);
-    for (const tracker of trackers) for (const key of torrent.keys) tracker.join(webSwarm(torrent, key));
-    const offDone = torrent.events.on('done', () => {
-      if (!torrent.isComplete) return; // some files only: trackers count whole copies (BEP 21)
-      for (const announcing of announcings) announcing.completed();
-      for (const tracker of trackers) for (const key of torrent.keys) tracker.completed(key);
-    });
-    const { dht, lsd, listenPort } = this.#options;
-    const leaveDht = dht?.find(torrent, listenPort);
-    const leaveLsd = lsd && findLocally(lsd, torrent);
-    return {
-      stop: async () => {
-        offDone();
-        leaveDht?.();
-        leaveLsd?.();
-        for (const tracker of trackers) for (const key of torrent.keys) tracker.leave(key);
-        await Promise.all(announcings.map((announcing) => announcing.stop()));
-      },
+    const trackers = { clients, web: Array.from(webUrls).flatMap((url) => this.#webTracker(url, source) ?? []) };
+    const searches = new Map<SwarmKey, Search>();
+    const seek = (): void => {
+      if (this.#isStopped) return;
+      for (const key of torrent.keys) if (!searches.has(key)) searches.set(key, this.#search(torrent, key, trackers));
     };
+    seek();
+    const listeners = [
+      // A hybrid that was added by its v2 hash has the rest of its swarm under the other, which the metadata tells.
+      torrent.events.on('metadata', seek),
+      torrent.events.on('done', () => {
+        if (!torrent.isComplete) return; // some files only: trackers count whole copies (BEP 21)
+        for (const search of searches.values()) search.completed();
+      }),
+      torrent.events.on('stopped', () => this.#tasks.run('finder.leave', stop)),
+    ];
+    const stop = async (): Promise<void> => {
+      for (const off of listeners) off();
+      await Promise.all(Array.from(searches.values(), (search) => search.stop()));
+    };
+    return { stop };
   }
 
   /** Says goodbye everywhere, then closes everything. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     await Promise.all([this.#announcer.stop(), ...Array.from(this.#web.values(), (tracker) => tracker.stop())]);
+    await this.#tasks.stop();
     this.#udp.close();
+  }
+
+  #search(torrent: Torrent, key: SwarmKey, { clients, web }: Trackers): Search {
+    const { dht, lsd, listenPort } = this.#options;
+    const announcing = this.#announcer.add(this.#announced(torrent, key, clients));
+    for (const tracker of web) tracker.join(webSwarm(torrent, key));
+    const leaveDht = dht?.find(torrent, listenPort, [key]);
+    const leaveLsd = lsd && findLocally(lsd, torrent, [key]);
+    return {
+      completed: () => {
+        announcing.completed();
+        for (const tracker of web) tracker.completed(key);
+      },
+      stop: async () => {
+        leaveDht?.();
+        leaveLsd?.();
+        for (const tracker of web) tracker.leave(key);
+        await announcing.stop();
+      },
+    };
   }
 
   #announced(torrent: Torrent, key: SwarmKey, tiers: readonly (readonly TrackerClient[])[]): AnnouncedSwarm {

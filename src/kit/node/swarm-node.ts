@@ -162,7 +162,7 @@ export class SwarmNode implements AsyncDisposable {
   }
 
   /**
-   * Looks for peers of a torrent until `stop` or until what it returns is stopped. URLs of unknown kinds are left out;
+   * Looks for peers of a torrent until it, the node, or what this returns is stopped. URLs of unknown kinds are left out;
    * `source`: who named them, strangers by default.
    */
   announce(torrent: Torrent, tiers: readonly (readonly string[])[], source: AddressSource = 'told'): Finding {

@@ -1,0 +1,92 @@
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { seededBytes } from '../../../test/support/random-bytes.ts';
+import { testFolder } from '../../../test/support/temp-dir.ts';
+import type { PeerAddress } from '../../base/address.ts';
+import { concatBytes } from '../../base/bytes.ts';
+import { swarmKeyOf } from '../../base/ids.ts';
+import { encodeCompactPeer } from '../../codec/compact-peers.ts';
+import { formatMagnet } from '../../codec/magnet.ts';
+import type { TorrentFormat } from '../../codec/make-info.ts';
+import { encodeCompactAnswer, type HttpAnnounce, parseHttpAnnounce } from '../../codec/tracker-http.ts';
+import { addTorrent, hashPath, seedFile, type SeededFile, SwarmNode } from './index.ts';
+
+/** An HTTP tracker. */
+interface Tracker {
+  readonly url: string;
+  /** Resolves with the first announce so far, or from now on, that fits. */
+  heard(fits: (announce: HttpAnnounce) => boolean): Promise<HttpAnnounce>;
+}
+
+/** It names the same peers to everybody. */
+async function openTracker(peers: readonly PeerAddress[] = []): Promise<Tracker> {
+  const announces: HttpAnnounce[] = [];
+  const watchers = new Set<() => void>();
+  const server = createServer(({ url = '' }, response) => {
+    announces.push(parseHttpAnnounce(url.slice(url.indexOf('?') + 1)));
+    const head = { intervalSec: 1_800, minIntervalSec: 900, seeders: 0, leechers: 0 };
+    response.end(encodeCompactAnswer(head, concatBytes(peers.map(encodeCompactPeer)), new Uint8Array(0)));
+    for (const look of watchers) look();
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo; // of a TCP server
+  return {
+    url: `http://127.0.0.1:${port}/announce`,
+    heard: (fits) =>
+      new Promise((resolve) => {
+        const look = (): void => {
+          const announce = announces.find(fits);
+          if (announce === undefined) return;
+          watchers.delete(look);
+          resolve(announce);
+        };
+        watchers.add(look);
+        look();
+      }),
+  };
+}
+
+async function openNode(): Promise<SwarmNode> {
+  const node = await SwarmNode.open({ host: '127.0.0.1', utp: false, allowPrivate: true });
+  onTestFinished(() => node.stop());
+  return node;
+}
+
+async function seed(format: TorrentFormat, trackers: readonly string[]): Promise<SeededFile & { node: SwarmNode }> {
+  const file = path.join(await testFolder('peer-finder'), 'film.bin');
+  await writeFile(file, seededBytes('peer-finder', 100_000));
+  const node = await openNode();
+  return { ...(await seedFile(node, await hashPath(file, { format }), trackers)), node };
+}
+
+test('a hybrid that is known by its v2 hash is announced under its v1 hash, too, as soon as peers told it', async () => {
+  const tracker = await openTracker();
+  const { torrent, node: seeder } = await seed('hybrid', []);
+  const { v1, v2 } = torrent.hashes;
+  const magnet = formatMagnet({ ...(v2 && { v2 }), trackers: [tracker.url] });
+  await addTorrent(await openNode(), magnet, { folder: await testFolder('peer-finder'), peers: [seeder.address] });
+  const [first, second] = await Promise.all(
+    [v2, v1].map((hash) => tracker.heard(({ swarmKey }) => hash !== undefined && swarmKey === swarmKeyOf(hash))),
+  );
+  expect([first?.event, second?.event]).toEqual(['started', 'started']);
+});
+
+test('a torrent that is stopped says goodbye to its trackers, while the node goes on', async () => {
+  const { torrent: seeded, node: seeder } = await seed('v1', []);
+  const tracker = await openTracker([seeder.address]);
+  const node = await openNode();
+  const magnet = formatMagnet({ ...seeded.hashes, trackers: [tracker.url] });
+  const torrent = await addTorrent(node, magnet, { folder: await testFolder('peer-finder') });
+  await new Promise<void>((resolve) => torrent.events.on('done', () => resolve())); // so the tracker's answer is here
+  await torrent.stop();
+  await tracker.heard(({ event }) => event === 'stopped');
+  expect(node.engine.torrents).toEqual([]);
+});

@@ -45,7 +45,7 @@ test.each<[what: string, least: number, isSo: (scenario: Scenario) => boolean]>(
   expect(count(isSo)).toBeGreaterThanOrEqual(least);
 });
 
-test.each(['prioritize', 'select', 'mode', 'pause', 'recheck', 'drop', 'rot'])(
+test.each(['prioritize', 'select', 'mode', 'pause', 'recheck', 'drop', 'rot', 'restart'])(
   'a torrent that somebody does this to while it runs: %s',
   (what) => {
     expect(count(someHolding(({ deeds }) => deeds.some((deed) => deed.what === what)))).toBeGreaterThanOrEqual(10);

@@ -19,6 +19,8 @@ export type Deed = { readonly atMs: number } & (
   | { readonly what: 'recheck'; readonly abortsAfterMs: number | undefined }
   /** Frees the pieces between two shares of the torrent. */
   | { readonly what: 'drop'; readonly from: number; readonly to: number }
+  /** It is taken out of the engine, which runs on, and added again with what is on the disk. */
+  | { readonly what: 'restart'; readonly forMs: number }
   /** Bytes on the disk change by themselves: paused, every nth piece rots, then all is rechecked. */
   | { readonly what: 'rot'; readonly nth: number }
 );
@@ -31,6 +33,10 @@ export interface Doing {
   readonly torrent: Torrent;
   readonly orders: Orders;
   readonly disk: Disk;
+  /** What the engine has been given to store it in. */
+  readonly storage: { readonly isClosed: boolean; readonly running: number };
+  /** Adds it to the engine again. */
+  readonly reopen: () => void;
   /** The machine is off, or about to be. */
   readonly isOver: () => boolean;
 }
@@ -68,6 +74,8 @@ export async function perform(deed: Deed, doing: Doing): Promise<void> {
       return recheck(doing, deed.abortsAfterMs);
     case 'drop':
       return drop(doing, deed.from, deed.to);
+    case 'restart':
+      return restart(doing, deed.forMs);
     case 'rot':
       return paused(doing, () => rot(doing, deed.nth));
   }
@@ -101,6 +109,16 @@ async function drop({ torrent, disk, isOver }: Doing, from: number, to: number):
   if (isOver()) return;
   // Some may have come back meanwhile, because a reader wanted them after all.
   for (const piece of dropped) if (!disk.recorded.has(piece)) disk.wipe(piece);
+}
+
+async function restart({ world, name, torrent, storage, reopen, isOver }: Doing, forMs: number): Promise<void> {
+  await torrent.stop();
+  if (isOver()) return;
+  const isNothing =
+    torrent.peerCount === 0 && storage.running === 0 && (storage.isClosed || torrent.info === undefined);
+  world.referee.check(isNothing, 'after stop nothing is left', () => `${name}: of a torrent that was taken out`);
+  await sleep(world.clock, forMs);
+  if (!isOver()) reopen();
 }
 
 async function rot(doing: Doing, nth: number): Promise<void> {

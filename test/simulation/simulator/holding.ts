@@ -1,7 +1,7 @@
 /** A torrent on a simulated machine: its disk, its readers and what its user does, across all runs of its engine. */
 import type { Torrent } from '../../../src/torrent/index.ts';
 import type { V2TestTorrent } from '../../support/swarm.ts';
-import { order, perform, type Deed } from './deeds.ts';
+import { order, perform, type Deed, type Doing } from './deeds.ts';
 import { Disk } from './disk.ts';
 import { Orders } from './orders.ts';
 import { readAsPlanned } from './reading.ts';
@@ -13,6 +13,8 @@ interface Run {
   readonly world: World;
   /** The machine's name, for reports. */
   readonly name: string;
+  readonly storage: Doing['storage'];
+  readonly reopen: () => void;
   readonly isOver: () => boolean;
 }
 
@@ -114,7 +116,7 @@ export class Holding {
     const { orders, disk } = this;
     const { world, name } = run;
     this.#deeds.set(deed, run);
-    perform(deed, { world, name, torrent, orders, disk, isOver: () => run.isOver() })
+    perform(deed, { ...run, torrent, orders, disk })
       .catch((error: unknown) => world.referee.broken('no fault escapes', `${name} ${deed.what}: ${String(error)}`))
       .finally(() => this.#deeds.delete(deed));
   }

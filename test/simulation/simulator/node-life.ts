@@ -182,7 +182,13 @@ export class NodeLife {
     this.#slots.set(holding, new SlotAudit(name, world.referee));
     holding.orders.restart();
     const torrent = this.#open(holding, session);
-    holding.running(torrent, { world, name, isOver: () => this.isOver });
+    holding.running(torrent, {
+      world,
+      name,
+      storage: session,
+      reopen: () => void this.#add(holding),
+      isOver: () => this.isOver,
+    });
     this.#rates.set(holding, new RateAudit(plan.limits.uploadBytesPerSecond ?? Number.POSITIVE_INFINITY));
     this.#announce(plan.torrent, torrent, { host: machine.host, port: PEER_PORT });
     return torrent;

@@ -150,7 +150,18 @@ class Widening {
   #deed({ mode, disk }: HoldingPlan, files: number, isRead: boolean): Undated {
     const dice = this.#dice;
     const mayRot = !isRead && disk.roomBytes === undefined && disk.breaksAtMs === undefined;
-    const what = dice.pick(['prioritize', 'prioritize', 'select', 'mode', 'pause', 'pause', 'recheck', 'drop', 'rot']);
+    const what = dice.pick([
+      'prioritize',
+      'prioritize',
+      'select',
+      'mode',
+      'pause',
+      'pause',
+      'recheck',
+      'drop',
+      'rot',
+      'restart',
+    ]);
     switch (what) {
       case 'prioritize':
         return { what, choices: Array.from({ length: dice.int(1, 3) }, () => this.#choice(files)) };
@@ -164,6 +175,8 @@ class Widening {
         const from = dice.next();
         return { what, from, to: from + (1 - from) * dice.next() };
       }
+      case 'restart':
+        return isRead ? this.#pause() : { what, forMs: dice.int(0, LONGEST_PAUSE_MS) };
       case 'rot':
         return mayRot ? { what, nth: dice.int(1, 4) } : this.#pause();
       default:

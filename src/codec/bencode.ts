@@ -18,8 +18,11 @@ export interface BencodeLimits {
 }
 
 const DEFAULT_MAX_DEPTH = 32;
-/** Enough for 20,000 files in two folders each; all of them together take less than 32 MB. */
-const DEFAULT_MAX_VALUES = 125_000;
+/**
+ * Enough for 20,000 files in as many folders, however deep (v2), or with three folders in each path (v1); all of them
+ * together take less than 32 MB and 50 ms.
+ */
+const DEFAULT_MAX_VALUES = 161_000;
 /** Of one dictionary: a folder of 20,000 files has as many. */
 const MAX_KEYS = 25_000;
 const MAX_KEY_BYTES = 4_096;
@@ -29,6 +32,18 @@ const SHORT_KEY_BYTES = 16;
 /** Up to so many keys a look-up walks the list; most dictionaries of a torrent have two. */
 const INDEX_ABOVE = 8;
 
+/** Keys of the dictionaries that a torrent may have thousands of: these share one list. */
+const COMMON_KEYS: readonly (readonly string[])[] = [
+  [''],
+  ['length', 'pieces root'],
+  ['length', 'path'],
+  ['attr', 'length', 'path'],
+];
+
+function areSame(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && some.every((key, at) => key === others[at]);
+}
+
 /**
  * A decoded dictionary: typed look-ups, and the raw bytes of each value. Kept as flat lists, since a torrent of 20,000
  * files has as many dictionaries.
@@ -37,12 +52,12 @@ export class BencodeDict {
   readonly #source: Uint8Array;
   readonly #keys: readonly string[];
   readonly #values: readonly BencodeValue[];
-  /** Start and end of each value in the source. */
-  readonly #spans: readonly number[];
+  /** Start and end of each value in the source; only of the outermost dictionary, or they would cost more than all else. */
+  readonly #spans: readonly number[] | undefined;
   #index: ReadonlyMap<string, number> | undefined;
 
   /** Made by the reader: keys in byte order, two spans a value. */
-  constructor(source: Uint8Array, keys: readonly string[], values: readonly BencodeValue[], spans: readonly number[]) {
+  constructor(source: Uint8Array, keys: readonly string[], values: readonly BencodeValue[], spans?: readonly number[]) {
     this.#source = source;
     this.#keys = keys;
     this.#values = values;
@@ -59,6 +74,11 @@ export class BencodeDict {
     return this.#keys;
   }
 
+  /** Calls back with each entry, in the byte order of the keys. */
+  forEach(visit: (key: string, value: BencodeValue) => void): void {
+    for (const [at, key] of this.#keys.entries()) visit(key, this.#values[at] ?? []);
+  }
+
   /** Any kind of value; undefined when there is none. */
   get(key: string): BencodeValue | undefined {
     return this.#values[this.#find(key)];
@@ -70,10 +90,14 @@ export class BencodeDict {
     return this.#index.get(key) ?? -1;
   }
 
-  /** The encoded bytes of a value exactly as they stood in the input. */
+  /** The encoded bytes of a value exactly as they stood in the input; a view of it in the outermost dictionary. */
   rawOf(key: string): Uint8Array | undefined {
     const at = this.#find(key);
-    return at < 0 ? undefined : this.#source.subarray(this.#spans[2 * at], this.#spans[2 * at + 1]);
+    const value = this.#values[at];
+    if (value === undefined) return undefined;
+    // What was read is canonical, so writing it again gives the same bytes.
+    if (this.#spans === undefined) return encodeBencode(value);
+    return this.#source.subarray(this.#spans[2 * at], this.#spans[2 * at + 1]);
   }
 
   /** Undefined when absent. @throws InvalidInput when not an integer. */
@@ -268,11 +292,12 @@ class Reader {
       const start = this.offset;
       keys.push(key);
       values.push(this.value(depth + 1));
-      spans.push(start, this.offset);
+      if (depth === 0) spans.push(start, this.offset);
     }
     this.offset++;
     // Copies of the exact size: lists that grow by pushing keep room for 16 more, and there may be 20,000 of them.
-    return new BencodeDict(this.#bytes, keys.slice(), values.slice(), spans.slice());
+    const exactKeys = COMMON_KEYS.find((common) => areSame(common, keys)) ?? keys.slice();
+    return new BencodeDict(this.#bytes, exactKeys, values.slice(), depth === 0 ? spans : undefined);
   }
 
   #refuse(why: string): InvalidInput {

@@ -11,12 +11,17 @@ const INVISIBLE =
 /** Most names: printable ASCII with nothing to remove. */
 const PLAIN = /^[!-.0-[\]-~](?:[ !-.0-[\]-~]{0,253}[!-.0-[\]-~])?$/;
 
+/** Printable ASCII that is shown as it is; bytes written as a string of one character each may be asked, too. */
+export function isPlainName(text: string): boolean {
+  return PLAIN.test(text) && text !== '.' && text !== '..';
+}
+
 /**
  * One path element as text: invisible and direction-changing characters removed, slashes shown as `_`, at most 255 code
  * points. What would be empty, `.` or `..` becomes `_`. Different names may come out equal.
  */
 export function displayName(text: string): string {
-  if (PLAIN.test(text) && text !== '.' && text !== '..') return text;
+  if (isPlainName(text)) return text;
   const visible = text
     .slice(0, 4 * MAX_NAME_LENGTH)
     .replaceAll(INVISIBLE, '')

@@ -125,6 +125,25 @@ describe('what is refused with a typed error', () => {
     expect(() => parse(files(20_001))).toThrow(InvalidInput);
   });
 
+  test('values beyond those of 20,000 v2 files in as many folders', () => {
+    const root = new Uint8Array(32).fill(1);
+    /** Folders ten deep, of which each file has one of its own. */
+    const tree = (count: number, ownFolders: number): BencodeInput => {
+      const top: Record<string, BencodeInput> = {};
+      for (let file = 0; file < count; file++) {
+        let inner: BencodeInput = { '': { length: 1, 'pieces root': root } };
+        for (let depth = 0; depth < ownFolders; depth++) inner = { [`folder ${file}`]: inner };
+        top[`file ${file}`] = inner;
+      }
+      let folded: BencodeInput = Object.fromEntries(Object.entries(top).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+      for (let depth = 0; depth < 10; depth++) folded = { above: folded };
+      return folded;
+    };
+    const torrent = (ownFolders: number): BencodeInput => v2(tree(20_000, ownFolders));
+    expect(parse(torrent(1)).files.filter(({ isPad }) => !isPad)).toHaveLength(20_000);
+    expect(() => parse(torrent(2))).toThrow(InvalidInput);
+  });
+
   test.each([
     ['without info', encodeBencode({ announce: 'x' })],
     ['above 8 MiB', encodeBencode({ comment: new Uint8Array(8 << 20), info: good })],

@@ -16,7 +16,7 @@ import {
   type BencodeValue,
 } from './bencode.ts';
 import { parsePieceLayers, type PieceLayers } from './piece-layers.ts';
-import { parseTorrentInfo, type TorrentInfo } from './torrent-info.ts';
+import { readTorrentInfo, type TorrentInfo } from './torrent-info.ts';
 
 /** Larger .torrent files are refused. */
 export const MAX_METAINFO_BYTES = 8 * MIB;
@@ -40,9 +40,9 @@ export interface Metainfo {
 export function parseMetainfo(bytes: Uint8Array): Metainfo {
   if (bytes.length > MAX_METAINFO_BYTES) throw new InvalidInput('torrent file too large', { length: bytes.length });
   const dict = decodeBencodeDict(bytes);
-  const rawInfo = dict.rawOf('info');
-  if (rawInfo === undefined) throw new InvalidInput('torrent without "info"');
-  const info = parseTorrentInfo(rawInfo);
+  const [rawInfo, infoDict] = [dict.rawOf('info'), dict.dict('info')];
+  if (rawInfo === undefined || infoDict === undefined) throw new InvalidInput('torrent without "info"');
+  const info = readTorrentInfo(infoDict, rawInfo);
   const comment = dict.get('comment');
   return {
     info,

@@ -2,7 +2,7 @@
 import { fromLatin1, fromUtf8 } from '../base/bytes.ts';
 import { InvalidInput } from '../base/errors.ts';
 import { BencodeDict, type BencodeValue } from './bencode.ts';
-import { displayName } from './display-name.ts';
+import { displayName, isPlainName } from './display-name.ts';
 
 /** Torrents with more files, pad files left out, are refused. */
 export const MAX_FILES = 20_000;
@@ -65,16 +65,16 @@ export function parseV2Files(tree: BencodeDict, pieceLengthBytes: number, files:
   const visit = (dict: BencodeDict, path: readonly string[]): void => {
     if (path.length > MAX_PATH_DEPTH) throw new InvalidInput('the file tree is too deep');
     if (dict.size === 0) throw new InvalidInput('an empty directory in the file tree');
-    for (const key of dict.keys()) {
-      const child = dict.dict(key);
-      if (child === undefined || key === '') throw new InvalidInput('malformed file tree');
-      const childPath = [...path, displayName(fromUtf8(fromLatin1(key)))];
+    dict.forEach((key, child) => {
+      if (!(child instanceof BencodeDict) || key === '') throw new InvalidInput('malformed file tree');
+      const childPath = [...path, isPlainName(key) ? key : displayName(fromUtf8(fromLatin1(key)))];
+      // The empty key, which marks a file, comes before all others.
+      if (child.keys()[0] !== '') return visit(child, childPath);
       const leaf = child.dict('');
-      if (leaf === undefined) visit(child, childPath);
-      else if (child.size > 1) throw new InvalidInput('a file that is also a directory');
-      else if (++count > MAX_FILES) throw new InvalidInput('too many files');
-      else appendV2File(files, childPath, leaf, pieceLengthBytes);
-    }
+      if (leaf === undefined || child.size > 1) throw new InvalidInput('a file that is also a directory');
+      if (++count > MAX_FILES) throw new InvalidInput('too many files');
+      appendV2File(files, childPath, leaf, pieceLengthBytes);
+    });
   };
   visit(tree, []);
 }

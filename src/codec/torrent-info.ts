@@ -45,7 +45,12 @@ export interface TorrentInfo {
 /** Reads a raw info dictionary, from a .torrent or from peers. @throws InvalidInput. */
 export function parseTorrentInfo(rawInfo: Uint8Array): TorrentInfo {
   if (rawInfo.length > MAX_INFO_BYTES) throw new InvalidInput('info dictionary too large', { length: rawInfo.length });
-  const dict = decodeBencodeDict(rawInfo);
+  return readTorrentInfo(decodeBencodeDict(rawInfo), rawInfo);
+}
+
+/** Reads an info dictionary that is decoded already; `rawInfo` are its bytes as found. @throws InvalidInput. */
+export function readTorrentInfo(dict: BencodeDict, rawInfo: Uint8Array): TorrentInfo {
+  if (rawInfo.length > MAX_INFO_BYTES) throw new InvalidInput('info dictionary too large', { length: rawInfo.length });
   const metaVersion = dict.integer('meta version');
   if (metaVersion !== undefined && metaVersion !== 1 && metaVersion !== 2)
     throw new InvalidInput('torrent of an unknown version', { metaVersion });

@@ -70,8 +70,16 @@ const BENCODE_EXTREMES = [
 
 /** An info dictionary around something. */
 const infoWith = (inner: string): Uint8Array => latin(`d4:infod${inner}ee`);
+/** 20,000 files of a v2 tree, each in a folder of its own, all names as long as this. */
+const deepTree = (nameBytes: number): string => {
+  const file = `d0:d6:lengthi1e11:pieces root32:${'r'.repeat(32)}ee`;
+  const name = (at: number): string => `${nameBytes}:${String(at).padStart(nameBytes, '0')}`;
+  return Array.from({ length: 20_000 }, (_, at) => `${name(at)}d${name(at)}${file}e`).join('');
+};
 const METAINFO_EXTREMES = [
   ...BENCODE_EXTREMES,
+  infoWith(`9:file treed${deepTree(8)}e12:meta versioni2e4:name1:a12:piece lengthi16384e`),
+  infoWith(`9:file treed${deepTree(100)}e12:meta versioni2e4:name1:a12:piece lengthi16384e`),
   infoWith(
     `5:filesl${'d6:lengthi1e4:pathl1:aee'.repeat(20_000)}e4:name1:a12:piece lengthi16384e6:pieces20:${'h'.repeat(20)}`,
   ),

@@ -17,6 +17,7 @@
  *     const next = wanted.file('next.mkv').read({ endExclusive: MIB, deadlineMs: 60_000 }); // behind all needed sooner
  *     wanted.select([{ first: 0, last: 2 }]);                                   // these files, no others
  *     wanted.events.on('verified', ({ piece }) => remember(piece));
+ *     await wanted.done(signal);                                                // all that is selected is here
  *     await engine.stop();
  *
  * Inside, from the wire up: `greetings` (whose connection it is) with `opening`, `dial-order` and `encrypted-socket`;

@@ -26,6 +26,7 @@ import type { TorrentEvents } from './torrent-types.ts';
 import type { RateLimits } from './traffic.ts';
 import type { Transfer } from './transfer.ts';
 import type { RecheckOptions } from './upkeep.ts';
+import { whenDone } from './when-done.ts';
 import type { FileChoice, TorrentMode } from './wishes.ts';
 
 /** A running torrent; made by `Engine.add` and `Engine.addByHash`, and of no use after `stop`. */
@@ -80,6 +81,11 @@ export class Torrent {
     return this.#transfer.instructions.mode;
   }
 
+  /** Why nothing more is fetched, as the event `error` told; undefined while all is well. */
+  get failure(): Error | undefined {
+    return this.#transfer.failure;
+  }
+
   /** `stop` was called, or the engine is stopped. */
   get isStopped(): boolean {
     return this.#transfer.isStopped;
@@ -114,6 +120,15 @@ export class Torrent {
   /** Resolves with the metadata. @throws Cancelled when aborted or stopped first, or why the metadata cannot be used. */
   ready(signal?: AbortSignal): Promise<TorrentInfo> {
     return this.#transfer.metadata.ready(signal);
+  }
+
+  /**
+   * Resolves when all that is selected is in storage, and synced where it was fetched just now; on demand, when all of it has
+   * been read. @throws Cancelled when aborted or stopped first, or why nothing more is fetched, such as NoSpace
+   */
+  async done(signal?: AbortSignal): Promise<void> {
+    await this.ready(signal);
+    await whenDone(this, signal);
   }
 
   /**

@@ -43,6 +43,7 @@ export class Transfer {
   #isPaused = false;
   #checkedAtMs = 0;
   #isStopped = false;
+  #failure: Error | undefined;
   #stopping: Promise<void> | undefined;
 
   /** @throws InvalidInput for a selection that is none. */
@@ -82,6 +83,11 @@ export class Transfer {
 
   get isPaused(): boolean {
     return this.#isPaused;
+  }
+
+  /** Why nothing more is fetched. */
+  get failure(): Error | undefined {
+    return this.#failure;
   }
 
   get isStopped(): boolean {
@@ -259,6 +265,7 @@ export class Transfer {
       infoHash: this.identity.hashes.v1 ?? this.identity.hashes.v2,
       error: reported,
     });
+    this.#failure = reported;
     this.metadata.settled(reported);
     this.events.emit('error', reported);
   }

@@ -67,7 +67,7 @@ describeWith(['chromium'], 'files that are picked in a page', () => {
     await using node = await SwarmNode.open({ host: '127.0.0.1', utp: false, allowPrivate: true });
     const folder = await testFolder('kit-swarm');
     const torrent = await addTorrent(node, `${magnet}&tr=${encodeURIComponent(trackerUrl)}`, { folder });
-    await new Promise<void>((resolve) => torrent.events.on('done', () => resolve()));
+    await torrent.done();
     expect(await readFile(path.join(folder, 'one.txt'), 'utf8')).toBe(FILES['one.txt']);
   });
 

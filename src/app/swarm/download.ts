@@ -123,7 +123,7 @@ export class Download {
     const torrent = await this.#start(signal);
     try {
       const info = await torrent.ready(signal);
-      await this.#untilDone(torrent, signal);
+      await torrent.done(signal);
       return await this.#finish(torrent, info, signal);
     } finally {
       await this.#tasks.stop();
@@ -208,24 +208,6 @@ export class Download {
     const { pieceLayers } = this.#options.source;
     const checked = (checkedBytes: number): void => void (this.#checkedBytes = checkedBytes);
     return checkPieces(info, storage, signal, checked, pieceLayers);
-  }
-
-  #untilDone(torrent: Torrent, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const stop = [
-        torrent.events.on('done', () => settle(resolve)),
-        torrent.events.on('error', (error) => settle(() => reject(error))),
-      ];
-      const abort = (): void => settle(() => reject(signal.reason));
-      const settle = (then: () => void): void => {
-        for (const off of stop) off();
-        signal.removeEventListener('abort', abort);
-        then();
-      };
-      signal.addEventListener('abort', abort, { once: true });
-      if (signal.aborted) abort();
-      else if (torrent.isDone) settle(resolve);
-    });
   }
 
   async #finish(torrent: Torrent, info: TorrentInfo, signal: AbortSignal): Promise<DownloadResult> {

@@ -10,7 +10,6 @@ import { MIB } from '../../base/units.ts';
 import { formatMagnet } from '../../codec/magnet.ts';
 import type { TorrentFormat } from '../../codec/make-info.ts';
 import { parseMetainfo, writeMetainfo } from '../../codec/metainfo.ts';
-import type { Torrent } from '../../torrent/index.ts';
 import { addTorrent, hashFile, hashPath, seedFile, type SeededFile, SwarmNode } from './index.ts';
 
 const FILES = { 'one.bin': seededBytes('add-torrent-1', 700_001), 'deep/two.bin': seededBytes('add-torrent-2', MIB) };
@@ -42,14 +41,6 @@ async function seedFilm(): Promise<SeededFile & { readonly node: SwarmNode }> {
   return { ...(await seedFile(node, await hashFile(file), [])), node };
 }
 
-function untilDone(torrent: Torrent): Promise<void> {
-  return new Promise((resolve, reject) => {
-    torrent.events.on('done', () => resolve());
-    torrent.events.on('error', reject);
-    if (torrent.isDone) resolve();
-  });
-}
-
 describe('a torrent that is added', () => {
   test.each([
     ['v1', 'magnet'],
@@ -62,7 +53,7 @@ describe('a torrent that is added', () => {
     const { [by]: source, node: seeder } = await seedFolder(format);
     const folder = await testFolder('add-torrent');
     const torrent = await addTorrent(await openNode(), source, { folder, peers: [seeder.address] });
-    await untilDone(torrent);
+    await torrent.done();
     for (const [name, bytes] of Object.entries(FILES))
       expect((await readFile(path.join(folder, 'two-files', name))).equals(bytes)).toBe(true);
   });
@@ -81,7 +72,7 @@ describe('a torrent that is added', () => {
     const { magnet, node: seeder } = await seedFolder('v1');
     const options = { folder: await testFolder('add-torrent'), peers: [seeder.address] };
     const torrent = await addTorrent(await openNode(), `${magnet}&so=1`, options);
-    await untilDone(torrent);
+    await torrent.done();
     expect(torrent.files().map(({ priority }) => priority)).toEqual(['skip', 'normal']);
   });
 
@@ -89,7 +80,20 @@ describe('a torrent that is added', () => {
     const { torrent: seeded, node: seeder } = await seedFilm();
     const magnet = formatMagnet({ ...seeded.hashes, peers: [seeder.address] });
     const folder = await testFolder('add-torrent');
-    await untilDone(await addTorrent(await openNode({ allowPrivate: true }), magnet, { folder }));
+    const torrent = await addTorrent(await openNode({ allowPrivate: true }), magnet, { folder });
+    await torrent.done();
+    expect(torrent.isComplete).toBe(true);
+  });
+
+  test('that is here from an earlier run is checked, and asked of nobody', async () => {
+    const { magnet, metainfo, node: seeder } = await seedFolder('hybrid');
+    const folder = await testFolder('add-torrent');
+    await using first = await SwarmNode.open({ host: '127.0.0.1', utp: false });
+    await (await addTorrent(first, magnet, { folder, peers: [seeder.address] })).done();
+    await first.stop();
+    const again = await addTorrent(await openNode(), metainfo, { folder });
+    await again.done();
+    expect(again.stats()).toMatchObject({ progress: 1, bytesFromPeers: 0 });
   });
 
   test('is not added twice, and the first goes on', async () => {
@@ -98,7 +102,7 @@ describe('a torrent that is added', () => {
     const options = { folder: await testFolder('add-torrent'), peers: [seeder.address] };
     const torrent = await addTorrent(node, metainfo, options);
     await expect(addTorrent(node, metainfo, options)).rejects.toMatchObject({ code: 'conflict' });
-    await untilDone(torrent);
+    await torrent.done();
   });
 
   test.each([
@@ -144,7 +148,7 @@ describe('an HTTP source that a torrent names', () => {
     const node = await openNode({ allowPrivate: true });
     const options = { folder: await testFolder('add-torrent'), webSeedUse: 'always' } as const;
     const torrent = await addTorrent(node, withWebSeed(metainfo, url), options);
-    await untilDone(torrent);
+    await torrent.done();
     expect(torrent.stats()).toMatchObject({ bytesFromHttp: FILM.length, bytesFromPeers: 0 });
   });
 
@@ -158,7 +162,7 @@ describe('an HTTP source that a torrent names', () => {
     await torrent.ready();
     await seeder.stop();
     torrent.setMode('all');
-    await untilDone(torrent);
+    await torrent.done();
     expect(torrent.stats()).toMatchObject({ bytesFromHttp: FILM.length, bytesFromPeers: 0 });
   });
 
@@ -174,7 +178,7 @@ describe('an HTTP source that a torrent names', () => {
       webSeedUse: 'always',
       ...torrentOptions,
     });
-    await untilDone(torrent);
+    await torrent.done();
     expect(asked()).toBe(0);
   });
 });

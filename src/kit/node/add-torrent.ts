@@ -27,8 +27,8 @@ export interface AddTorrentOptions extends Pick<TorrentOptions, 'mode' | 'webSee
 
 /**
  * Downloads what a magnet link, or the bytes of a .torrent file, names, and gives it to others, until the torrent or the
- * node is stopped. Resolves at once; `torrent.ready()` waits for the metadata, the event `done` says that all is here,
- * and `error` that a magnet link's files could not be opened.
+ * node is stopped. Resolves at once; `torrent.ready()` waits for the metadata, `torrent.done()` for the files; both fail with
+ * NoSpace or StorageFailed where a magnet link's files cannot be made.
  * @throws InvalidInput for what is neither, Conflict when it is running already; NoSpace, StorageFailed for a .torrent
  *   file whose files cannot be made
  */

@@ -85,7 +85,7 @@ test('a torrent that is stopped says goodbye to its trackers, while the node goe
   const node = await openNode();
   const magnet = formatMagnet({ ...seeded.hashes, trackers: [tracker.url] });
   const torrent = await addTorrent(node, magnet, { folder: await testFolder('peer-finder') });
-  await new Promise<void>((resolve) => torrent.events.on('done', () => resolve())); // so the tracker's answer is here
+  await torrent.done(); // so the tracker's answer is here
   await torrent.stop();
   await tracker.heard(({ event }) => event === 'stopped');
   expect(node.engine.torrents).toEqual([]);

@@ -276,6 +276,7 @@ export class NodeLife {
     const wiretap = new Wiretap(audit, {
       name: audit.name,
       isOutgoing,
+      isHonest: world.honestHosts.has(socket.remote?.host ?? ''),
       requiresEncryption: plan.encryption === 'require',
       swarmKeys: world.swarmKeys,
       referee: world.referee,

@@ -23,6 +23,8 @@ export interface WiretapParts {
   readonly isOutgoing: boolean;
   /** The tapped end takes only streams that stay encrypted. */
   readonly requiresEncryption: boolean;
+  /** The other end keeps to the rules, so its stream must be readable. */
+  readonly isHonest: boolean;
   readonly swarmKeys: readonly SwarmKey[];
   readonly referee: Referee;
 }
@@ -95,6 +97,8 @@ export class Wiretap implements Tap {
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       this.#state = 'dead';
+      const { referee, name, isHonest } = this.#parts;
+      referee.check(!isHonest, 'no fault escapes', () => `${name} cannot be read: ${error.message}`);
     }
   }
 

@@ -11,7 +11,15 @@ import type { IceCandidate } from '../../codec/tracker-ws.ts';
 import type { PeerAddress } from '../../torrent/ports.ts';
 import { ChannelSocket } from './channel-socket.ts';
 import { type Guard, guardWith } from './guard.ts';
-import { splitDescription, hasLiteralAddress, type IceServer, MAX_CANDIDATES, nativeIceServer } from './signals.ts';
+import {
+  hasLiteralAddress,
+  type IceServer,
+  isFromOurLibrary,
+  MAX_CANDIDATES,
+  nativeIceServer,
+  splitDescription,
+  withEndOfCandidates,
+} from './signals.ts';
 
 /** A peer that waits for one complete description waits no longer than this for our candidates. */
 export const GATHER_LIMIT_MS = 100;
@@ -20,6 +28,8 @@ const CONNECT_TIMEOUT_MS = 30 * SECOND_MS;
 /** The ICE transport appears a moment after the remote description; candidates are offered to it again so often. */
 const CANDIDATE_RETRY_MS = 20;
 const CANDIDATE_RETRIES = 50;
+/** So long at most an offerer of our library is left to reach us first; behind a router it may need our packets to get through. */
+export const HOLD_CANDIDATES_MS = 200;
 
 export interface RtcOptions {
   /** Always the operator's own; an empty list asks nobody. */
@@ -55,6 +65,8 @@ export class RtcConnection {
   #retries = 0;
   #described = false;
   #remoteSet = false;
+  /** The peer's candidates wait, so that it reaches us first. */
+  #isHolding = false;
   #channel: DataChannel | undefined;
   #socket: ChannelSocket | undefined;
   #over = false;
@@ -76,8 +88,13 @@ export class RtcConnection {
     this.#useChannel(this.#native.createDataChannel('bittorrent'));
   }
 
-  /** Answers the peer's offer. @throws InvalidInput when it is none; the connection is over then. */
+  /**
+   * Answers the peer's offer. One of our own library is not spoken to before it speaks to us: it does that when it has
+   * stored the answer, without which it could not check our certificate, and would lose our first words for a second.
+   * @throws InvalidInput when it is none; the connection is over then.
+   */
   answer(offerSdp: string): void {
+    if (isFromOurLibrary(offerSdp)) this.#holdCandidates();
     this.#setRemote(offerSdp, 'offer');
   }
 
@@ -120,6 +137,14 @@ export class RtcConnection {
     native.onDataChannel(this.#guard('channel', (channel: DataChannel) => this.#useChannel(channel)));
   }
 
+  #holdCandidates(): void {
+    this.#isHolding = true;
+    this.#later(HOLD_CANDIDATES_MS, () => {
+      this.#isHolding = false;
+      this.#flushCandidates();
+    });
+  }
+
   #setRemote(sdp: string, type: 'offer' | 'answer'): void {
     try {
       const description = splitDescription(sdp);
@@ -146,7 +171,7 @@ export class RtcConnection {
 
   #completeDescription(): void {
     const description = this.#over ? null : this.#native.localDescription();
-    if (description !== null) this.#describe(description.sdp);
+    if (description !== null) this.#describe(withEndOfCandidates(description.sdp));
   }
 
   #describe(sdp: string): void {
@@ -156,7 +181,7 @@ export class RtcConnection {
   }
 
   #flushCandidates(): void {
-    while (this.#remoteSet && !this.#over) {
+    while (this.#remoteSet && !this.#isHolding && !this.#over) {
       const [candidate] = this.#candidates;
       if (candidate === undefined) return;
       try {

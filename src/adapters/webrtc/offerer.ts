@@ -1,7 +1,8 @@
 /**
  * Makes WebRTC offers: the command line's side of a meeting with browsers and other Seedbeds. Callers offer again when a
  * meeting fails: the native library checks the peer's certificate against an answer it may still be storing, and where
- * the network is faster than that (one machine) some 1 in 20 offers end as `failed`. Answering has no such race.
+ * the network is faster than that (one machine) some offers end as `failed`. Our own answerer waits for the offerer's first
+ * packet (see connection.ts), so with it there is no such race.
  */
 import { Cancelled, throwIfAborted } from '../../base/errors.ts';
 import type { IceCandidate } from '../../codec/tracker-ws.ts';

@@ -66,6 +66,16 @@ export function splitDescription(sdp: string): SplitDescription {
   return { sdp: kept.join('\r\n'), candidates: literal.slice(0, MAX_CANDIDATES) };
 }
 
+/** Whether libdatachannel wrote it, which we run on, too. */
+export function isFromOurLibrary(sdp: string): boolean {
+  return /^o=rtc /m.test(sdp);
+}
+
+/** A complete description says so (RFC 8838): whoever reads it waits for no candidate that will not come. */
+export function withEndOfCandidates(sdp: string): string {
+  return /^a=end-of-candidates/m.test(sdp) ? sdp : `${sdp.replace(/(?:\r?\n)*$/, '\r\n')}a=end-of-candidates\r\n`;
+}
+
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { stun: 3478, turn: 3478, turns: 5349 };
 
 /** @throws InvalidInput for anything but stun:, turn: and turns: URLs. */

@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process';
+import dgram from 'node:dgram';
+import { once } from 'node:events';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -13,6 +15,7 @@ import { KIB } from '../../base/units.ts';
 import type { IceCandidate } from '../../codec/tracker-ws.ts';
 import type { PeerSocket } from '../../torrent/ports.ts';
 import { type Answering, RtcAnswerer, type RtcAnswererOptions } from './answerer.ts';
+import { HOLD_CANDIDATES_MS } from './connection.ts';
 import { guardWith } from './guard.ts';
 import { RtcOfferer, type RtcOffererOptions } from './offerer.ts';
 import { hasLiteralAddress, MAX_CANDIDATES, nativeIceServer, splitDescription } from './signals.ts';
@@ -27,6 +30,20 @@ function offerer(options: Partial<RtcOffererOptions> = {}): RtcOfferer {
   const made = new RtcOfferer({ iceServers: [], clock: systemClock, log: silentLog, ...options });
   stops.push(() => made.stop());
   return made;
+}
+
+/** A UDP port that counts what comes. */
+async function udpEar(): Promise<{ readonly port: number; readonly heard: () => number }> {
+  const socket = dgram.createSocket('udp4').bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  let packets = 0;
+  socket.on('message', () => packets++);
+  stops.push(async () => {
+    const closed = once(socket, 'close');
+    socket.close();
+    await closed;
+  });
+  return { port: socket.address().port, heard: () => packets };
 }
 
 interface Answers {
@@ -98,6 +115,51 @@ describe('a WebRTC meeting', () => {
     await eventually('the answer', () => answers.length > 0);
     expect(answers[0]).toMatch(/^a=candidate:/m);
     expect(candidates).toEqual([]);
+  });
+
+  test('one complete description says that no candidate will follow, whoever makes it', async () => {
+    const offer = await offerer().offer(never);
+    const answers: string[] = [];
+    const sink = { answer: (sdp: string) => void answers.push(sdp), candidate: () => undefined };
+    answerer().answerer.answer({ sdp: offer.sdp, trickle: false }, sink);
+    await eventually('the answer', () => answers.length > 0);
+    for (const sdp of [offer.sdp, ...answers]) expect(sdp.match(/^a=end-of-candidates\r?$/gm)).toHaveLength(1);
+  });
+
+  test('thirty in a row between Seedbeds come about at the first try', async () => {
+    const [from, to] = [offerer(), answerer()];
+    for (let at = 0; at < 30; at++) (await meetOnce(from, to.answerer, at % 2 === 0)).close();
+  });
+
+  test('an offerer of our library is left to speak first, others are spoken to at once', async () => {
+    const clock = new FakeClock();
+    const { answerer: to } = answerer({ clock, bindAddress: '127.0.0.1' });
+    const { sdp } = await offerer({ bindAddress: '127.0.0.1' }).offer(never);
+    const [ours, stock] = [await udpEar(), await udpEar()];
+    const offerTo = (port: number, origin: string): void => {
+      const offered = sdp.replace(/^(a=candidate:.* 127\.0\.0\.1) \d+/m, `$1 ${port}`).replace(/^o=rtc /m, origin);
+      to.answer({ sdp: offered, trickle: true }, { answer: () => undefined, candidate: () => undefined });
+    };
+    offerTo(ours.port, 'o=rtc ');
+    offerTo(stock.port, 'o=- ');
+    await eventually(
+      'the stock peer is called',
+      () => {
+        clock.advance(1); // candidates are offered to the library again and again, until its transport is there
+        return stock.heard() >= 3;
+      },
+      { intervalMs: 20 },
+    );
+    expect(ours.heard()).toBe(0);
+    clock.advance(HOLD_CANDIDATES_MS);
+    await eventually(
+      'ours is called in the end',
+      () => {
+        clock.advance(1);
+        return ours.heard() > 0;
+      },
+      { intervalMs: 20 },
+    );
   });
 
   test('a peer that trickles gets the description first and candidates after', async () => {

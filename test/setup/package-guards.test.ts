@@ -1,10 +1,11 @@
 /** What the npm package refuses to be made of. */
+import { globSync } from 'node:fs';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type CheckoutManifest, packageManifest } from '../../scripts/package/manifest.ts';
 import { reachFrom, withJsExtensions } from '../../scripts/package/modules.ts';
-import { stageModules } from '../../scripts/package/stage.ts';
+import { type Staged, stageModules } from '../../scripts/package/stage.ts';
 import { compile } from '../../scripts/package/tools.ts';
 import { startProgram } from '../support/program.ts';
 import { testFolder } from '../support/temp-dir.ts';
@@ -82,6 +83,14 @@ describe('its modules', () => {
   });
 });
 
+/** Stages a compiled `lib/torrent`, whose entry is `index`. */
+async function stage(modules: Readonly<Record<string, string>>): Promise<Staged & { readonly folder: string }> {
+  const [compiled, folder] = [await testFolder('package-compiled'), await testFolder('package-staged')];
+  await mkdir(path.join(compiled, 'lib/torrent'), { recursive: true });
+  for (const [file, text] of Object.entries(modules)) await writeFile(path.join(compiled, 'lib/torrent', file), text);
+  return { ...(await stageModules(CHECKOUT.exports, compiled, folder)), folder };
+}
+
 describe('its declarations', () => {
   test('name the modules as the code does', () => {
     const emitted = `import type { A } from './a.ts';\nexport { B, C } from '../b.ts'; // './c.ts' stays\nimport 'x.ts';`;
@@ -91,15 +100,27 @@ describe('its declarations', () => {
   });
 
   test('show users no types of libraries, which may be missing', async () => {
-    const folder = await testFolder('package-stage');
-    await mkdir(path.join(folder, 'compiled/lib/torrent'), { recursive: true });
-    const emit = (file: string, text: string): Promise<void> =>
-      writeFile(path.join(folder, 'compiled/lib/torrent', file), text);
-    await emit('index.js', 'export class A {}');
-    await emit('index.d.ts', `export * from './a.ts';`);
-    await emit('a.d.ts', `import type Utp from 'utp-native';\nexport declare const utp: Utp;`);
-    const staging = stageModules(CHECKOUT.exports, path.join(folder, 'compiled'), path.join(folder, 'staged'));
+    const staging = stage({
+      'index.js': 'export class A {}',
+      'index.d.ts': `export * from './a.ts';`,
+      'a.d.ts': `import type Utp from 'utp-native';\nexport declare const utp: Utp;`,
+    });
     await expect(staging).rejects.toThrow('lib/torrent/a.d.ts shows users types of utp-native');
+  });
+
+  test('are those that users can see, and the modules those that run; what else was compiled stays out', async () => {
+    const staged = await stage({
+      'index.js': `import './inner.js';\nexport class A {}`,
+      'inner.js': `import 'ws';`,
+      'alone.js': `import 'left-pad';`,
+      'index.d.ts': `export { A } from './a.ts';`,
+      'a.d.ts': 'export declare class A {}',
+      'inner.d.ts': `import type ws from 'ws';`,
+    });
+    const wanted = ['a.d.ts', 'index.d.ts', 'index.js', 'inner.js'].map((file) => `lib/torrent/${file}`);
+    expect(staged.files).toEqual(wanted);
+    expect(globSync('lib/**/*.*', { cwd: staged.folder }).toSorted()).toEqual(wanted);
+    expect([...staged.packages.keys()]).toEqual(['ws']);
   });
 });
 

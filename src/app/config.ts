@@ -166,7 +166,7 @@ const SETTINGS = {
   dhtNodes: setting(
     'SEEDBED_DHT_NODES',
     '',
-    'Nodes to begin with, such as router.bittorrent.com:6881,dht.transmissionbt.com:6881; nobody else is contacted unasked.',
+    'Nodes to begin with, such as router.bittorrent.com:6881,dht.transmissionbt.com:6881; nobody else is contacted unasked, but whom they led to before a restart.',
     dhtNodes,
   ),
   lsd: setting(

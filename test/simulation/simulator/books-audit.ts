@@ -56,6 +56,7 @@ function auditLimits(name: string, engine: EngineInspection, referee: Referee): 
   within('incoming handshakes', engine.incomingHandshakes, limits.maxGreetings);
   within('addresses being dialled', engine.dialling, limits.maxHalfOpen);
   within('hash jobs', engine.hashJobs, limits.maxHashJobs);
+  within('bytes of hash trees kept', engine.leafCacheBytes, limits.leafCacheBytes);
   for (const torrent of engine.torrents)
     within('peers of a torrent', torrent.peers.length, limits.maxConnectionsPerTorrent);
 }

@@ -9,7 +9,12 @@ import { seededBytes } from '../support/random-bytes.ts';
 import { freePort } from '../support/free-port.ts';
 import { startServer } from '../support/server.ts';
 import { testFolder } from '../support/temp-dir.ts';
+import { ScriptedPeer } from '../support/scripted-peer.ts';
 import { eventually } from '../support/eventually.ts';
+import { TcpDialer } from '../../src/adapters/tcp/dialer.ts';
+import { ConnectionLimits } from '../../src/adapters/tcp/limits.ts';
+import { Cancelled } from '../../src/base/errors.ts';
+import { parseInfoHashV1, swarmKeyOf } from '../../src/base/ids.ts';
 import { SwarmNode } from '../../src/kit/node/swarm-node.ts';
 
 const MAIN = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
@@ -73,4 +78,18 @@ describe('a server whose DHT is', () => {
     }
     expect(rememberedIn(dataFolder)).toBe(0);
   });
+});
+
+test.each([
+  { isReadOnly: false, says: true },
+  { isReadOnly: true, says: false },
+])('peers hear of our DHT node: $says, where it only asks: $isReadOnly', async ({ isReadOnly, says }) => {
+  await using node = await SwarmNode.open({ host: '127.0.0.1', dht: { port: 0, bootstrap: [], isReadOnly } });
+  const infoHash = parseInfoHashV1('c12fe1c06bba254a9dc9f519b335aa7c1367a88a');
+  node.engine.addByHash({ v1: infoHash, openStorage: () => Promise.reject(new Cancelled('not needed')) });
+  const dialer = new TcpDialer({ limits: new ConnectionLimits() });
+  const peer = new ScriptedPeer(await dialer.dial(node.address, new AbortController().signal));
+  peer.sayHello({ swarmKey: swarmKeyOf(infoHash), dht: true });
+  await eventually('the handshake', () => peer.handshake);
+  expect(peer.handshake?.dht).toBe(says);
 });

@@ -5,6 +5,7 @@ import { parseSwarmKey } from '../../src/base/ids.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
 import * as codec from '../../src/codec/index.ts';
 import { decodeKrpc, encodeKrpc } from '../../src/codec/krpc.ts';
+import { decodeMemory, encodeMemory } from '../../src/dht/memory.ts';
 import type { Subject } from './harness/trial.ts';
 
 const key = parseSwarmKey('0123456789abcdef0123456789abcdef01234567');
@@ -251,6 +252,20 @@ export const SUBJECTS: readonly Subject[] = [
     parse: (bytes) => codec.decodeHashes(bytes),
   },
   {
+    name: 'what a DHT node remembers (BEP 5)',
+    corpus: [
+      encodeMemory({
+        id: id20,
+        contacts: [
+          { id: id20, address },
+          { id: id20, address: address6 },
+        ],
+      }),
+    ],
+    extremes: BENCODE_EXTREMES,
+    parse: (bytes) => decodeMemory(bytes),
+  },
+  {
     name: 'a DHT packet (BEP 5)',
     corpus: [
       encodeKrpc({
@@ -265,17 +280,21 @@ export const SUBJECTS: readonly Subject[] = [
         transactionId: latin('ab'),
         senderId: id20,
         isReadOnly: false,
-        question: { method: 'find_node', target: id20 },
+        question: { method: 'find_node', target: id20, want: ['v4', 'v6'] },
       }),
       encodeKrpc({
         kind: 'answer',
         transactionId: latin('ac'),
         senderId: id20,
-        contacts: [{ id: id20, address }],
+        contacts: [
+          { id: id20, address },
+          { id: id20, address: address6 },
+        ],
         peers: [address],
         token: latin('token'),
+        observed: address6,
       }),
-      encodeKrpc({ kind: 'error', transactionId: latin('ad'), code: 203, reason: 'no' }),
+      encodeKrpc({ kind: 'error', transactionId: latin('ad'), code: 203, reason: 'no', observed: address }),
     ],
     extremes: [...BENCODE_EXTREMES, repeated('d1:ad2:id', 4_096)],
     parse: (bytes) => decodeKrpc(bytes),

@@ -25,6 +25,9 @@ import {
 const SALT = 0x51eed;
 /** A crowd costs by its nodes, so what it shares is small. */
 const CROWD_BYTES = 400 * KIB;
+/** And every hostile peer goes for every node. */
+const MAX_HOSTILE_IN_CROWD = 4;
+const CROWD_NODES = 16;
 const LONGEST_PAUSE_MS = 12 * SECOND_MS;
 
 /** The scenario that a seed stands for. */
@@ -43,26 +46,30 @@ class Widening {
     const dice = new Dice(plain.seed ^ SALT);
     this.#plain = plain;
     this.#dice = dice;
-    this.#isCrowd = plain.nodes.length < 16 && dice.chance(0.3);
+    this.#isCrowd = plain.nodes.length < CROWD_NODES && dice.chance(0.3);
     this.#isEncrypted = dice.chance(0.3);
     this.#torrents = plain.torrents.map((torrent) => this.#torrent(torrent));
   }
 
   scenario(): Scenario {
-    const { nodes } = this.#plain;
-    const crowd = this.#isCrowd ? this.#crowd(nodes.filter((node) => !isAnchor(node))) : [];
+    const plain = this.#plain;
+    const crowd = this.#isCrowd ? this.#crowd(plain.nodes.filter((node) => !isAnchor(node))) : [];
+    const nodes = [...plain.nodes, ...crowd].map((node) => this.#node(node));
+    const hostile = [...plain.hostile, ...this.#hashHostile(), ...this.#encryptionHostile()];
     return {
-      ...this.#plain,
+      ...plain,
       torrents: this.#torrents,
-      nodes: [...nodes, ...crowd].map((node) => this.#node(node)),
-      hostile: [...this.#plain.hostile, ...this.#hashHostile(), ...this.#encryptionHostile()].map((hostile) =>
-        this.#hostile(hostile),
+      nodes,
+      // The newest first: those of the plain scenario are many.
+      hostile: (nodes.length < CROWD_NODES ? hostile : hostile.slice(-MAX_HOSTILE_IN_CROWD)).map((each) =>
+        this.#hostile(each),
       ),
     };
   }
 
   #torrent(plan: TorrentPlan): TorrentPlan {
     const dice = this.#dice;
+    const isCrowd = this.#isCrowd || this.#plain.nodes.length >= CROWD_NODES;
     const format = dice.pick(['v1', 'v1', 'v2', 'hybrid'] as const);
     const fileCount = dice.chance(0.5) ? dice.int(2, 6) : 1;
     const pieceLengthBytes =
@@ -71,7 +78,7 @@ class Widening {
       ...plan,
       format,
       pieceLengthBytes,
-      sizeBytes: this.#isCrowd ? Math.min(plan.sizeBytes, CROWD_BYTES) : plan.sizeBytes,
+      sizeBytes: isCrowd ? Math.min(plan.sizeBytes, CROWD_BYTES) : plan.sizeBytes,
       cuts: Array.from({ length: fileCount - 1 }, () => dice.next()).toSorted((a, b) => a - b),
     };
   }

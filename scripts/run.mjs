@@ -9,6 +9,7 @@
  *     node scripts/run.mjs exec <program> [arguments]      with the right Node and the project's tools first on PATH
  */
 import path from 'node:path';
+import { CLI } from './setup/cli.mjs';
 import { ROOT } from './setup/root.mjs';
 
 const INFORMS = new Set(['--help', '-h', '--print-config']);
@@ -19,7 +20,7 @@ const tool = (...parts) => at('node_modules', ...parts);
 const COMMANDS = {
   serve: (args) => ({
     web: !args.some((arg) => INFORMS.has(arg)),
-    argv: ['node', at('src/cli/main.ts'), 'serve', ...args],
+    argv: [...CLI, 'serve', ...args],
   }),
   test: (args) => ({ web: true, argv: ['node', tool('vitest/vitest.mjs'), 'run', ...args], cwd: ROOT }),
   check: (args) => ({ web: false, argv: ['node', at('scripts/check.ts'), ...args], cwd: ROOT }),

@@ -3,6 +3,7 @@
  * is SIGTERM and a clean end; `server.program.signal('SIGKILL')` is a crash, after which the same folder can be served again.
  */
 import path from 'node:path';
+import { CLI } from '../../scripts/setup/cli.mjs';
 import { eventually } from './eventually.ts';
 import { freePorts } from './free-port.ts';
 import { type Program, startProgram } from './program.ts';
@@ -18,7 +19,7 @@ export interface ServerOptions {
   readonly dataFolder: string;
   /** Further `SEEDBED_…` settings, ports included. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Default: `node src/cli/main.ts serve`; `npm start` includes npm and the bootstrap. */
+  /** Default: what `npm start` starts in the end, without npm and the bootstrap. */
   readonly command?: readonly string[];
 }
 
@@ -35,7 +36,7 @@ export interface RunningServer extends AsyncDisposable {
 
 /** Resolves when the server is ready. @throws when it ends by itself, with what it printed. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { dataFolder, settings = {}, command = [process.execPath, 'src/cli/main.ts', 'serve'] } = options;
+  const { dataFolder, settings = {}, command = [process.execPath, ...CLI.slice(1), 'serve'] } = options;
   const [port = 0, adminPort = 0, peerPort = 0] = await freePorts(3);
   const ports = {
     SEEDBED_PORT: String(port),

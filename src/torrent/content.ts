@@ -305,6 +305,7 @@ export class Content {
       },
       grown: (piece) => this.#readers.pieceReadable(piece),
       blockRejected: (piece, block, source) => {
+        this.#webSeeds.oweAgain(piece, block);
         this.#blame.blockWrong(piece.index, block, source);
         this.downloader.blocksFreed();
       },

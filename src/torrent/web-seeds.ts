@@ -3,6 +3,7 @@
  * Invariants: of one label there is one seed, none fetches while nothing is wanted, and after `stop` none fetches at all.
  */
 import { BLOCK_BYTES } from '../codec/wire.ts';
+import type { ActivePiece } from './active-piece.ts';
 import type { Downloader } from './downloader.ts';
 import type { PendingBlock } from './owed-blocks.ts';
 import type { WebSeedInspection } from './inspection.ts';
@@ -93,6 +94,12 @@ export class WebSeeds {
   /** Call when wishes changed: runs of which nobody wants a piece end. */
   abortUnwanted(): void {
     for (const seed of this.#seeds.values()) this.#seeding.abortUnwanted(seed);
+  }
+
+  /** What came of the block was wrong: runs go on with what peers are spared as soon as it is here, and still owe it. */
+  oweAgain(piece: ActivePiece, block: number): void {
+    const blockKey = this.#parts.store.geometry.blockKey(piece.index, block);
+    for (const seed of this.#seeds.values()) if (seed.askedBlocks.includes(blockKey)) piece.ask(block);
   }
 
   /** Ends runs that bring nothing. */

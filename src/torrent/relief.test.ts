@@ -103,9 +103,11 @@ test('a proven helper goes before one that has proven nothing, however quick tha
   expect(relieve([peerOf(4, [0]), peerOf(undefined), peerOf(100)]).asked).toEqual([{ peer: 2, block: 0 }]);
 });
 
-test('who let the block lapse, and who delivers nothing, does not help', () => {
-  const lapsed = peerOf(1_000);
+test('who let the block lapse helps only while it delivers, and who delivers nothing does not', () => {
+  const lapsed = { ...peerOf(1_000), lastBlockAtMs: NOW_MS - 1_001 };
   expect(relieve([peerOf(4, [0]), lapsed], { lapsed: [lapsed] }).asked).toEqual([]);
+  const bursting = { ...peerOf(1_000), lastBlockAtMs: NOW_MS - 900 };
+  expect(relieve([peerOf(4, [0]), bursting], { lapsed: [bursting] }).asked).toEqual([{ peer: 1, block: 0 }]);
   expect(relieve([peerOf(4, [0]), { ...peerOf(1_000), isSnubbed: true }]).asked).toEqual([]);
 });
 

@@ -2,7 +2,7 @@
  * Download without a reader: what slow sources hold changes hands when a quicker peer has nothing else to do, be it that
  * all is asked for or that there is no memory for another piece. Invariants: who has proven nothing displaces only who is
  * late; a block has a bounded number of sources, of which the slowest makes room; what can still be taken back is fetched
- * once; who was late with a block does not get it again here.
+ * once; who was late with a block gets it again only while it delivers.
  */
 import { SECOND_MS } from '../base/units.ts';
 import { BLOCK_BYTES } from '../codec/wire.ts';
@@ -11,7 +11,7 @@ import { giveWay } from './giving-way.ts';
 import { lastToBring, owedBy, soonestOf, type OwedBlock } from './owed-blocks.ts';
 import type { Peer } from './peer.ts';
 import type { PieceStore } from './piece-store.ts';
-import { isForsaken } from './reliability.ts';
+import { isDelivering, isForsaken } from './reliability.ts';
 
 /** Slow sources keep what they bring within this time while other pieces are left to begin, and when none is. */
 const PATIENCE_MS = 2 * SECOND_MS;
@@ -75,7 +75,8 @@ export class Relief<P extends RelievedPeer> {
     const askers = piece.askers(block);
     if (askers === 0) return; // here already, from another source
     const helper = this.#quickest(helpers, (peer) => {
-      return !peer.ledger.has(blockKey) && peer.serves(piece.index) && !piece.lapses.has(block, peer);
+      if (peer.ledger.has(blockKey) || !peer.serves(piece.index)) return false;
+      return !piece.lapses.has(block, peer) || isDelivering(peer, nowMs);
     });
     if (helper === undefined || !isWorthHedging(arrivesInMs, arrivalMs(helper))) return;
     const displaced = askers >= MAX_SOURCES ? lastToBring(this.#parts.peers, blockKey, nowMs) : soonest;

@@ -1,6 +1,6 @@
 import { readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { seededBytes, seededRandom } from '../../../test/support/random-bytes.ts';
 import { testFolder } from '../../../test/support/temp-dir.ts';
 import { NoSpace, StorageFailed, Unavailable } from '../../base/errors.ts';
@@ -252,6 +252,47 @@ describe('where files are placed', () => {
     const folders = new Set(placed.map((file) => path.dirname(file).toLowerCase()));
     expect(placed.filter((file) => folders.has(file.toLowerCase()))).toEqual([]);
   });
+
+  test('who comes later gets the next free number, one that another file has by itself left out', () => {
+    const names = [['a?.txt'], ['a_.txt'], ['a_ (3).txt'], ['A:.TXT'], ['a*.txt', 'x'], ['a|.txt', 'y'], ['a*.txt']];
+    const files = names.map((elements, at) => ({ path: elements, lengthBytes: 1, offsetBytes: at, isPad: false }));
+    const placed = placeFiles({ files, isSingleFile: false }, '/out').map(({ file }) => file?.slice('/out/'.length));
+    expect(placed).toEqual([
+      'a_.txt',
+      'a_ (2).txt',
+      'a_ (3).txt',
+      'A_ (4).TXT',
+      'a_ (5).txt/x',
+      'a_ (5).txt/y',
+      'a_ (6).txt',
+    ]);
+  });
+
+  test.each([
+    ['file', (name: string): string[] => [name], 1],
+    ['folder', (name: string): string[] => [name, 'x'], 2],
+  ])(
+    '20,000 names of a %s that are one name when made safe are placed by looking at each a few times',
+    (_kind, elementsOf, depth) => {
+      const reserved = '<>:"|?*\\';
+      const nameOf = (at: number): string =>
+        Array.from({ length: 6 }, (_, digit) => reserved[(at >> (3 * digit)) & 7]).join('');
+      const files = Array.from({ length: 20_000 }, (_, at) => ({
+        path: elementsOf(nameOf(at)),
+        lengthBytes: 1,
+        offsetBytes: at,
+        isPad: false,
+      }));
+      const atMost = files.length * depth * 6;
+      const looks = vi.spyOn(String.prototype, 'normalize').mockImplementation(function (this: string) {
+        if (looks.mock.calls.length > atMost) throw new Error('looks at the same names again and again');
+        return this; // ASCII: normal as it is
+      });
+      onTestFinished(() => looks.mockRestore());
+      const placed = placeFiles({ files, isSingleFile: false }, '/out');
+      expect(new Set(placed.map(({ file }) => file)).size).toBe(files.length);
+    },
+  );
 
   test('a single file is the target itself, and pads are nowhere', () => {
     const file = { path: ['whatever'], lengthBytes: 5, offsetBytes: 0, isPad: false };

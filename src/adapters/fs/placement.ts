@@ -70,33 +70,43 @@ function shorten(name: string): string {
   return kept.trimEnd() + extension;
 }
 
-/** The paths given away so far, compared without case. */
+/** The paths given away so far, compared without case. What is taken stays taken. */
 class Taken {
   readonly #files = new Set<string>();
   readonly #folders = new Set<string>();
+  /** By kind and path of the first choice: the numbers below are known to be taken, so no name is tried twice. */
+  readonly #firstNumbers = new Map<string, number>();
 
   /** The path, with ` (2)`, ` (3)`… where another file, or a folder, was first. */
   claim(elements: readonly string[]): string[] {
     const folders: string[] = [];
     for (const element of elements.slice(0, -1)) {
-      const name = this.#free(folders, element, (key) => !this.#files.has(key));
-      folders.push(name);
+      folders.push(this.#free('folder', folders, element));
       this.#folders.add(keyOf(folders));
     }
-    const last = this.#free(folders, elements.at(-1) ?? '_', (key) => !this.#files.has(key) && !this.#folders.has(key));
-    const placed = [...folders, last];
+    const placed = [...folders, this.#free('file', folders, elements.at(-1) ?? '_')];
     this.#files.add(keyOf(placed));
     return placed;
   }
 
-  #free(folders: readonly string[], name: string, isFree: (key: string) => boolean): string {
-    let candidate = name;
-    for (let attempt = 2; !isFree(keyOf([...folders, candidate])); attempt++) {
-      const { name: stem, ext } = path.parse(name);
-      candidate = `${stem} (${attempt})${ext}`;
-    }
+  #free(kind: 'file' | 'folder', folders: readonly string[], name: string): string {
+    const first = `${kind}/${keyOf([...folders, name])}`;
+    let number = this.#firstNumbers.get(first) ?? 1;
+    let candidate = numbered(name, number);
+    while (this.#isTaken(kind, keyOf([...folders, candidate]))) candidate = numbered(name, ++number);
+    if (number > 1) this.#firstNumbers.set(first, number);
     return candidate;
   }
+
+  #isTaken(kind: 'file' | 'folder', key: string): boolean {
+    return this.#files.has(key) || (kind === 'file' && this.#folders.has(key));
+  }
+}
+
+function numbered(name: string, number: number): string {
+  if (number === 1) return name;
+  const { name: stem, ext } = path.parse(name);
+  return `${stem} (${number})${ext}`;
 }
 
 function keyOf(elements: readonly string[]): string {

@@ -4,11 +4,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { type WebSocket, WebSocketServer } from 'ws';
 import { seededBytes } from '../../../test/support/random-bytes.ts';
 import { testFolder } from '../../../test/support/temp-dir.ts';
 import type { PeerAddress } from '../../base/address.ts';
 import { concatBytes } from '../../base/bytes.ts';
-import { swarmKeyOf } from '../../base/ids.ts';
+import { parseInfoHashV1, swarmKeyOf } from '../../base/ids.ts';
 import { encodeCompactPeer } from '../../codec/compact-peers.ts';
 import { formatMagnet } from '../../codec/magnet.ts';
 import type { TorrentFormat } from '../../codec/make-info.ts';
@@ -89,4 +90,20 @@ test('a torrent that is stopped says goodbye to its trackers, while the node goe
   await torrent.stop();
   await tracker.heard(({ event }) => event === 'stopped');
   expect(node.engine.torrents).toEqual([]);
+});
+
+test('a WebSocket tracker is parted from when its torrent stops, while the node goes on', async () => {
+  const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+  onTestFinished(() => server.close());
+  await once(server, 'listening');
+  const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  const node = await openNode();
+  const connected = once(server, 'connection') as Promise<[WebSocket]>;
+  const magnet = formatMagnet({ v1: parseInfoHashV1('ab'.repeat(20)), trackers: [url] });
+  const torrent = await addTorrent(node, magnet, { folder: await testFolder('peer-finder') });
+  const [socket] = await connected;
+  const closed = once(socket, 'close');
+  await torrent.stop();
+  await closed;
+  expect(server.clients.size).toBe(0);
 });

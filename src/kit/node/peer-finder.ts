@@ -8,7 +8,7 @@ import { type AnnouncedSwarm, Announcer } from '../../adapters/tracker-client/an
 import type { TrackerClient } from '../../adapters/tracker-client/client.ts';
 import { HttpTracker } from '../../adapters/tracker-client/http-tracker.ts';
 import { UdpTrackers } from '../../adapters/tracker-client/udp-trackers.ts';
-import { WebTracker } from '../../adapters/tracker-client/web-tracker.ts';
+import type { WebSwarm } from '../../adapters/tracker-client/web-tracker.ts';
 import type { RtcAnswerer } from '../../adapters/webrtc/answerer.ts';
 import type { RtcOfferer } from '../../adapters/webrtc/offerer.ts';
 import type { AddressSource } from '../../base/address-policy.ts';
@@ -21,6 +21,7 @@ import type { Torrent } from '../../torrent/index.ts';
 import type { Dht } from './dht.ts';
 import type { Finding } from './finding.ts';
 import { findLocally } from './local-search.ts';
+import { WebTrackers, webUrlsOf } from './web-trackers.ts';
 
 /** From so many on, no WebRTC offers are made. */
 const ENOUGH_PEERS = 10;
@@ -44,7 +45,8 @@ export interface PeerFinderOptions {
 /** Where one torrent is announced. */
 interface Trackers {
   readonly clients: readonly (readonly TrackerClient[])[];
-  readonly web: readonly WebTracker[];
+  readonly webUrls: readonly string[];
+  readonly source: AddressSource;
 }
 
 /** The search under one of a torrent's keys. */
@@ -57,8 +59,8 @@ export class PeerFinder {
   readonly #options: PeerFinderOptions;
   readonly #announcer: Announcer;
   readonly #udp: UdpTrackers;
-  /** By who named them and URL. */
-  readonly #web = new Map<string, WebTracker>();
+  /** Undefined where this system has no WebRTC. */
+  readonly #web: WebTrackers | undefined;
   /** Goodbyes of torrents that stopped. */
   readonly #tasks: TaskGroup;
   #isStopped = false;
@@ -68,14 +70,14 @@ export class PeerFinder {
     this.#options = options;
     this.#announcer = new Announcer({ clock, log, random: Math.random });
     this.#udp = new UdpTrackers(guard);
+    this.#web = openWebTrackers(options);
     this.#tasks = new TaskGroup(log);
   }
 
   /** Looks for peers from now on, until the torrent stops. `tiers` of tracker URLs (BEP 12), and who named them. */
   find(torrent: Torrent, tiers: readonly (readonly string[])[], source: AddressSource): Finding {
     const clients = tiers.map((tier) => tier.flatMap((url) => this.#clientOf(url, source) ?? []));
-    const webUrls = new Set(tiers.flat().filter((url) => /^wss?:/i.test(url)));
-    const trackers = { clients, web: Array.from(webUrls).flatMap((url) => this.#webTracker(url, source) ?? []) };
+    const trackers = { clients, webUrls: webUrlsOf(tiers, source), source };
     const searches = new Map<SwarmKey, Search>();
     const seek = (): void => {
       if (this.#isStopped) return;
@@ -101,27 +103,26 @@ export class PeerFinder {
   /** Says goodbye everywhere, then closes everything. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await Promise.all([this.#announcer.stop(), ...Array.from(this.#web.values(), (tracker) => tracker.stop())]);
+    await Promise.all([this.#announcer.stop(), this.#web?.stop()]);
     await this.#tasks.stop();
     this.#udp.close();
   }
 
-  #search(torrent: Torrent, key: SwarmKey, { clients, web }: Trackers): Search {
+  #search(torrent: Torrent, key: SwarmKey, { clients, webUrls, source }: Trackers): Search {
     const { dht, lsd, listenPort } = this.#options;
     const announcing = this.#announcer.add(this.#announced(torrent, key, clients));
-    for (const tracker of web) tracker.join(webSwarm(torrent, key));
+    const web = webUrls.flatMap((url) => this.#web?.join(url, source, webSwarm(torrent, key)) ?? []);
     const leaveDht = dht?.find(torrent, listenPort, [key]);
     const leaveLsd = lsd && findLocally(lsd, torrent, [key]);
     return {
       completed: () => {
         announcing.completed();
-        for (const tracker of web) tracker.completed(key);
+        for (const tracker of web) tracker.completed();
       },
       stop: async () => {
         leaveDht?.();
         leaveLsd?.();
-        for (const tracker of web) tracker.leave(key);
-        await announcing.stop();
+        await Promise.all([announcing.stop(), ...web.map((tracker) => tracker.leave())]);
       },
     };
   }
@@ -146,32 +147,22 @@ export class PeerFinder {
       return undefined;
     }
   }
-
-  #webTracker(url: string, source: AddressSource): WebTracker | undefined {
-    const { rtc, peerId, guard, clock, log } = this.#options;
-    if (rtc === undefined || !URL.canParse(url)) return undefined;
-    const key = `${source} ${url}`;
-    const known = this.#web.get(key);
-    if (known !== undefined) return known;
-    const tracker = new WebTracker({
-      url,
-      source,
-      guard,
-      peerId,
-      rtc: {
-        offer: (signal) => rtc.offerer.offer(signal),
-        answer: (offer, sink) => rtc.answerer.answer(offer, sink),
-      },
-      clock,
-      log,
-      random: Math.random,
-    });
-    this.#web.set(key, tracker);
-    return tracker;
-  }
 }
 
-function webSwarm(torrent: Torrent, key: SwarmKey): Parameters<WebTracker['join']>[0] {
+function openWebTrackers({ rtc, peerId, guard, clock, log }: PeerFinderOptions): WebTrackers | undefined {
+  if (rtc === undefined) return undefined;
+  const { offerer, answerer } = rtc;
+  return new WebTrackers({
+    guard,
+    peerId,
+    rtc: { offer: (signal) => offerer.offer(signal), answer: (offer, sink) => answerer.answer(offer, sink) },
+    clock,
+    log,
+    random: Math.random,
+  });
+}
+
+function webSwarm(torrent: Torrent, key: SwarmKey): WebSwarm {
   return {
     key,
     describe: () => transfer(torrent),

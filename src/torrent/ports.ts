@@ -60,6 +60,11 @@ export interface PieceStorage {
   write(bytes: Uint8Array, position: number): Promise<void>;
   /** Makes what was written survive a power cut; called before progress is recorded. */
   sync(): Promise<void>;
+  /**
+   * Called before everything is looked at again: reads that come are of what lies there by then, be it gone or another
+   * file. Absent where nothing is kept open. @throws StorageFailed
+   */
+  reopen?(): Promise<void>;
   /** Called once, by the torrent that stops; nothing is asked of it any more. */
   close(): Promise<void>;
 }

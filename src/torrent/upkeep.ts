@@ -81,7 +81,7 @@ export class Upkeep {
   /**
    * Reads back and hashes everything; resolves when each piece counts as what it is.
    * @throws Conflict while another recheck runs, Cancelled when aborted or stopped, HashMismatch where the halves of a
-   * hybrid disagree
+   * hybrid disagree, StorageFailed where what is open cannot be closed in good order
    */
   async recheck({ signal, onProgress }: RecheckOptions): Promise<void> {
     const { signal: stopped } = this.#stopping;
@@ -120,8 +120,18 @@ export class Upkeep {
     store.have.forEachMissing((piece) => this.#parts.changed(piece));
   }
 
-  /** Looks at every piece that waits. */
+  /** Looks at every piece that waits, as it lies there now. */
   async #run(signal: AbortSignal, onProgress: RecheckOptions['onProgress']): Promise<void> {
+    const { storage } = this.#parts.store;
+    try {
+      if (storage.reopen !== undefined) await storage.reopen();
+      await this.#lookAtAll(signal, onProgress);
+    } finally {
+      this.#end();
+    }
+  }
+
+  async #lookAtAll(signal: AbortSignal, onProgress: RecheckOptions['onProgress']): Promise<void> {
     const stop = new AbortController();
     const either = AbortSignal.any([signal, stop.signal]);
     const work = async (): Promise<void> => {
@@ -133,7 +143,6 @@ export class Upkeep {
       }
     };
     await Promise.allSettled(Array.from({ length: this.#parts.maxJobs }, work));
-    this.#end();
     // The first failure stopped the others; what they threw tells only of that.
     if (stop.signal.aborted) throw stop.signal.reason;
   }

@@ -131,6 +131,32 @@ describe('a torrent in files', () => {
     expect(openNow).toBe(0);
   });
 
+  test('what is under way ends well while files are opened anew, and no descriptor is left or closed twice', async () => {
+    const folder = await testFolder('pieces');
+    const open = new Set<number>();
+    const strict: Disk = {
+      ...nodeDisk,
+      open: async (file, flags) => {
+        const fd = await nodeDisk.open(file, flags);
+        open.add(fd);
+        return fd;
+      },
+      close: (fd) => (open.delete(fd) ? nodeDisk.close(fd) : Promise.reject(new Error('closed already'))),
+    };
+    const names = Array.from({ length: 100 }, (_, at) => [`f${at}`, 100] as const);
+    const storage = new FilePieceStorage(volume(strict), layout(folder, names), 'write');
+    const flat = seededBytes('reopen', 10_000);
+    const cuts = Array.from({ length: 10 }, (_, at) => at * 1_000);
+    const writes = cuts.map((at) => storage.write(flat.subarray(at, at + 1_000), at));
+    await Promise.all([storage.reopen(), ...writes, storage.sync(), storage.reopen()]);
+    const back = cuts.map(() => new Uint8Array(1_000));
+    await Promise.all([storage.reopen(), ...back.map((view, at) => storage.read([view], at * 1_000)), storage.sync()]);
+    expect(Buffer.compare(Buffer.concat(back), flat)).toBe(0);
+    await storage.reopen();
+    expect(open.size).toBe(0);
+    await storage.close();
+  });
+
   test('what sync has acknowledged was synced: file by file, then the folders that got names', async () => {
     const folder = await testFolder('pieces');
     const calls: string[] = [];

@@ -15,8 +15,9 @@ const OPEN_FILES = 64;
 export type Access = 'read' | 'write';
 
 interface OpenFile {
-  readonly fd: number;
+  readonly fd: Promise<number>;
   isDirty: boolean;
+  /** Counted from before it is open: it is closed with the last one, once it is no longer kept. */
   users: number;
 }
 
@@ -32,7 +33,11 @@ export class FilePieceStorage implements PieceStorage {
   readonly #files: readonly PlacedFile[];
   readonly #access: Access;
   /** Least recently used first. */
-  readonly #open = new Map<string, Promise<OpenFile>>();
+  readonly #open = new Map<string, OpenFile>();
+  /** No longer kept, and still in use. */
+  readonly #leaving = new Set<OpenFile>();
+  /** Being synced and closed. */
+  readonly #closing = new Set<Promise<void>>();
   readonly #newFolders = new Set<string>();
   #isClosed = false;
 
@@ -49,8 +54,8 @@ export class FilePieceStorage implements PieceStorage {
     for (const { file, lengthBytes, startBytes = 0 } of this.#files)
       if (file !== undefined) sizes.set(file, Math.max(sizes.get(file) ?? 0, startBytes + lengthBytes));
     for (const [file, sizeBytes] of sizes)
-      await this.#use(file, async (open) => {
-        await this.#volume.change('set the size', (disk) => disk.truncate(open.fd, sizeBytes));
+      await this.#use(file, async (fd, open) => {
+        await this.#volume.change('set the size', (disk) => disk.truncate(fd, sizeBytes));
         open.isDirty = true;
       });
     await this.sync();
@@ -71,18 +76,25 @@ export class FilePieceStorage implements PieceStorage {
       const part = bytes.subarray(at, at + stretch.lengthBytes);
       at += stretch.lengthBytes;
       if (stretch.file !== undefined)
-        await this.#use(stretch.file, async (open) => {
+        await this.#use(stretch.file, async (fd, open) => {
           open.isDirty = true;
-          await this.#writeAll(open.fd, part, stretch.position);
+          await this.#writeAll(fd, part, stretch.position);
         });
     }
   }
 
   async sync(): Promise<void> {
-    for (const file of Array.from(this.#open.keys())) await this.#use(file, (open) => this.#clean(open));
+    for (const open of [...this.#open.values(), ...this.#leaving]) await this.#hold(open, () => this.#clean(open));
+    await Promise.all(this.#closing);
     for (const folder of this.#newFolders)
       await this.#volume.change('sync the folder', (disk) => disk.syncDirectory(folder));
     this.#newFolders.clear();
+  }
+
+  /** What runs ends on the file that it began on; all that comes opens its file by name. */
+  async reopen(): Promise<void> {
+    const closed = Array.from(this.#open, ([file, open]) => this.#letGo(file, open));
+    await Promise.all(closed);
   }
 
   async close(): Promise<void> {
@@ -91,10 +103,11 @@ export class FilePieceStorage implements PieceStorage {
       await this.sync();
     } finally {
       this.#isClosed = true;
-      const opened = await Promise.allSettled(this.#open.values());
+      const opened = await Promise.allSettled([...this.#open.values(), ...this.#leaving].map(({ fd }) => fd));
       this.#open.clear();
+      this.#leaving.clear();
       for (const result of opened)
-        if (result.status === 'fulfilled') await this.#volume.look('close', (disk) => disk.close(result.value.fd));
+        if (result.status === 'fulfilled') await this.#volume.look('close', (disk) => disk.close(result.value));
     }
   }
 
@@ -129,7 +142,7 @@ export class FilePieceStorage implements PieceStorage {
       for (const view of views) view.fill(0);
       return;
     }
-    await this.#use(file, async ({ fd }) => {
+    await this.#use(file, async (fd) => {
       let rest = views;
       for (let at = position; rest.length > 0;) {
         const missing = rest;
@@ -149,55 +162,80 @@ export class FilePieceStorage implements PieceStorage {
     }
   }
 
-  /** Runs a task over the open file and keeps it open until the task is done. */
-  async #use<Result>(file: string, task: (open: OpenFile) => Promise<Result>): Promise<Result> {
+  /** Runs a task over the open file, which becomes the most recently used. */
+  async #use<Result>(file: string, task: (fd: number, open: OpenFile) => Promise<Result>): Promise<Result> {
     if (this.#isClosed) throw new StorageFailed('the torrent is closed');
-    const opening = this.#open.get(file) ?? this.#openFile(file);
+    const open = this.#open.get(file) ?? { fd: this.#openFile(file), isDirty: false, users: 0 };
     this.#open.delete(file);
-    this.#open.set(file, opening); // most recently used
-    const open = await opening.catch((error: unknown) => {
-      if (this.#open.get(file) === opening) this.#open.delete(file);
-      throw error;
-    });
-    open.users++;
+    this.#open.set(file, open);
     try {
-      return await task(open);
+      return await this.#hold(open, async () => {
+        const fd = await open.fd.catch((error: unknown) => {
+          if (this.#open.get(file) === open) this.#open.delete(file);
+          throw error;
+        });
+        return task(fd, open);
+      });
     } finally {
-      open.users--;
       await this.#trim();
     }
   }
 
-  async #openFile(file: string): Promise<OpenFile> {
-    if (this.#access === 'read') {
-      const fd = await this.#volume.look('open', (disk) => disk.open(file, constants.O_RDONLY));
-      return { fd, isDirty: false, users: 0 };
+  /** Keeps the file open until the task is done. */
+  async #hold<Result>(open: OpenFile, task: () => Promise<Result>): Promise<Result> {
+    open.users++;
+    try {
+      return await task();
+    } finally {
+      open.users--;
+      if (open.users === 0 && this.#leaving.has(open)) await this.#close(open);
     }
+  }
+
+  async #openFile(file: string): Promise<number> {
+    if (this.#access === 'read') return this.#volume.look('open', (disk) => disk.open(file, constants.O_RDONLY));
     const folder = path.dirname(file);
     const fd = await this.#volume.change('open', async (disk) => {
       await disk.makeDirectory(folder);
       return disk.open(file, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW);
     });
     this.#newFolders.add(folder);
-    return { fd, isDirty: false, users: 0 };
+    return fd;
   }
 
   async #clean(open: OpenFile): Promise<void> {
     if (!open.isDirty) return;
     open.isDirty = false;
-    await this.#volume.change('sync', (disk) => disk.datasync(open.fd));
+    const fd = await open.fd;
+    await this.#volume.change('sync', (disk) => disk.datasync(fd));
   }
 
   /** Lets go of the least recently used file that nobody uses. */
   async #trim(): Promise<void> {
     if (this.#open.size <= OPEN_FILES) return;
-    for (const [file, opening] of this.#open) {
-      const open = await opening;
-      if (open.users > 0 || this.#open.get(file) !== opening) continue;
-      this.#open.delete(file);
+    for (const [file, open] of this.#open) if (open.users === 0) return this.#letGo(file, open);
+  }
+
+  /** No longer keeps the file; closed at once where nobody uses it, else by its last user. */
+  async #letGo(file: string, open: OpenFile): Promise<void> {
+    this.#open.delete(file);
+    this.#leaving.add(open);
+    if (open.users === 0) await this.#close(open);
+  }
+
+  async #close(open: OpenFile): Promise<void> {
+    this.#leaving.delete(open);
+    const closing = this.#cleanAndClose(open).finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
+    await closing;
+  }
+
+  async #cleanAndClose(open: OpenFile): Promise<void> {
+    const fd = await open.fd;
+    try {
       await this.#clean(open);
-      await this.#volume.look('close', (disk) => disk.close(open.fd));
-      return;
+    } finally {
+      await this.#volume.look('close', (disk) => disk.close(fd));
     }
   }
 }

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
@@ -103,6 +103,30 @@ describe('a torrent that is added', () => {
     const torrent = await addTorrent(node, metainfo, options);
     await expect(addTorrent(node, metainfo, options)).rejects.toMatchObject({ code: 'conflict' });
     await torrent.done();
+  });
+
+  test.each([
+    ['was deleted', (file: string): Promise<void> => unlink(file)],
+    [
+      'was replaced by another file',
+      async (file: string): Promise<void> => {
+        await writeFile(`${file}.new`, new Uint8Array(FILM.length));
+        await rename(`${file}.new`, file);
+      },
+    ],
+  ])('whose file %s while it was open is found incomplete by a recheck, and fetched anew', async (_, spoil) => {
+    const { metainfo, info, node: seeder } = await seedFilm();
+    const folder = await testFolder('add-torrent');
+    const torrent = await addTorrent(await openNode(), metainfo, { folder, peers: [seeder.address] });
+    await torrent.done();
+    const file = path.join(folder, info.name);
+    await spoil(file);
+    const lost: number[] = [];
+    torrent.events.on('lost', ({ pieces }) => lost.push(...pieces));
+    await torrent.recheck();
+    expect(lost).toHaveLength(info.pieceCount);
+    await torrent.done();
+    expect((await readFile(file)).equals(FILM)).toBe(true);
   });
 
   test.each([

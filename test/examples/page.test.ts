@@ -47,6 +47,7 @@ describeWith(['chromium', 'ffmpeg'], 'the example page', () => {
     await using first = await newBrowser();
     const page = await first.newPage();
     await page.goto(address);
+    await page.waitForFunction('document.querySelector("video").currentTime > 0'); // by itself
     await playsFrom(page, 0);
     await playsFrom(page, 15);
     await page.getByRole('status').getByText('100 % here').waitFor();

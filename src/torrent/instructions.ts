@@ -3,12 +3,13 @@
  * the metadata was known holds as soon as there is content, and what is said later reaches the content at once.
  */
 import type { FileRange } from '../codec/magnet.ts';
+import type { TorrentInfo } from '../codec/torrent-info.ts';
 import type { Content } from './content.ts';
 import type { ContentParts } from './content-host.ts';
 import type { RangeSource } from './ports.ts';
 import type { TorrentOptions } from './torrent-types.ts';
 import type { WebSeedUse } from './web-seeding.ts';
-import { checkChoices, onlyFiles, type FileChoice, type TorrentMode } from './wishes.ts';
+import { checkChoices, checkSelection, onlyFiles, type FileChoice, type TorrentMode } from './wishes.ts';
 
 export class Instructions {
   readonly #webSeedUse: WebSeedUse;
@@ -16,13 +17,16 @@ export class Instructions {
   /** These two until there is content to know them. */
   readonly #webSeeds: RangeSource[];
   #choices: readonly FileChoice[];
+  /** The only files, as said last; whether the torrent has them is seen with its metadata. */
+  #selected: readonly FileRange[];
   #mode: TorrentMode;
 
   /** `content` is undefined while the metadata is not known. @throws InvalidInput for a selection that is none. */
   constructor({ mode, selectedFiles, webSeeds, webSeedUse }: TorrentOptions, content: () => Content | undefined) {
     this.#content = content;
     this.#mode = mode ?? 'all';
-    this.#choices = selectedFiles?.length ? onlyFiles(selectedFiles) : [];
+    this.#selected = selectedFiles ?? [];
+    this.#choices = this.#selected.length > 0 ? onlyFiles(this.#selected) : [];
     checkChoices(this.#choices);
     this.#webSeeds = [...(webSeeds ?? [])];
     this.#webSeedUse = webSeedUse ?? 'when-needed';
@@ -32,9 +36,17 @@ export class Instructions {
     return this.#mode;
   }
 
-  /** What content starts with. Files selected by name, now that names are known, go before what a magnet says. */
-  toStart(selectedFiles: readonly FileRange[] | undefined): Pick<ContentParts, 'mode' | 'choices' | 'webSeedUse'> {
-    const choices = selectedFiles?.length ? onlyFiles(selectedFiles) : this.#choices;
+  /**
+   * What content starts with. Files selected by name, now that names are known, go before what a magnet says.
+   * @throws InvalidInput for a selection that names no file of the torrent
+   */
+  toStart(
+    { files }: Pick<TorrentInfo, 'files'>,
+    selectedFiles: readonly FileRange[] = [],
+  ): Pick<ContentParts, 'mode' | 'choices' | 'webSeedUse'> {
+    const isByName = selectedFiles.length > 0;
+    checkSelection(isByName ? selectedFiles : this.#selected, files.length);
+    const choices = isByName ? onlyFiles(selectedFiles) : this.#choices;
     return { mode: this.#mode, choices, webSeedUse: this.#webSeedUse };
   }
 
@@ -44,10 +56,16 @@ export class Instructions {
     for (const source of this.#webSeeds.splice(0)) content.addWebSeed(source);
   }
 
-  /** These files and no others; indices beyond the last file mean nothing. @throws InvalidInput */
+  /** These files and no others. @throws InvalidInput for ranges that are none, or name no file of the torrent */
   select(ranges: readonly FileRange[]): void {
-    this.#choices = [];
-    this.prioritize(onlyFiles(ranges));
+    const choices = onlyFiles(ranges);
+    checkChoices(choices);
+    const content = this.#content();
+    if (content === undefined) [this.#selected, this.#choices] = [[...ranges], choices];
+    else {
+      checkSelection(ranges, content.info.files.length);
+      content.prioritize(choices);
+    }
   }
 
   /** Some files more, or less. @throws InvalidInput */

@@ -28,7 +28,10 @@ export interface OpenedStorage {
 export interface TorrentOptions extends InfoHashes, RateLimits {
   /** Default `all`. */
   readonly mode?: TorrentMode;
-  /** The only files to fetch unread, as a magnet's `so` names them (BEP 53); none or absent: all. */
+  /**
+   * The only files to fetch unread, as a magnet's `so` names them (BEP 53); none or absent: all. A selection that names no
+   * file of the torrent fails with InvalidInput: `add` at once, `ready` and `done` when the metadata shows it.
+   */
   readonly selectedFiles?: readonly FileRange[];
   /** Default `when-needed`. */
   readonly webSeedUse?: WebSeedUse;

@@ -125,6 +125,7 @@ export class Torrent {
   /**
    * Resolves when all that is selected is in storage, and synced where it was fetched just now; on demand, when all of it has
    * been read. @throws Cancelled when aborted or stopped first, or why nothing more is fetched, such as NoSpace
+   * or, of a selection that names no file of the torrent, InvalidInput. Empty files are there from the start.
    */
   async done(signal?: AbortSignal): Promise<void> {
     await this.ready(signal);
@@ -179,7 +180,11 @@ export class Torrent {
     this.#transfer.traffic.setLimits(limits);
   }
 
-  /** Fetches these files and no others; indices beyond the last file mean nothing. @throws InvalidInput */
+  /**
+   * Fetches these files and no others; none at all: nothing. Indices beyond the last file mean nothing.
+   * @throws InvalidInput for ranges that are none, or name no file of the torrent; before the metadata is known `ready`
+   *   and `done` fail with the latter
+   */
   select(ranges: readonly FileRange[]): void {
     this.#transfer.instructions.select(ranges);
   }

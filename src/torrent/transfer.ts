@@ -197,7 +197,7 @@ export class Transfer {
 
   #createContent(info: TorrentInfo, opened: OpenedStorage, pieceLayers: VerifiedLayers | undefined): Content {
     return new Content({
-      ...this.instructions.toStart(opened.selectedFiles),
+      ...this.instructions.toStart(info, opened.selectedFiles),
       info,
       usesV2: this.identity.hashes.v2 !== undefined,
       pieceLayers,

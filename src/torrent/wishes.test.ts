@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Bitfield } from '../codec/bitfield.ts';
 import type { TorrentFile } from '../codec/torrent-files.ts';
-import { onlyFiles, Wishes, type FileChoice, type FilePriority } from './wishes.ts';
+import { checkSelection, onlyFiles, Wishes, type FileChoice, type FilePriority } from './wishes.ts';
 
 const PIECE = 100;
 
@@ -89,6 +89,52 @@ test('it is satisfied by the selected files alone, and by nothing when nothing i
   wishes.lost(0);
   expect([wishes.isSatisfied, wishes.fetchesAhead, wishes.heldBytes]).toEqual([false, true, 100]);
   expect(wishesOver(filesOf(200, 300), onlyFiles([])).isSatisfied).toBe(false);
+});
+
+test.each<{ what: string; files: [number, number]; isSatisfied: boolean }>([
+  { what: 'an empty file', files: [0, 0], isSatisfied: true },
+  { what: 'an empty file beside one that is lacking', files: [0, 1], isSatisfied: false },
+  { what: 'padding', files: [2, 2], isSatisfied: true },
+  { what: 'a file', files: [1, 1], isSatisfied: false },
+])('of $what alone it is satisfied from the start: $isSatisfied', ({ files: [first, last], isSatisfied }) => {
+  const wishes = wishesOver(filesOf(0, 150, 'pad 50'), onlyFiles([{ first, last }]));
+  expect(wishes.isSatisfied).toBe(isSatisfied);
+});
+
+test.each<{ ranges: [number, number][]; isFine: boolean }>([
+  { ranges: [[1, 1]], isFine: true },
+  { ranges: [[2, 99]], isFine: true },
+  {
+    ranges: [
+      [50, 60],
+      [0, 0],
+    ],
+    isFine: true,
+  },
+  { ranges: [], isFine: true },
+  { ranges: [[3, 3]], isFine: false },
+  {
+    ranges: [
+      [1, 1],
+      [50, 60],
+    ],
+    isFine: true,
+  },
+  {
+    ranges: [
+      [50, 60],
+      [70, 99],
+    ],
+    isFine: false,
+  },
+])('a selection of $ranges names some of three files: $isFine', ({ ranges, isFine }) => {
+  const check = (): void =>
+    checkSelection(
+      ranges.map(([first, last]) => ({ first, last })),
+      3,
+    );
+  if (isFine) expect(check).not.toThrow();
+  else expect(check).toThrow(expect.objectContaining({ code: 'invalid_input' }));
 });
 
 test('somebody is interesting only for a wanted piece that we lack', () => {

@@ -33,6 +33,15 @@ export function onlyFiles(ranges: readonly FileRange[]): FileChoice[] {
   return [{ first: 0, last: Number.MAX_SAFE_INTEGER, priority: 'skip' }, ...chosen];
 }
 
+/**
+ * What is asked for by index has to be there; asking for nothing is fine.
+ * @throws InvalidInput where all ranges begin beyond the last file
+ */
+export function checkSelection(ranges: readonly FileRange[], fileCount: number): void {
+  if (ranges.length === 0 || ranges.some(({ first }) => first < fileCount)) return;
+  throw new InvalidInput('the torrent has no such file', { files: fileCount });
+}
+
 /** @throws InvalidInput unless each range counts upwards from 0 on, or for more than 10,000 of them. */
 export function checkChoices(choices: readonly FileChoice[]): void {
   if (choices.length > MAX_CHOICES) throw new InvalidInput('too many file choices', { choices: choices.length });
@@ -63,6 +72,7 @@ export class Wishes {
   #mode: TorrentMode;
   #isPaused = false;
   #lackingPieces = 0;
+  #selectedFiles = 0;
   #selectedBytes = 0;
   #heldBytes = 0;
 
@@ -88,9 +98,9 @@ export class Wishes {
     return this.#lackingPieces > 0 && this.#mode === 'all' && !this.#isPaused;
   }
 
-  /** Every piece of the selected files is here; false where no file with bytes is selected. */
+  /** Every piece of the selected files is here, as those of empty and pad files always are; false where no file is selected. */
   get isSatisfied(): boolean {
-    return this.#lackingPieces === 0 && this.#selectedBytes > 0;
+    return this.#lackingPieces === 0 && this.#selectedFiles > 0;
   }
 
   /** Bytes of the selected files, pad files left out. */
@@ -195,9 +205,13 @@ export class Wishes {
     const { info, have } = this.#parts;
     this.#lackingPieces = 0;
     have.forEachMissing((piece) => void (this.#lackingPieces += Number(this.#selectedLevel(piece) > 0)));
+    this.#selectedFiles = 0;
     this.#selectedBytes = 0;
-    for (const [at, file] of info.files.entries())
-      if (!file.isPad && this.#files[at] !== 0) this.#selectedBytes += file.lengthBytes;
+    for (const [at, file] of info.files.entries()) {
+      if (this.#files[at] === 0) continue;
+      this.#selectedFiles++;
+      if (!file.isPad) this.#selectedBytes += file.lengthBytes;
+    }
     this.#heldBytes = 0;
     have.forEachSet((piece) => void (this.#heldBytes += this.#selectedBytesOf(piece)));
   }

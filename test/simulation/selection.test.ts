@@ -331,7 +331,7 @@ test('a pad file is neither wanted nor counted, and a torrent with pads complete
     .engine.add({ ...hashes, info, storage, have: 'none', selectedFiles: [{ first: 1, last: 1 }] });
   torrent.addPeers([seed.address]);
   await swarm.clock.advanceAsync(5_000);
-  expect([torrent.have.count, torrent.isDone, torrent.stats().selectedBytes]).toEqual([0, false, 0]);
+  expect([torrent.have.count, torrent.isDone, torrent.stats().selectedBytes]).toEqual([0, true, 0]);
   expect(torrent.files().map(({ index }) => index)).toEqual([0, 2]);
   torrent.select([{ first: 0, last: 2 }]);
   await swarm.until(() => torrent.isComplete);

@@ -21,10 +21,13 @@ async function openNode(options: { readonly allowPrivate?: boolean } = {}): Prom
   return node;
 }
 
-/** A node that seeds a folder of two files in the format. */
-async function seedFolder(format: TorrentFormat): Promise<SeededFile & { readonly node: SwarmNode }> {
+/** A node that seeds a folder of these files in the format. */
+async function seedFolder(
+  format: TorrentFormat,
+  files: Readonly<Record<string, Uint8Array>> = FILES,
+): Promise<SeededFile & { readonly node: SwarmNode }> {
   const folder = path.join(await testFolder('add-torrent-seed'), 'two-files');
-  for (const [name, bytes] of Object.entries(FILES)) {
+  for (const [name, bytes] of Object.entries(files)) {
     await mkdir(path.dirname(path.join(folder, name)), { recursive: true });
     await writeFile(path.join(folder, name), bytes);
   }
@@ -40,6 +43,9 @@ async function seedFilm(): Promise<SeededFile & { readonly node: SwarmNode }> {
   const node = await openNode();
   return { ...(await seedFile(node, await hashFile(file), [])), node };
 }
+
+/** Where `deep/nothing` stands, sorted by path. */
+const EMPTY = { first: 0, last: 0 };
 
 describe('a torrent that is added', () => {
   test.each([
@@ -74,6 +80,35 @@ describe('a torrent that is added', () => {
     const torrent = await addTorrent(await openNode(), `${magnet}&so=1`, options);
     await torrent.done();
     expect(torrent.files().map(({ priority }) => priority)).toEqual(['skip', 'normal']);
+  });
+
+  test.each(['magnet', 'metainfo'] as const)('is done at once with an empty file alone, by %s', async (by) => {
+    const { [by]: source, node: seeder } = await seedFolder('v1', { 'deep/nothing': new Uint8Array(0), ...FILES });
+    const options = { folder: await testFolder('add-torrent'), peers: [seeder.address], selectedFiles: [EMPTY] };
+    const torrent = await addTorrent(await openNode(), source, options);
+    await torrent.done();
+    expect([torrent.files()[EMPTY.first]?.lengthBytes, torrent.isDone, torrent.stats().bytesFromPeers]).toEqual([
+      0,
+      true,
+      0,
+    ]);
+  });
+
+  test('of which files are asked for that it has not fails, as soon as that is known', async () => {
+    const { magnet, metainfo, node: seeder } = await seedFolder('v1');
+    const options = { folder: await testFolder('add-torrent'), peers: [seeder.address] };
+    const selectedFiles = [{ first: 2, last: 99 }];
+    const refused = { code: 'invalid_input', message: 'the torrent has no such file' };
+    await expect(addTorrent(await openNode(), metainfo, { ...options, selectedFiles })).rejects.toMatchObject(refused);
+    const torrent = await addTorrent(await openNode(), magnet, { ...options, selectedFiles });
+    await expect(torrent.done()).rejects.toMatchObject(refused);
+    await expect(torrent.ready()).rejects.toMatchObject(refused);
+    const other = await addTorrent(await openNode(), magnet, { ...options, folder: await testFolder('add-torrent') });
+    other.select(selectedFiles);
+    await expect(other.done()).rejects.toMatchObject(refused);
+    const known = await addTorrent(await openNode(), metainfo, { folder: await testFolder('add-torrent') });
+    expect(() => known.select(selectedFiles)).toThrow(expect.objectContaining(refused));
+    expect(known.files().map(({ priority }) => priority)).toEqual(['normal', 'normal']);
   });
 
   test('is found at the peers that its magnet link names, where strangers may name such', async () => {

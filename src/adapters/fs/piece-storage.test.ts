@@ -3,7 +3,7 @@ import path from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { seededBytes, seededRandom } from '../../../test/support/random-bytes.ts';
 import { testFolder } from '../../../test/support/temp-dir.ts';
-import { NoSpace, StorageFailed, Unavailable } from '../../base/errors.ts';
+import { Conflict, NoSpace, StorageFailed, Unavailable } from '../../base/errors.ts';
 import { parseSwarmKey } from '../../base/ids.ts';
 import { silentLog } from '../../base/log.ts';
 import { Bitfield } from '../../codec/bitfield.ts';
@@ -85,6 +85,24 @@ describe('a torrent in files', () => {
     expect(await readdir(path.join(folder, 'all'))).toEqual(['1']);
     expect(Buffer.compare(await readFile(path.join(folder, 'all/1')), flat.subarray(1_500, 3_500))).toBe(0);
     expect((await stat(rest)).size).toBe(6_000);
+  });
+
+  test('what another selection left beside the files is not cut, nor is one that is longer than the torrent has it', async () => {
+    const folder = await testFolder('pieces');
+    const rest = path.join(folder, 'rest');
+    await writeFile(rest, seededBytes('rest', 5_000));
+    const shared = [{ file: rest, lengthBytes: 1_000, offsetBytes: 0, startBytes: 0 }];
+    const storage = new FilePieceStorage(volume(), shared, 'write');
+    await storage.prepare();
+    await storage.close();
+    expect((await stat(rest)).size).toBe(5_000);
+    const own = new FilePieceStorage(volume(), [{ file: rest, lengthBytes: 1_000, offsetBytes: 0 }], 'write');
+    await expect(own.prepare()).rejects.toBeInstanceOf(Conflict);
+    expect((await stat(rest)).size).toBe(5_000);
+    const again = new FilePieceStorage(volume(), shared, 'write'); // what was refused holds nothing
+    await again.prepare();
+    await again.close();
+    await own.close();
   });
 
   test('a large file costs no room before its bytes come', async () => {

@@ -4,8 +4,10 @@
  */
 import { constants } from 'node:fs';
 import path from 'node:path';
-import { StorageFailed } from '../../base/errors.ts';
+import { Conflict, StorageFailed } from '../../base/errors.ts';
 import type { PieceStorage } from '../../torrent/ports.ts';
+import { type Disk, errnoOf } from './disk.ts';
+import { heldPaths } from './held-paths.ts';
 import type { PlacedFile } from './placement.ts';
 import { lengthOf, viewsAfter } from './views.ts';
 import type { Volume } from './volume.ts';
@@ -39,6 +41,7 @@ export class FilePieceStorage implements PieceStorage {
   /** Being synced and closed. */
   readonly #closing = new Set<Promise<void>>();
   readonly #newFolders = new Set<string>();
+  #giveBack: (() => void) | undefined;
   #isClosed = false;
 
   /** `files` tile the flat byte space in order. */
@@ -48,14 +51,44 @@ export class FilePieceStorage implements PieceStorage {
     this.#access = access;
   }
 
-  /** Creates every file at its full size, without writing: what was downloaded into them stays. @throws NoSpace, StorageFailed */
+  /**
+   * Holds the paths until `close`. To write, also creates every file at its full size; what was downloaded into them
+   * stays, and nothing is ever cut.
+   * @throws Conflict, before anything is created, where another torrent holds a path or a file is longer than the
+   *   torrent's, and so another one; NoSpace, StorageFailed
+   */
   async prepare(): Promise<void> {
+    const paths = new Set(this.#files.flatMap(({ file }) => file ?? []));
+    this.#giveBack ??= heldPaths.hold([...paths], this.#access);
+    if (this.#access === 'read') return;
+    try {
+      await this.#refuseOthers();
+      await this.#create();
+    } catch (error) {
+      this.#giveBack();
+      throw error;
+    }
+  }
+
+  async #refuseOthers(): Promise<void> {
+    for (const { file, lengthBytes, startBytes } of this.#files) {
+      if (file === undefined || startBytes !== undefined) continue; // what files share may have held more before
+      const foundBytes = await this.#volume.look('look at a file', (disk) => sizeOf(disk, file));
+      if (foundBytes <= lengthBytes) continue;
+      const facts = { file, foundBytes, lengthBytes };
+      throw new Conflict(`${file} is another, longer file; move it away or choose another folder`, facts);
+    }
+  }
+
+  async #create(): Promise<void> {
     const sizes = new Map<string, number>();
     for (const { file, lengthBytes, startBytes = 0 } of this.#files)
       if (file !== undefined) sizes.set(file, Math.max(sizes.get(file) ?? 0, startBytes + lengthBytes));
     for (const [file, sizeBytes] of sizes)
       await this.#use(file, async (fd, open) => {
-        await this.#volume.change('set the size', (disk) => disk.truncate(fd, sizeBytes));
+        const found = await this.#volume.look('look at a file', (disk) => disk.statOpen(fd));
+        if (found.sizeBytes < sizeBytes)
+          await this.#volume.change('set the size', (disk) => disk.truncate(fd, sizeBytes));
         open.isDirty = true;
       });
     await this.sync();
@@ -103,6 +136,7 @@ export class FilePieceStorage implements PieceStorage {
       await this.sync();
     } finally {
       this.#isClosed = true;
+      this.#giveBack?.();
       const opened = await Promise.allSettled([...this.#open.values(), ...this.#leaving].map(({ fd }) => fd));
       this.#open.clear();
       this.#leaving.clear();
@@ -237,6 +271,16 @@ export class FilePieceStorage implements PieceStorage {
     } finally {
       await this.#volume.look('close', (disk) => disk.close(fd));
     }
+  }
+}
+
+/** 0 where there is nothing. */
+async function sizeOf(disk: Disk, file: string): Promise<number> {
+  try {
+    return (await disk.stat(file)).sizeBytes;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return 0;
+    throw error;
   }
 }
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
@@ -136,7 +136,10 @@ describe('a torrent that is added', () => {
     const node = await openNode();
     const options = { folder: await testFolder('add-torrent'), peers: [seeder.address] };
     const torrent = await addTorrent(node, metainfo, options);
-    await expect(addTorrent(node, metainfo, options)).rejects.toMatchObject({ code: 'conflict' });
+    await expect(addTorrent(node, metainfo, options)).rejects.toMatchObject({
+      code: 'conflict',
+      message: 'the torrent is running already',
+    });
     await torrent.done();
   });
 
@@ -198,6 +201,69 @@ async function serveFilm(): Promise<{ readonly url: string; readonly asked: () =
 function withWebSeed(metainfo: Uint8Array, url: string): Uint8Array {
   return writeMetainfo({ rawInfo: parseMetainfo(metainfo).info.rawInfo, webSeeds: [url] });
 }
+
+/** Resolves when a torrent's files are open, whichever way it was named. */
+async function addAndOpen(...args: Parameters<typeof addTorrent>): Promise<void> {
+  await (await addTorrent(...args)).done();
+}
+
+describe('a file that has the name of one of the torrent', () => {
+  test.each(['magnet', 'metainfo'] as const)('stays as it is where it is longer: Conflict, by %s', async (by) => {
+    const { [by]: source, node: seeder } = await seedFolder('v1');
+    const folder = await testFolder('add-torrent');
+    const file = path.join(folder, 'two-files', 'one.bin');
+    const mine = seededBytes('mine', FILES['one.bin'].length + 1);
+    await mkdir(path.dirname(file));
+    await writeFile(file, mine);
+    const adding = addAndOpen(await openNode(), source, { folder, peers: [seeder.address] });
+    await expect(adding).rejects.toMatchObject({ code: 'conflict', message: expect.stringContaining(file) });
+    expect((await readFile(file)).equals(mine)).toBe(true);
+    expect(await readdir(path.dirname(file))).toEqual(['one.bin']); // nothing was made beside it
+  });
+
+  test.each([
+    ['shorter', FILM.subarray(0, 2 * MIB + 5), true],
+    ['as long and wrong', new Uint8Array(FILM.length), false],
+  ])('is taken for an earlier run where it is %s: what is right in it is not fetched', async (_, bytes, isUseful) => {
+    const { metainfo, info, node: seeder } = await seedFilm();
+    const folder = await testFolder('add-torrent');
+    await writeFile(path.join(folder, info.name), bytes);
+    const torrent = await addTorrent(await openNode(), metainfo, { folder, peers: [seeder.address] });
+    await torrent.done();
+    expect((await readFile(path.join(folder, info.name))).equals(FILM)).toBe(true);
+    expect(torrent.stats().bytesFromPeers < FILM.length).toBe(isUseful);
+  });
+
+  test.each(['magnet', 'metainfo'] as const)(
+    'stays as it is while another torrent of the process has it, and is free afterwards: by %s',
+    async (by) => {
+      const first = await seedFolder('v1');
+      const other = await seedFolder('v2'); // the same names
+      const folder = await testFolder('add-torrent');
+      const node = await openNode();
+      const running = await addTorrent(node, first.metainfo, { folder, peers: [first.node.address] });
+      const options = { folder, peers: [other.node.address] };
+      await expect(addAndOpen(await openNode(), other[by], options)).rejects.toMatchObject({
+        code: 'conflict',
+        message: expect.stringMatching(/two-files.*stop that one or choose another folder/),
+      });
+      await running.done();
+      await running.stop();
+      await addAndOpen(await openNode(), other[by], options);
+    },
+  );
+
+  test('stays as it is while it is being seeded', async () => {
+    const seeded = await seedFolder('v1');
+    const other = await seedFolder('v2');
+    const options = { folder: path.dirname(seeded.file), peers: [other.node.address] };
+    const adding = addTorrent(await openNode(), other.metainfo, options);
+    await expect(adding).rejects.toMatchObject({ code: 'conflict', message: expect.stringContaining(seeded.file) });
+    await expect(seedFile(seeded.node, seeded)).rejects.toMatchObject({ code: 'conflict' });
+    await seeded.torrent.stop();
+    await addAndOpen(await openNode(), other.metainfo, options); // the seed that was refused holds nothing
+  });
+});
 
 describe('an HTTP source that a torrent names', () => {
   test('is enough to have the torrent', async () => {

@@ -3,10 +3,13 @@
  * sources. Those are strangers' words and judged as such; what the caller names is not.
  */
 import type { PeerAddress } from '../../base/address.ts';
+import { Conflict } from '../../base/errors.ts';
+import { swarmKeyOf } from '../../base/ids.ts';
 import { type Log, silentLog } from '../../base/log.ts';
 import type { FileRange } from '../../codec/magnet.ts';
+import type { InfoHashes } from '../../codec/metainfo.ts';
 import { readTorrentSource, type TorrentSource } from '../../codec/torrent-source.ts';
-import type { RateLimits, Torrent, TorrentOptions } from '../../torrent/index.ts';
+import type { Engine, RateLimits, Torrent, TorrentOptions } from '../../torrent/index.ts';
 import { openFiles } from './files.ts';
 import type { SwarmNode } from './swarm-node.ts';
 import { addWebSeeds } from './web-seeds.ts';
@@ -28,9 +31,9 @@ export interface AddTorrentOptions extends Pick<TorrentOptions, 'mode' | 'webSee
 /**
  * Downloads what a magnet link, or the bytes of a .torrent file, names, and gives it to others, until the torrent or the
  * node is stopped. Resolves at once; `torrent.ready()` waits for the metadata, `torrent.done()` for the files; both fail with
- * NoSpace or StorageFailed where a magnet link's files cannot be made.
- * @throws InvalidInput for what is neither, Conflict when it is running already; NoSpace, StorageFailed for a .torrent
- *   file whose files cannot be made
+ * Conflict, NoSpace or StorageFailed where a magnet link's files cannot be made.
+ * @throws InvalidInput for what is neither, Conflict when it is running already; for a .torrent file whose files cannot
+ *   be made Conflict (a longer file has the name, or another running torrent has it), NoSpace, StorageFailed
  */
 export async function addTorrent(
   node: SwarmNode,
@@ -52,6 +55,7 @@ async function start({ engine }: SwarmNode, named: TorrentSource, options: AddTo
   const common = { selectedFiles, ...wishes, ...hashes, peers };
   if (info === undefined)
     return engine.addByHash({ ...common, openStorage: (known) => openFiles(known, folder, { log }) });
+  refuseRunning(engine, hashes);
   const opened = await openFiles(info, folder, { log });
   try {
     return engine.add({ ...common, ...opened, info, ...(pieceLayers && { pieceLayers }) });
@@ -59,4 +63,11 @@ async function start({ engine }: SwarmNode, named: TorrentSource, options: AddTo
     await opened.storage.close();
     throw error;
   }
+}
+
+/** Before its files are opened: that they are in use would say less. */
+function refuseRunning(engine: Engine, { v1, v2 }: InfoHashes): void {
+  for (const infoHash of [v1, v2])
+    if (infoHash !== undefined && engine.get(swarmKeyOf(infoHash)) !== undefined)
+      throw new Conflict('the torrent is running already', { infoHash });
 }

@@ -20,7 +20,9 @@ export interface OpenFilesOptions {
 
 /**
  * Opens the torrent's files below `folder`, making those that are missing at their full size. Bytes of an earlier run are
- * read and hashed once by the engine; those that are right need not be fetched. @throws NoSpace, StorageFailed
+ * read and hashed once by the engine; those that are right need not be fetched.
+ * @throws Conflict, with nothing changed, where a file is longer than the torrent's or belongs to a torrent that runs in
+ *   this process; NoSpace, StorageFailed
  */
 export async function openFiles(
   info: TorrentInfo,

@@ -18,7 +18,7 @@ import { infoHashesOf } from '../../codec/metainfo.ts';
 import type { VerifiedLayers } from '../../codec/piece-layers.ts';
 import { parseTorrentInfo, SHA1_BYTES, type TorrentInfo } from '../../codec/torrent-info.ts';
 import { type TorrentLinks, torrentLinksOf } from '../../codec/torrent-links.ts';
-import type { Torrent } from '../../torrent/index.ts';
+import type { AddOptions, Torrent } from '../../torrent/index.ts';
 import type { SwarmNode } from './swarm-node.ts';
 
 /** Pieces read ahead of the hashes; bounds memory to so many pieces. */
@@ -114,7 +114,8 @@ export async function seedFile(
   const { name, info, placed, pieceLayers } = hashedFile;
   const hashes = await infoHashesOf(info);
   const storage = new FilePieceStorage(new Volume(nodeDisk, log), placed, 'read');
-  const torrent = node.engine.add({
+  await storage.prepare();
+  const torrent = await addOrClose(node, {
     ...hashes,
     info,
     ...(pieceLayers && { pieceLayers }),
@@ -130,4 +131,13 @@ export async function seedFile(
   const createdAtSec = Math.floor(Date.now() / SECOND_MS);
   const links = torrentLinksOf({ hashes, info, ...(pieceLayers && { pieceLayers }), name, trackers, createdAtSec });
   return { ...hashedFile, ...links, torrent };
+}
+
+async function addOrClose({ engine }: SwarmNode, options: AddOptions): Promise<Torrent> {
+  try {
+    return engine.add(options);
+  } catch (error) {
+    await options.storage.close();
+    throw error;
+  }
 }

@@ -3,6 +3,7 @@
  * Reading contacts nothing, and all addresses in it are strangers' words, for the guard to judge.
  */
 import type { PeerAddress } from '../base/address.ts';
+import { InvalidInput } from '../base/errors.ts';
 import { canonicalSha256Of } from './canonical.ts';
 import { displayName } from './display-name.ts';
 import { type FileRange, parseMagnet } from './magnet.ts';
@@ -32,7 +33,9 @@ export interface TorrentSource {
 
 /** Reads a magnet link (text) or a .torrent file (bytes). @throws InvalidInput for what is neither, or breaks its format */
 export async function readTorrentSource(source: string | Uint8Array): Promise<TorrentSource> {
-  return typeof source === 'string' ? fromMagnet(source) : fromMetainfo(source);
+  if (typeof source === 'string') return fromMagnet(source);
+  if (source instanceof Uint8Array) return fromMetainfo(source);
+  throw new InvalidInput('a torrent is a magnet link (text) or the bytes of a .torrent file (Uint8Array)');
 }
 
 function fromMagnet(link: string): TorrentSource {

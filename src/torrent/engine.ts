@@ -21,6 +21,7 @@ import type { EngineInspection } from './inspection.ts';
 import { LeafCache } from './leaf-cache.ts';
 import { JobLimit } from './job-limit.ts';
 import type { EncryptionPolicy } from './opening.ts';
+import { checkEngineOptions, checkRates, checkTorrentOptions } from './options-check.ts';
 import type { EnginePorts, PeerAddress, PeerSocket } from './ports.ts';
 import { TokenBucket } from './rate.ts';
 import { DEFAULT_LIMITS, type AddressFilter, type DhtLink, type EngineLimits, type Shared } from './shared.ts';
@@ -67,9 +68,7 @@ export interface EngineOptions {
   ) => Promise<SwarmKey | undefined>;
 }
 
-/**
- * A torrent whose metadata is known, such as from a .torrent file (`parseMetainfo` and `infoHashesOf` of the codec).
- */
+/** A torrent whose metadata is known, such as from a .torrent file (`parseMetainfo`, `infoHashesOf` of the codec). */
 export interface AddOptions extends TorrentOptions, OpenedStorage {
   readonly info: TorrentInfo;
   /** Of v2 and hybrid torrents; without them peers are asked (BEP 52). */
@@ -100,13 +99,14 @@ export class Engine {
   #cancelTick: Cancel | undefined;
   #isStopped = false;
 
-  /** @throws InvalidInput for a peer id of the wrong size, or encryption required without the arithmetic for it. */
+  /** @throws InvalidInput for options of a wrong kind or size, or encryption required without the arithmetic for it. */
   constructor(options: EngineOptions) {
     const peerId = options.peerId ?? createPeerId();
     if (peerId.length !== 20) throw new InvalidInput('a peer id has 20 bytes');
     this.#options = options;
     this.#tasks = new TaskGroup(options.ports.log);
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
+    checkEngineOptions(options, limits);
     const nowMs = options.ports.clock.monotonicMs();
     this.#shared = {
       ports: options.ports,
@@ -164,7 +164,7 @@ export class Engine {
 
   /**
    * Adds a torrent whose metadata is known. The storage stays the caller's where it throws.
-   * @throws Conflict when it is running already, InvalidInput without a hash, Cancelled when the engine is stopped
+   * @throws Conflict when it is running already, InvalidInput for no hash or a wrong option, Cancelled when stopped
    */
   add(options: AddOptions): Torrent {
     const transfer = this.#register(options);
@@ -179,7 +179,7 @@ export class Engine {
 
   /**
    * Adds a torrent by its hashes alone; peers deliver the metadata (BEP 9).
-   * @throws Conflict when it is running already, InvalidInput without a hash, Cancelled when the engine is stopped
+   * @throws Conflict when it is running already, InvalidInput for no hash or a wrong option, Cancelled when stopped
    */
   addByHash(options: AddByHashOptions): Torrent {
     const transfer = this.#register(options);
@@ -193,8 +193,9 @@ export class Engine {
     else socket.close();
   }
 
-  /** Changes the limits over all torrents in bytes per second; Infinity lifts one. */
+  /** Changes the limits over all torrents in bytes per second; Infinity lifts one, 0 lets nothing pass. @throws InvalidInput */
   setLimits(limits: RateLimits & AddressRateLimits): void {
+    checkRates(limits);
     const nowMs = this.#nowMs();
     this.#shared.addressTraffic.setLimits(limits, nowMs);
     if (limits.uploadBytesPerSecond !== undefined) this.#shared.uploadBucket.limit(limits.uploadBytesPerSecond, nowMs);
@@ -302,6 +303,7 @@ export class Engine {
 
   #register(options: TorrentOptions): Transfer {
     if (this.#isStopped) throw new Cancelled('the engine is stopped');
+    checkTorrentOptions(options);
     const transfer = new Transfer(this.#host, options);
     const { keys } = transfer.identity;
     if (keys.length === 0) throw new InvalidInput('a torrent needs an info hash');

@@ -6,6 +6,7 @@ import type { FileRange } from '../codec/magnet.ts';
 import type { TorrentInfo } from '../codec/torrent-info.ts';
 import type { Content } from './content.ts';
 import type { ContentParts } from './content-host.ts';
+import { checkMode, checkRanges } from './options-check.ts';
 import type { RangeSource } from './ports.ts';
 import type { TorrentOptions } from './torrent-types.ts';
 import type { WebSeedUse } from './web-seeding.ts';
@@ -58,6 +59,7 @@ export class Instructions {
 
   /** These files and no others. @throws InvalidInput for ranges that are none, or name no file of the torrent */
   select(ranges: readonly FileRange[]): void {
+    checkRanges('files', ranges);
     const choices = onlyFiles(ranges);
     checkChoices(choices);
     const content = this.#content();
@@ -70,6 +72,7 @@ export class Instructions {
 
   /** Some files more, or less. @throws InvalidInput */
   prioritize(choices: readonly FileChoice[]): void {
+    checkRanges('choices', choices);
     const all = [...this.#choices, ...choices];
     checkChoices(all);
     const content = this.#content();
@@ -77,7 +80,9 @@ export class Instructions {
     else content.prioritize(choices);
   }
 
+  /** @throws InvalidInput for what is no mode */
   setMode(mode: TorrentMode): void {
+    checkMode(mode);
     this.#mode = mode;
     this.#content()?.setMode(mode);
   }

@@ -175,7 +175,7 @@ export class Torrent {
     if (!this.isStopped) this.#transfer.instructions.addWebSeed(source);
   }
 
-  /** Limits of this torrent in bytes per second, below those of the engine; Infinity lifts one, one left out stays. */
+  /** Limits of this torrent in bytes per second, below those of the engine; Infinity lifts one, one left out stays, 0 lets nothing pass. @throws InvalidInput */
   setLimits(limits: RateLimits): void {
     this.#transfer.traffic.setLimits(limits);
   }
@@ -211,7 +211,7 @@ export class Torrent {
     return (await this.#transfer.content?.dropPieces(first, last)) ?? [];
   }
 
-  /** What is fetched unread from now on. */
+  /** What is fetched unread from now on. @throws InvalidInput for what is no mode */
   setMode(mode: TorrentMode): void {
     this.#transfer.instructions.setMode(mode);
   }

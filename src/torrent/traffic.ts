@@ -1,13 +1,14 @@
 /** The bytes of one torrent: its limits beside the engine's and an address's, its speeds, and where its blocks came from. */
 import { KIB } from '../base/units.ts';
 import type { AddressShare } from './address-traffic.ts';
+import { checkRates } from './options-check.ts';
 import { RateMeter, TokenBucket } from './rate.ts';
 import type { Shared } from './shared.ts';
 
 /** Under a limit no peer takes more than this before the others had their turn. */
 const FAIR_SHARE_BYTES = 64 * KIB;
 
-/** Limits in bytes per second; Infinity lifts one. */
+/** Limits in bytes per second; Infinity lifts one, 0 lets nothing pass. */
 export interface RateLimits {
   readonly uploadBytesPerSecond?: number;
   readonly downloadBytesPerSecond?: number;
@@ -42,7 +43,9 @@ export class Traffic {
     return Math.min(this.#uploadBucket.bytesPerSecond, this.#shared.uploadBucket.bytesPerSecond);
   }
 
+  /** @throws InvalidInput for a limit that is none */
   setLimits(limits: RateLimits): void {
+    checkRates(limits);
     const nowMs = this.#nowMs();
     if (limits.uploadBytesPerSecond !== undefined) this.#uploadBucket.limit(limits.uploadBytesPerSecond, nowMs);
     if (limits.downloadBytesPerSecond !== undefined) this.#downloadBucket.limit(limits.downloadBytesPerSecond, nowMs);

@@ -13,7 +13,9 @@ import type { BlockRun, WebSeed } from './web-seed.ts';
 import type { Wishes } from './wishes.ts';
 
 /** `when-needed`: late pieces and cold swarms only. `always`: an equal source at any time. */
-export type WebSeedUse = 'when-needed' | 'always';
+export type WebSeedUse = (typeof WEB_SEED_USES)[number];
+/** All uses. */
+export const WEB_SEED_USES = ['when-needed', 'always'] as const;
 
 /** Time a swarm gets before HTTP fetches what nobody reads. */
 export const COLD_SWARM_MS = 5 * SECOND_MS;

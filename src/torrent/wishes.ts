@@ -10,7 +10,9 @@ import type { TorrentFile } from '../codec/torrent-files.ts';
 import type { TorrentInfo } from '../codec/torrent-info.ts';
 
 /** `all`: fetch every selected file. `on-demand`: only what readers want. `seed-only`: fetch nothing. */
-export type TorrentMode = 'all' | 'on-demand' | 'seed-only';
+export type TorrentMode = (typeof TORRENT_MODES)[number];
+/** All modes. */
+export const TORRENT_MODES = ['all', 'on-demand', 'seed-only'] as const;
 
 /** How much a file is wanted; of two pieces the one of the higher priority is begun first, however rare the other. */
 export type FilePriority = 'skip' | 'low' | 'normal' | 'high';

@@ -28,6 +28,7 @@ import {
   type Torrent,
   type TorrentOptions,
 } from '../../torrent/index.ts';
+import { checkTorrentOptions } from '../../torrent/options-check.ts';
 import { fromPage, type FromWorker, sealed } from './messages.ts';
 import { hashPicked, type HashPickedOptions } from './picked-files.ts';
 
@@ -109,10 +110,11 @@ export class WorkerSwarm implements AsyncDisposable {
    * swarm is stopped. Peers come through the page's tracker; the trackers, peers and HTTP sources that it names itself are
    * not asked (for one you trust: `torrent.addWebSeed(new FetchSource(url))`). Resolves at once; `torrent.ready()` waits
    * for the metadata, and the event `error` says that a magnet link's pieces could not be kept.
-   * @throws InvalidInput for what is neither, Conflict when it is running already; NoSpace, StorageFailed for a .torrent
+   * @throws InvalidInput for what is neither or a wrong option, Conflict when it is running already; NoSpace, StorageFailed for a .torrent
    *   file whose pieces cannot be kept
    */
   async add(source: string | Uint8Array, options: WorkerTorrentOptions = {}): Promise<Torrent> {
+    checkTorrentOptions(options);
     const { hashes, info, pieceLayers, selectedFiles } = await readTorrentSource(source);
     const common = { selectedFiles, ...options, ...hashes };
     const torrent =

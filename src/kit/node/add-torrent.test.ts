@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -175,6 +176,34 @@ describe('a torrent that is added', () => {
     const adding = addTorrent(await openNode(), source, { folder: await testFolder('add-torrent') });
     await expect(adding).rejects.toThrow(message);
     await expect(adding).rejects.toMatchObject({ code: 'invalid_input' });
+  });
+});
+
+describe('a caller without types is told what is wrong', () => {
+  test.each([
+    ['no options', undefined, 'options'],
+    ['no folder', {}, 'folder'],
+    ['a folder without a name', { folder: '' }, 'folder'],
+    ['a mode that is none', { folder: 'never-made', mode: 'seed' }, 'mode'],
+    ['a limit that is none', { folder: 'never-made', downloadBytesPerSecond: '9' }, 'downloadBytesPerSecond'],
+  ])('of %s, before anything is written', async (_, options, option) => {
+    const adding = addTorrent(await openNode(), (await seedFilm()).metainfo, options as never);
+    await expect(adding).rejects.toMatchObject({ code: 'invalid_input', facts: { option } });
+    expect(existsSync('never-made')).toBe(false);
+  });
+
+  test.each([undefined, 5, { magnet: 'magnet:?' }])('of a torrent that is %s', async (source) => {
+    const adding = addTorrent(await openNode(), source as never, { folder: 'never-made' });
+    await expect(adding).rejects.toMatchObject({ code: 'invalid_input' });
+  });
+
+  test.each([
+    ['encryption', { encryption: 'required' }],
+    ['port', { port: 70_000 }],
+    ['dht.port', { dht: { port: 99_999, bootstrap: [] } }],
+  ])('of %s, and no port is opened', async (option, options) => {
+    const opening = SwarmNode.open({ host: '127.0.0.1', utp: false, ...(options as object) });
+    await expect(opening).rejects.toMatchObject({ code: 'invalid_input', facts: { option } });
   });
 });
 

@@ -10,6 +10,7 @@ import type { FileRange } from '../../codec/magnet.ts';
 import type { InfoHashes } from '../../codec/metainfo.ts';
 import { readTorrentSource, type TorrentSource } from '../../codec/torrent-source.ts';
 import type { Engine, RateLimits, Torrent, TorrentOptions } from '../../torrent/index.ts';
+import { checkText, checkTorrentOptions } from '../../torrent/options-check.ts';
 import { openFiles } from './files.ts';
 import type { SwarmNode } from './swarm-node.ts';
 import { addWebSeeds } from './web-seeds.ts';
@@ -32,14 +33,16 @@ export interface AddTorrentOptions extends Pick<TorrentOptions, 'mode' | 'webSee
  * Downloads what a magnet link, or the bytes of a .torrent file, names, and gives it to others, until the torrent or the
  * node is stopped. Resolves at once; `torrent.ready()` waits for the metadata, `torrent.done()` for the files; both fail with
  * Conflict, NoSpace or StorageFailed where a magnet link's files cannot be made.
- * @throws InvalidInput for what is neither, Conflict when it is running already; for a .torrent file whose files cannot
- *   be made Conflict (a longer file has the name, or another running torrent has it), NoSpace, StorageFailed
+ * @throws InvalidInput for what is neither or a wrong option, Conflict when it is running already; for a .torrent file
+ *   whose files cannot be made Conflict (a longer file has the name, or another running torrent has it), NoSpace, StorageFailed
  */
 export async function addTorrent(
   node: SwarmNode,
   source: string | Uint8Array,
   options: AddTorrentOptions,
 ): Promise<Torrent> {
+  checkTorrentOptions(options);
+  checkText('folder', options.folder);
   const named = await readTorrentSource(source);
   const torrent = await start(node, named, options);
   const { peers = [], useWebSeeds = true, log = silentLog } = options;

@@ -21,6 +21,7 @@ import { systemClock } from '../../base/clock.ts';
 import { type Log, silentLog } from '../../base/log.ts';
 import { openUtp } from './open-utp.ts';
 import { Engine, type EncryptionPolicy, type PeerAddress, type PeerSocket, type Torrent } from '../../torrent/index.ts';
+import { checkEncryption, checkPort } from '../../torrent/options-check.ts';
 import { Dht, type DhtOptions } from './dht.ts';
 import type { Finding } from './finding.ts';
 import { PeerFinder } from './peer-finder.ts';
@@ -106,7 +107,7 @@ export class SwarmNode implements AsyncDisposable {
     this.#finder = new PeerFinder({ peerId, listenPort, guard, rtc: this.#rtc, dht, lsd, clock: systemClock, log });
   }
 
-  /** @throws Unavailable when the port is taken. */
+  /** @throws Unavailable when the port is taken, InvalidInput for an option that is none. */
   static async open({
     host,
     port = 0,
@@ -118,6 +119,9 @@ export class SwarmNode implements AsyncDisposable {
     encryption = 'prefer',
     utp = true,
   }: SwarmNodeOptions = {}): Promise<SwarmNode> {
+    checkEncryption(encryption);
+    checkPort('port', port);
+    checkPort('dht.port', dhtOptions?.port);
     const webRtc = await loadWebRtc(log);
     const wayOut = guard ?? new Guard({ policy: new AddressPolicy({ allowPrivate }), log });
     const limits = new ConnectionLimits(LIMITS);

@@ -110,8 +110,8 @@ export class WorkerSwarm implements AsyncDisposable {
    * swarm is stopped. Peers come through the page's tracker; the trackers, peers and HTTP sources that it names itself are
    * not asked (for one you trust: `torrent.addWebSeed(new FetchSource(url))`). Resolves at once; `torrent.ready()` waits
    * for the metadata, and the event `error` says that a magnet link's pieces could not be kept.
-   * @throws InvalidInput for what is neither or a wrong option, Conflict when it is running already; NoSpace, StorageFailed for a .torrent
-   *   file whose pieces cannot be kept
+   * @throws InvalidInput for what is neither or a wrong option, Conflict when it is running already; NoSpace,
+   *   StorageFailed for a .torrent file whose pieces cannot be kept
    */
   async add(source: string | Uint8Array, options: WorkerTorrentOptions = {}): Promise<Torrent> {
     checkTorrentOptions(options);

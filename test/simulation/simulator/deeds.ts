@@ -62,7 +62,7 @@ export async function perform(deed: Deed, doing: Doing): Promise<void> {
       return;
     case 'select':
       order(deed, orders);
-      torrent.select(deed.ranges);
+      torrent.select(orders.known(deed.ranges));
       return;
     case 'mode':
       order(deed, orders);

@@ -64,6 +64,11 @@ export class Orders {
     });
   }
 
+  /** Those that name files of the torrent; a selection of others alone is refused, and none means nothing. */
+  known(ranges: readonly FileRange[]): FileRange[] {
+    return ranges.filter(({ first }) => first < this.#priorities.length);
+  }
+
   select(ranges: readonly FileRange[]): void {
     this.#change(() => this.#priorities.fill('skip'));
     this.prioritize(ranges.map((range) => ({ ...range, priority: 'normal' })));

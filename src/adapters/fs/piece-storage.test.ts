@@ -1,4 +1,4 @@
-import { readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { seededBytes, seededRandom } from '../../../test/support/random-bytes.ts';
@@ -123,8 +123,9 @@ describe('a torrent in files', () => {
     const counting: Disk = {
       ...nodeDisk,
       open: async (file, flags) => {
+        const fd = await nodeDisk.open(file, flags);
         openMost = Math.max(openMost, ++openNow);
-        return nodeDisk.open(file, flags);
+        return fd;
       },
       close: async (fd) => {
         openNow--;
@@ -195,6 +196,16 @@ describe('a torrent in files', () => {
     await storage.sync();
     await storage.sync();
     expect(calls).toEqual(['datasync', 'sub']);
+    await storage.close();
+  });
+
+  test('a file that is opened again gives its folder no new name: nothing is left to sync', async () => {
+    const folder = await testFolder('pieces');
+    const storage = new FilePieceStorage(volume(), layout(folder, [['sub/a', 10]]), 'write');
+    await storage.prepare();
+    await storage.reopen();
+    await storage.read([new Uint8Array(10)], 0);
+    await rm(path.join(folder, 'sub'), { recursive: true });
     await storage.close();
   });
 

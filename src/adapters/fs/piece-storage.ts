@@ -90,6 +90,7 @@ export class FilePieceStorage implements PieceStorage {
         if (found.sizeBytes < sizeBytes)
           await this.#volume.change('set the size', (disk) => disk.truncate(fd, sizeBytes));
         open.isDirty = true;
+        this.#newFolders.add(path.dirname(file)); // an earlier run may have made the file, and ended before this
       });
     await this.sync();
   }
@@ -228,6 +229,8 @@ export class FilePieceStorage implements PieceStorage {
 
   async #openFile(file: string): Promise<number> {
     if (this.#access === 'read') return this.#volume.look('open', (disk) => disk.open(file, constants.O_RDONLY));
+    const found = await this.#volume.look('open', (disk) => openExisting(disk, file));
+    if (found !== undefined) return found;
     const folder = path.dirname(file);
     const fd = await this.#volume.change('open', async (disk) => {
       await disk.makeDirectory(folder);
@@ -271,6 +274,16 @@ export class FilePieceStorage implements PieceStorage {
     } finally {
       await this.#volume.look('close', (disk) => disk.close(fd));
     }
+  }
+}
+
+/** To read and write; undefined where there is nothing. */
+async function openExisting(disk: Disk, file: string): Promise<number | undefined> {
+  try {
+    return await disk.open(file, constants.O_RDWR | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
   }
 }
 

@@ -102,6 +102,10 @@ describe('a torrent in files', () => {
     const again = new FilePieceStorage(volume(), shared, 'write'); // what was refused holds nothing
     await again.prepare();
     await again.close();
+    await rm(rest);
+    await own.prepare(); // the next attempt holds what it writes
+    await expect(new FilePieceStorage(volume(), shared, 'write').prepare()).rejects.toBeInstanceOf(Conflict);
+    await own.close();
     await own.close();
   });
 

@@ -66,6 +66,7 @@ export class FilePieceStorage implements PieceStorage {
       await this.#create();
     } catch (error) {
       this.#giveBack();
+      this.#giveBack = undefined; // the next attempt holds them anew
       throw error;
     }
   }

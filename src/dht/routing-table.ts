@@ -1,7 +1,8 @@
 /**
  * The contacts a DHT node keeps: eight for each length of common prefix with its own id (BEP 5). Only nodes that answered
- * get in. A node whose id is bound to its address (BEP 42) takes the place of one whose id is not. Invariants: a node is in it once; of a public address (IPv6: /64) there is one node, so that nobody fills it from one place;
- * what answers stays, what failed twice makes room.
+ * get in. A node whose id is bound to its address (BEP 42) takes the place of one whose id is not. Invariants: a node is in
+ * it once; of a public address (IPv6: /64) there is one node, so that nobody fills it from one place; what answers stays,
+ * what failed twice makes room.
  */
 import { householdOf } from '../base/address.ts';
 import { toHex } from '../base/bytes.ts';

@@ -4,8 +4,7 @@
  * peer has buckets of its own. Invariant: a pair is kept while a peer holds it, and beyond that only under a limit and for
  * a bounded number of addresses, so that who comes back at once does not come back with a fresh allowance.
  */
-import { parseIp } from '../base/address.ts';
-import { toHex } from '../base/bytes.ts';
+import { householdOf } from '../base/address.ts';
 import { isShared } from './bans.ts';
 import { TokenBucket } from './rate.ts';
 
@@ -23,7 +22,6 @@ export interface AddressShare {
 }
 
 const UNLIMITED = Number.POSITIVE_INFINITY;
-const IPV6_NETWORK_BYTES = 8;
 const LOOPBACK = Symbol('loopback');
 /** Addresses remembered after their last peer left; the one left longest ago is forgotten first. */
 const MAX_REMEMBERED = 4_096;
@@ -60,7 +58,7 @@ export class AddressTraffic {
   /** For a new peer; each `join` needs its `leave`. @throws InvalidInput unless the host is an IP literal */
   join(host: string | undefined, nowMs: number): AddressShare {
     if (host !== undefined && isShared(host)) return shareOf(LOOPBACK, UNLIMITED, UNLIMITED, nowMs);
-    const key = host === undefined ? Symbol('hidden') : keyOf(host);
+    const key = host === undefined ? Symbol('hidden') : householdOf(host);
     const share =
       this.#shares.get(key) ?? shareOf(key, this.#uploadBytesPerSecond, this.#downloadBytesPerSecond, nowMs);
     this.#shares.set(key, share);
@@ -99,9 +97,4 @@ function shareOf(
 ): AddressShare {
   const upload = new TokenBucket(uploadBytesPerSecond, nowMs);
   return { key, upload, download: new TokenBucket(downloadBytesPerSecond, nowMs) };
-}
-
-function keyOf(host: string): string {
-  const address = parseIp(host);
-  return toHex(address.length === 4 ? address : address.subarray(0, IPV6_NETWORK_BYTES));
 }

@@ -209,7 +209,10 @@ export class HashFetch<Source extends HashSource> {
     pursuits.set(key, pursuit);
   }
 
-  /** Leaves nobody waits for any more, and layers that came by themselves; an open request may still bring its answer, or end in its time. */
+  /**
+   * Leaves nobody waits for any more, and layers that came by themselves; an open request may still bring its answer, or
+   * end in its time.
+   */
   #forgetUnwanted(): void {
     for (const [key, { wish, asked }] of this.#leafPursuits)
       if (asked === undefined && wish.kind === 'leaves' && !this.#wantedPieces.has(wish.piece))

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { measuredPeer, type TestPeer } from '../../test/support/measured-peer.ts';
+import { joinBooks, measuredPeer, type TestPeer } from '../../test/support/measured-peer.ts';
 import { KIB, MIB } from '../base/units.ts';
 import { ActivePiece } from './active-piece.ts';
 import { Geometry } from './geometry.ts';
@@ -25,14 +25,7 @@ function hedge(
   peers: readonly TestPeer[],
   { dueInMs = 0, backupArrivalMs = Number.POSITIVE_INFINITY, piece = newPiece() }: Scene = {},
 ) {
-  for (const peer of peers) {
-    for (const key of peer.ledger.open.keys()) piece.ask(key);
-    const { cancel } = peer;
-    peer.cancel = (keys) => {
-      for (const key of keys) if (peer.ledger.has(key)) piece.unask(key);
-      cancel(keys);
-    };
-  }
+  joinBooks(piece, peers);
   const asked: { peer: number; block: number }[] = [];
   const hedging = new Hedging({
     store: { active: new Map([[0, piece]]), geometry },

@@ -1,4 +1,7 @@
-/** What sources owe: which block by whom, and when it should be here by what was measured of the source. Reads, changes nothing. */
+/**
+ * What sources owe: which block by whom, and when it should be here by what was measured of the source. Decides nothing; a
+ * look tells the source's pipeline how long it has been waited for.
+ */
 import { BLOCK_BYTES } from '../codec/wire.ts';
 import { owedArrivalsMs } from './arrival.ts';
 import type { Peer } from './peer.ts';

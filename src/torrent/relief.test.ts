@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { measuredPeer, type TestPeer } from '../../test/support/measured-peer.ts';
+import { joinBooks, measuredPeer, type TestPeer } from '../../test/support/measured-peer.ts';
 import { MIB } from '../base/units.ts';
 import { ActivePiece } from './active-piece.ts';
 import { Geometry } from './geometry.ts';
@@ -24,14 +24,7 @@ interface Scene {
 function relieve(peers: readonly TestPeer[], { isLastLap = true, lapsed = [], exclusiveTo }: Scene = {}) {
   const piece = new ActivePiece(geometry, 0, new Uint8Array(MIB), 0);
   piece.exclusiveTo = exclusiveTo;
-  for (const peer of peers) {
-    for (const key of peer.ledger.open.keys()) piece.ask(key);
-    const { cancel } = peer;
-    peer.cancel = (keys) => {
-      for (const key of keys) if (peer.ledger.has(key)) piece.unask(key);
-      cancel(keys);
-    };
-  }
+  joinBooks(piece, peers);
   for (const peer of lapsed) piece.lapses.add(0, peer);
   const asked: { peer: number; block: number }[] = [];
   const relief = new Relief({

@@ -175,7 +175,10 @@ export class Torrent {
     if (!this.isStopped) this.#transfer.instructions.addWebSeed(source);
   }
 
-  /** Limits of this torrent in bytes per second, below those of the engine; Infinity lifts one, one left out stays, 0 lets nothing pass. @throws InvalidInput */
+  /**
+   * Limits of this torrent in bytes per second, below those of the engine; Infinity lifts one, one left out stays, 0 lets
+   * nothing pass. @throws InvalidInput
+   */
   setLimits(limits: RateLimits): void {
     this.#transfer.traffic.setLimits(limits);
   }

@@ -1,5 +1,6 @@
 /** Peers as hedging and relief see them: of a measured speed, owing what they were asked for. */
 import { BLOCK_BYTES } from '../../src/codec/wire.ts';
+import type { ActivePiece } from '../../src/torrent/active-piece.ts';
 import type { HedgedPeer } from '../../src/torrent/hedging.ts';
 import { RequestPipeline } from '../../src/torrent/pipeline.ts';
 import { RequestLedger } from '../../src/torrent/request-ledger.ts';
@@ -13,7 +14,10 @@ const DISTANCE_MS = 40;
 
 let lastSourceId = 0;
 
-/** A peer 40 ms away, or a block where that takes longer, that was asked for these blocks at `sinceMs`; of no known speed where that is undefined. */
+/**
+ * A peer 40 ms away, or a block where that takes longer, that was asked for these blocks at `sinceMs`; of no known speed
+ * where that is undefined.
+ */
 export function measuredPeer(bytesPerMs: number | undefined, asked: readonly number[], sinceMs: number): TestPeer {
   const pipeline = new RequestPipeline(0);
   const ledger = new RequestLedger();
@@ -42,4 +46,16 @@ export function measuredPeer(bytesPerMs: number | undefined, asked: readonly num
     },
     cancelled,
   };
+}
+
+/** Joins the peers' requests for blocks of piece 0 with its own count: what they owe, and what they are spared. */
+export function joinBooks(piece: ActivePiece, peers: readonly TestPeer[]): void {
+  for (const peer of peers) {
+    for (const key of peer.ledger.open.keys()) piece.ask(key);
+    const { cancel } = peer;
+    peer.cancel = (keys) => {
+      for (const key of keys) if (peer.ledger.has(key)) piece.unask(key);
+      cancel(keys);
+    };
+  }
 }

@@ -1,8 +1,8 @@
 /**
- * Finds peers in the same network (BEP 14) by multicast that routers do not pass on, over IPv4 and IPv6. Each torrent is announced every five
- * minutes, many in one packet, at most one round a minute. Invariants: private torrents are neither announced nor fed;
- * our own packets are known by their cookie; packets of others are taken at a bounded
- * rate, for each neighbour and in all; after `stop` nothing is left.
+ * Finds peers in the same network (BEP 14) by multicast that routers do not pass on, over IPv4 and IPv6. Each torrent is
+ * announced every five minutes, many in one packet, at most one round a minute. Invariants: private torrents are neither
+ * announced nor fed; our own packets are known by their cookie; packets of others are taken at a bounded rate, for each
+ * neighbour and in all; after `stop` nothing is left.
  */
 import { networkInterfaces } from 'node:os';
 import type { PeerAddress } from '../../base/address.ts';

@@ -207,8 +207,9 @@ export class DhtNode {
     if (this.#checks.length >= MAX_CHECKS || own >= MAX_CHECKS_PER_HOUSEHOLD) return;
     this.#checks.push(household);
     this.#tasks.run('dht.check', async () => {
-      const answer = await this.#askAt(address, { method: 'ping' });
-      this.#checks.splice(this.#checks.indexOf(household), 1);
+      const answer = await this.#askAt(address, { method: 'ping' }).finally(() =>
+        this.#checks.splice(this.#checks.indexOf(household), 1),
+      );
       if (answer === undefined && contact !== undefined) this.#table.failed(contact.id);
     });
   }

@@ -20,14 +20,50 @@ const SECRET_FIELDS = [
 ];
 const ORDER: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 
+/** Lines that wait for a reader that has stopped reading: beyond this many bytes new ones are dropped. */
+const MAX_WAITING_BYTES = 8 * 1024 * 1024;
+/** How long the end waits for that reader. */
+const CLOSE_TIMEOUT_MS = 2_000;
+
 export interface ClosableLog extends Log {
-  /** Writes out what is buffered. */
-  flush(): void;
+  /**
+   * Resolves once every line is with the system, in the order in which they were logged; also when nobody reads them
+   * any more. Later lines are dropped.
+   */
+  close(): Promise<void>;
 }
 
-/** JSON lines on the given file descriptor (1 = standard output). */
+/** JSON lines on the given file descriptor (1 = standard output), which `close` closes unless it is a standard one. */
 export function jsonLog(level: LogLevel, descriptor = 1): ClosableLog {
-  const sink = destination({ dest: descriptor, sync: false });
+  let hasReader = true;
+  let isClosed = false;
+  const sink = destination({
+    dest: descriptor,
+    sync: false,
+    maxLength: MAX_WAITING_BYTES,
+    retryEAGAIN: () => hasReader,
+  });
+  // A log that can't be written, on a full disk or into a closed pipe, is no reason to end the server.
+  sink.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') hasReader = false;
+  });
+  const close = (): Promise<void> => {
+    if (isClosed || !hasReader) return Promise.resolve();
+    isClosed = true;
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        hasReader = false;
+        resolve();
+      }, CLOSE_TIMEOUT_MS);
+      const done = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      sink.once('close', done).once('error', done);
+      // Not the synchronous flush, which overtakes a write that is under way.
+      sink.end();
+    });
+  };
   const logger = pino(
     {
       level,
@@ -42,9 +78,10 @@ export function jsonLog(level: LogLevel, descriptor = 1): ClosableLog {
   );
   const at =
     (name: LogLevel) =>
-    (event: string, fields: LogFields = {}): void =>
-      logger[name](fields, event);
-  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), flush: () => sink.flushSync() };
+    (event: string, fields: LogFields = {}): void => {
+      if (!isClosed) logger[name](fields, event);
+    };
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), close };
 }
 
 /** Lines for a person: time, level, event, fields. */
@@ -56,7 +93,7 @@ export function terminalLog(level: LogLevel, write: (line: string) => void): Clo
       const shown = Object.entries(fields).map(([key, value]) => `${key}=${showField(key, value)}`);
       write(`${new Date().toTimeString().slice(0, 8)} ${name.padEnd(5)} ${[event, ...shown].join('  ')}\n`);
     };
-  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), flush: () => undefined };
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), close: () => Promise.resolve() };
 }
 
 function showField(key: string, value: unknown): string {

@@ -84,7 +84,7 @@ export async function serve(flags: ServeFlags): Promise<number> {
   } catch (error) {
     return complain(error, EXIT_FAILED, flags.json);
   } finally {
-    log.flush();
+    await log.close();
   }
 }
 

@@ -104,7 +104,7 @@ test('a reader that never reads does not hold up the end', async () => {
 
 async function pipe(): Promise<{ reader: number; writer: number }> {
   const file = path.join(await testFolder('log'), 'pipe');
-  execFileSync('mkfifo', [file]);
+  execFileSync('/usr/bin/mkfifo', [file]);
   // As a supervisor's pipe may be: a write that finds it full fails at once instead of holding a thread.
   const reader = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   return { reader, writer: openSync(file, constants.O_WRONLY | constants.O_NONBLOCK) };

@@ -7,13 +7,34 @@ import { expect, test } from 'vitest';
 const root = path.resolve(import.meta.dirname, '..');
 
 /**
+ * The engine's rooms, from the floor up: each may import those before it. `torrent/ports` stands for the two files of its
+ * top folder that all may know; the rest of that folder, `torrent`, is what joins the rooms and what users get.
+ */
+const ENGINE_ROOMS = [
+  'torrent/ports',
+  'torrent/limits',
+  'torrent/hashes',
+  'torrent/pieces',
+  'torrent/peer',
+  'torrent/reading',
+  'torrent/download',
+  'torrent/content',
+  'torrent/crowd',
+  'torrent',
+];
+const ENGINE = Object.fromEntries(
+  ENGINE_ROOMS.map((room, floor) => [room, ['base', 'codec', ...ENGINE_ROOMS.slice(0, floor)]]),
+);
+const ENGINE_PORTS = new Set(['src/torrent/ports.ts', 'src/torrent/geometry.ts']);
+
+/**
  * room → rooms it may import, besides itself. `adapters/x` entries name the one folder whose interface they fulfil, and
  * `adapters/guard` where they go out; `kit/x` entries name the adapters that the engine gets on that platform.
  */
 const TABLE: Readonly<Record<string, readonly string[]>> = {
   base: [],
   codec: ['base'],
-  torrent: ['base', 'codec'],
+  ...ENGINE,
   dht: ['base', 'codec'],
   store: ['base'],
   nostr: ['base'],
@@ -61,7 +82,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
 const BROWSER_SAFE = new Set([
   'base',
   'codec',
-  'torrent',
+  ...ENGINE_ROOMS,
   'store',
   'nostr',
   'adapters/browser',
@@ -74,7 +95,9 @@ function roomOf(file: string): string | undefined {
   const parts = file.split('/');
   if (parts[0] === 'web') return parts[1] === 'src' ? 'web' : undefined; // the rest of web/ is its build
   if (parts[0] !== 'src') return undefined;
-  return parts[1] === 'adapters' || parts[1] === 'kit' ? `${parts[1]}/${parts[2]}` : parts[1];
+  if (ENGINE_PORTS.has(file)) return 'torrent/ports';
+  const hasRooms = parts[1] === 'adapters' || parts[1] === 'kit' || (parts[1] === 'torrent' && parts.length > 3);
+  return hasRooms ? `${parts[1]}/${parts[2]}` : parts[1];
 }
 
 const IMPORT = /(?:from\s+|import\s*\(\s*|import\s+|new URL\(\s*)['"]([^'"]+)['"]/g;
@@ -92,8 +115,10 @@ function violations(file: string, source: string): string[] {
     if (!specifier.startsWith('.')) continue;
     const target = path.posix.normalize(path.posix.join(path.posix.dirname(file), specifier));
     const targetRoom = roomOf(target);
-    if (targetRoom === undefined || targetRoom === room || allowed.includes('*') || allowed.includes(targetRoom))
-      continue;
+    if (targetRoom === undefined || targetRoom === room || allowed.includes('*')) continue;
+    // Whoever may use the engine may fulfil its ports.
+    const isPort = targetRoom === 'torrent/ports' && allowed.includes('torrent');
+    if (isPort || allowed.includes(targetRoom)) continue;
     found.push(`${file}: ${room} may not import ${targetRoom}`);
   }
   return found;
@@ -144,6 +169,11 @@ test.each([
   ['web/src/x.tsx', `import '../../src/media/y.ts';`, 'web may not import media'],
   ['src/torrent/x.ts', `const w = await import('../http/y.ts');`, 'torrent may not import http'],
   ['src/kit/node/x.ts', `import { a } from '../../media/y.ts';`, 'kit/node may not import media'],
+  ['src/torrent/peer/x.ts', `import { a } from '../crowd/y.ts';`, 'torrent/peer may not import torrent/crowd'],
+  ['src/torrent/crowd/x.ts', `import { a } from '../engine.ts';`, 'torrent/crowd may not import torrent'],
+  ['src/torrent/limits/x.ts', `import fs from 'node:fs';`, 'torrent/limits runs in browsers and names node:fs'],
+  ['src/media/x.ts', `import { a } from '../torrent/crowd/y.ts';`, 'media may not import torrent/crowd'],
+  ['src/torrent/cellar/x.ts', ``, 'the room torrent/cellar is not in the import table'],
   ['src/gadgets/x.ts', ``, 'the room gadgets is not in the import table'],
 ])('a planted violation in %s is named', (file, source, message) => {
   expect(violations(file, source)).toEqual([expect.stringContaining(message)]);

@@ -3,12 +3,12 @@
  * hears what we have first and our extensions next (BEP 6 wants this order).
  */
 import { encodePort } from '../codec/wire-encode.ts';
-import type { Content } from './content.ts';
-import type { Crowd } from './crowd.ts';
-import { handleExtended, sayExtendedHandshake, type ExtensionHandlers } from './extensions.ts';
-import type { Metadata } from './metadata.ts';
-import type { Peer } from './peer.ts';
-import type { DhtLink } from './shared.ts';
+import type { Content } from './content/content.ts';
+import type { Crowd } from './crowd/crowd.ts';
+import type { DhtLink } from './limits/shared.ts';
+import { handleExtended, sayExtendedHandshake, type ExtensionHandlers } from './peer/extensions.ts';
+import type { Metadata } from './peer/metadata.ts';
+import type { Peer } from './peer/peer.ts';
 
 export interface DialogueParts {
   readonly listenPort: number | undefined;

@@ -11,18 +11,18 @@ import { SECOND_MS } from '../base/units.ts';
 import { encodeHandshake, type Handshake } from '../codec/handshake.ts';
 import { obfuscatedKey, type MseCrypto } from '../codec/mse.ts';
 import { encodeKeepAlive } from '../codec/wire-encode.ts';
-import { Connection } from './connection.ts';
+import { addressKey } from './crowd/peer-exchange.ts';
 import type { EngineOptions } from './engine.ts';
+import type { Shared } from './limits/shared.ts';
+import { Connection } from './peer/connection.ts';
 import {
   IncomingOpening,
   OutgoingOpening,
   type EncryptionPolicy,
   type OpenedStream,
   type OpeningListener,
-} from './opening.ts';
-import { addressKey } from './peer-exchange.ts';
+} from './peer/opening.ts';
 import type { PeerAddress, PeerSocket, TransportKind } from './ports.ts';
-import type { Shared } from './shared.ts';
 import type { Transfer } from './transfer.ts';
 
 const HANDSHAKE_TIMEOUT_MS = 10 * SECOND_MS;

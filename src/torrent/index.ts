@@ -20,44 +20,46 @@
  *     await wanted.done(signal);                                                // all that is selected is here
  *     await engine.stop();
  *
- * Inside, from the wire up: `greetings` (whose connection it is) with `opening`, `dial-order` and `encrypted-socket`;
- * `connection` (bytes, handshake), `peer` (protocol discipline), `block-intake` and `upload-queue` (block bytes in and
- * out), `piece-store` (piece states, hash, write), `downloader` and `picking` (which block from whom) with
- * `rarest-first`, `readers`, `reading-window`, `pipeline`, `arrival`, `taking-back`; `hedging` and `relief` (a second
- * source for what is late) with `owed-blocks`, `giving-way`, `reliability`, `lapses`; `web-seeds` and `web-seeding`
- * (HTTP beside the crowd); `crowd` (who is let in, dialled, unchoked) with `choking`, `stalled-readers`, `bans`,
- * `candidates`, `peer-exchange`; `blame` and `suspicion` (whose bytes were wrong); `metadata`; `instructions` and
- * `wishes` (what is fetched unread: mode, files, pause) with `completion`; `upkeep` (rechecks, letting pieces go);
- * `content-hashes` (v2: `hash-trees`, `hash-fetch`, `hash-server`, `hash-refusals`, `leaf-checks`), which
- * `verified-pieces` joins to the pieces; `traffic` with `rate` and `address-traffic` (limits); `identity` (v1, v2 or
- * both); `dialogue`, `content` and `transfer` join them; `torrent` is what users get of it; `engine` owns torrents,
- * dialling, caps and the one timer.
+ * Inside, from the floor up; a room knows those before it:
+ *
+ * - `ports` and `geometry`: what the engine needs from outside, and the arithmetic of pieces and blocks
+ * - `limits`: what all torrents share and may use together: memory, rates, upload slots, jobs, who is banned
+ * - `hashes`: v2's trees, and hashes asked for and given (BEP 52); whether a piece is right
+ * - `pieces`: the states of a piece, its blocks, hash and write
+ * - `peer`: one connection: encryption, handshake, protocol discipline, blocks in and out, extensions, metadata
+ * - `reading`: readers, what they need and by when
+ * - `download`: which block from whom (`picking`), what is late (`hedging`, `relief`), whose bytes were wrong (`blame`),
+ *   HTTP beside the crowd (`web-seeds`), what is wanted although nobody reads it (`wishes`)
+ * - `content`: a torrent whose metadata is known: it joins pieces, download and readers; rechecks, letting pieces go
+ * - `crowd`: who is let in, dialled, unchoked, told about others and thrown out
+ * - here: `greetings` (whose connection is it), `dialogue` and `transfer` (one torrent at work), `torrent` (what users
+ *   get of it), `engine` (torrents, dialling, caps and the one timer)
  */
 export { Engine, type AddByHashOptions, type AddOptions, type EngineOptions } from './engine.ts';
 export { Torrent } from './torrent.ts';
-export type { OpenedStorage, TorrentEvents, TorrentOptions } from './torrent-types.ts';
-export type { AddressRateLimits } from './address-traffic.ts';
-export type { RateLimits } from './traffic.ts';
-export type { RecheckOptions, RecheckProgress } from './upkeep.ts';
-export type { FileChoice, FilePriority, TorrentMode } from './wishes.ts';
-export type { ReadOptions } from './reader.ts';
+export type { OpenedStorage, TorrentEvents, TorrentOptions } from './content/torrent-types.ts';
+export type { AddressRateLimits } from './limits/address-traffic.ts';
+export type { RateLimits } from './limits/traffic.ts';
+export type { RecheckOptions, RecheckProgress } from './content/upkeep.ts';
+export type { FileChoice, FilePriority, TorrentMode } from './download/wishes.ts';
+export type { ReadOptions } from './reading/reader.ts';
 export { type FileReadOptions, TorrentFile } from './torrent-file.ts';
-export { ENCRYPTION_POLICIES, type EncryptionPolicy } from './opening.ts';
-export { DEFAULT_LIMITS, type AddressFilter, type DhtLink, type EngineLimits } from './shared.ts';
+export { ENCRYPTION_POLICIES, type EncryptionPolicy } from './peer/opening.ts';
+export { DEFAULT_LIMITS, type AddressFilter, type DhtLink, type EngineLimits } from './limits/shared.ts';
 export type {
   ContentInspection,
   EngineInspection,
   PeerInspection,
   PieceInspection,
   TorrentInspection,
-  WebSeedInspection,
-} from './inspection.ts';
-export type { FileStats, PeerStats, TorrentStats } from './stats.ts';
-export { HASH_LIMITS } from './hash-server.ts';
-export { HashTrees } from './hash-trees.ts';
+} from './content/inspection.ts';
+export type { FileStats, PeerStats, TorrentStats } from './content/stats.ts';
+export { HASH_LIMITS } from './hashes/hash-server.ts';
+export { HashTrees } from './hashes/hash-trees.ts';
 export { makeTorrent, type FileToHash, type MadeTorrent, type TorrentToMake } from './make-torrent.ts';
-export { verifierFor, type PieceVerifier } from './verify.ts';
-export type { WebSeedUse } from './web-seeding.ts';
+export { verifierFor, type PieceVerifier } from './hashes/verify.ts';
+export type { WebSeedInspection } from './download/web-seeds.ts';
+export type { WebSeedUse } from './download/web-seeding.ts';
 export type {
   Dialer,
   EnginePorts,

@@ -4,13 +4,13 @@
  */
 import type { FileRange } from '../codec/magnet.ts';
 import type { TorrentInfo } from '../codec/torrent-info.ts';
-import type { Content } from './content.ts';
-import type { ContentParts } from './content-host.ts';
+import type { ContentParts } from './content/content-host.ts';
+import type { Content } from './content/content.ts';
+import type { TorrentOptions } from './content/torrent-types.ts';
+import type { WebSeedUse } from './download/web-seeding.ts';
+import { checkChoices, checkSelection, onlyFiles, type FileChoice, type TorrentMode } from './download/wishes.ts';
 import { checkMode, checkRanges } from './options-check.ts';
 import type { RangeSource } from './ports.ts';
-import type { TorrentOptions } from './torrent-types.ts';
-import type { WebSeedUse } from './web-seeding.ts';
-import { checkChoices, checkSelection, onlyFiles, type FileChoice, type TorrentMode } from './wishes.ts';
 
 export class Instructions {
   readonly #webSeedUse: WebSeedUse;

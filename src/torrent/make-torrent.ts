@@ -8,8 +8,8 @@ import { inTorrentOrder, isSingleFile, makeInfo, type NamedFile, type TorrentFor
 import { heightOf, LEAF_BYTES, leafCountOf, rowsAbove, fold } from '../codec/merkle.ts';
 import { type VerifiedLayers, verifyPieceLayers } from '../codec/piece-layers.ts';
 import { parseTorrentInfo, type TorrentInfo } from '../codec/torrent-info.ts';
+import { leavesOf } from './hashes/verify.ts';
 import type { Hasher } from './ports.ts';
-import { leavesOf } from './verify.ts';
 
 /** Pieces being hashed while the next is read. */
 const PIECES_IN_FLIGHT = 4;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { systemClock } from '../base/clock.ts';
-import { silentLog } from '../base/log.ts';
 import { nodeHasher } from '../adapters/node-crypto/hasher.ts';
+import { systemClock } from '../base/clock.ts';
 import { parseInfoHashV1 } from '../base/ids.ts';
+import { silentLog } from '../base/log.ts';
 import { Engine, type EngineOptions, type Torrent } from './index.ts';
 import { checkPort, checkRates, checkTorrentOptions } from './options-check.ts';
 

@@ -3,11 +3,11 @@
  * count as some default: a misspelt `encryption` as a weaker one. Invariant: what is refused is named, with what would do.
  */
 import { InvalidInput } from '../base/errors.ts';
-import { ENCRYPTION_POLICIES } from './opening.ts';
-import type { TorrentOptions } from './torrent-types.ts';
-import type { RateLimits } from './traffic.ts';
-import { WEB_SEED_USES } from './web-seeding.ts';
-import { TORRENT_MODES } from './wishes.ts';
+import type { TorrentOptions } from './content/torrent-types.ts';
+import { WEB_SEED_USES } from './download/web-seeding.ts';
+import { TORRENT_MODES } from './download/wishes.ts';
+import type { RateLimits } from './limits/traffic.ts';
+import { ENCRYPTION_POLICIES } from './peer/opening.ts';
 
 const MAX_SHOWN = 40;
 

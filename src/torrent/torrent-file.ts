@@ -2,9 +2,9 @@
  * One file of a torrent as something to read. Invariant: what it reads lies within the file, whatever shares its pieces.
  */
 import { InvalidInput, NotFound } from '../base/errors.ts';
-import type { TorrentInfo } from '../codec/torrent-info.ts';
 import type { TorrentFile as FileEntry } from '../codec/torrent-files.ts';
-import type { ReadOptions } from './reader.ts';
+import type { TorrentInfo } from '../codec/torrent-info.ts';
+import type { ReadOptions } from './reading/reader.ts';
 
 /** A range of the file's own bytes, by default all of them; the rest as for reading the torrent. */
 export interface FileReadOptions extends Omit<ReadOptions, 'start' | 'endExclusive'> {

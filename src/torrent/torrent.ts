@@ -10,9 +10,7 @@ import { Bitfield } from '../codec/bitfield.ts';
 import type { FileRange } from '../codec/magnet.ts';
 import type { InfoHashes } from '../codec/metainfo.ts';
 import type { TorrentInfo } from '../codec/torrent-info.ts';
-import type { Content } from './content.ts';
-import type { PeerAddress, PeerSocket, RangeSource } from './ports.ts';
-import type { ReadOptions } from './reader.ts';
+import type { Content } from './content/content.ts';
 import {
   describeFiles,
   describePeer,
@@ -20,14 +18,17 @@ import {
   type FileStats,
   type PeerStats,
   type TorrentStats,
-} from './stats.ts';
+} from './content/stats.ts';
+import type { TorrentEvents } from './content/torrent-types.ts';
+import type { RecheckOptions } from './content/upkeep.ts';
+import type { FileChoice, TorrentMode } from './download/wishes.ts';
+import type { RateLimits } from './limits/traffic.ts';
+import { checkRates } from './options-check.ts';
+import type { PeerAddress, PeerSocket, RangeSource } from './ports.ts';
+import type { ReadOptions } from './reading/reader.ts';
 import { openFile, type TorrentFile } from './torrent-file.ts';
-import type { TorrentEvents } from './torrent-types.ts';
-import type { RateLimits } from './traffic.ts';
 import type { Transfer } from './transfer.ts';
-import type { RecheckOptions } from './upkeep.ts';
 import { whenDone } from './when-done.ts';
-import type { FileChoice, TorrentMode } from './wishes.ts';
 
 /** A running torrent; made by `Engine.add` and `Engine.addByHash`, and of no use after `stop`. */
 export class Torrent {
@@ -180,6 +181,7 @@ export class Torrent {
    * nothing pass. @throws InvalidInput
    */
   setLimits(limits: RateLimits): void {
+    checkRates(limits);
     this.#transfer.traffic.setLimits(limits);
   }
 

@@ -11,19 +11,19 @@ import { SECOND_MS } from '../base/units.ts';
 import type { InfoHashes } from '../codec/metainfo.ts';
 import type { VerifiedLayers } from '../codec/piece-layers.ts';
 import type { TorrentInfo } from '../codec/torrent-info.ts';
-import { Content } from './content.ts';
-import { Crowd } from './crowd.ts';
+import { Content } from './content/content.ts';
+import { inspectPeer, type TorrentInspection } from './content/inspection.ts';
+import { describePeer } from './content/stats.ts';
+import type { OpenedStorage, TorrentEvents, TorrentOptions, TransferHost } from './content/torrent-types.ts';
+import { Crowd } from './crowd/crowd.ts';
 import { Dialogue } from './dialogue.ts';
-import { Identity } from './identity.ts';
-import { inspectPeer, type TorrentInspection } from './inspection.ts';
 import { Instructions } from './instructions.ts';
-import { Metadata } from './metadata.ts';
-import type { Peer } from './peer.ts';
+import { Traffic } from './limits/traffic.ts';
+import { Identity } from './peer/identity.ts';
+import { Metadata } from './peer/metadata.ts';
+import type { Peer } from './peer/peer.ts';
 import type { PeerSocket } from './ports.ts';
-import { describePeer } from './stats.ts';
 import { Torrent } from './torrent.ts';
-import type { OpenedStorage, TorrentEvents, TorrentOptions, TransferHost } from './torrent-types.ts';
-import { Traffic } from './traffic.ts';
 
 const CHECK_MS = SECOND_MS;
 

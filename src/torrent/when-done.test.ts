@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Emitter } from '../base/emitter.ts';
 import { NoSpace } from '../base/errors.ts';
-import type { TorrentEvents } from './torrent-types.ts';
+import type { TorrentEvents } from './content/torrent-types.ts';
 import { type Finishing, whenDone } from './when-done.ts';
 
 type State = { -readonly [Key in keyof Finishing]: Finishing[Key] };

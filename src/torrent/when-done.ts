@@ -1,7 +1,7 @@
 /** Waiting until a torrent has all that it is to fetch. Invariant: of a wait that is over nothing is left. */
 import type { Emitter } from '../base/emitter.ts';
 import { Cancelled } from '../base/errors.ts';
-import type { TorrentEvents } from './torrent-types.ts';
+import type { TorrentEvents } from './content/torrent-types.ts';
 
 /** A torrent that is being fetched. */
 export interface Finishing {

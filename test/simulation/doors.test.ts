@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { KIB, MIB } from '../../src/base/units.ts';
 import { encodeKeepAlive } from '../../src/codec/wire-encode.ts';
-import { canonicalPriority } from '../../src/torrent/peer-priority.ts';
+import { canonicalPriority } from '../../src/torrent/crowd/peer-priority.ts';
 import type { EngineLimits, TorrentOptions } from '../../src/torrent/index.ts';
 import type { MemoryHost } from '../support/memory-network.ts';
 import { ScriptedPeer } from '../support/scripted-peer.ts';

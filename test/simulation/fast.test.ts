@@ -5,7 +5,7 @@ import { KIB } from '../../src/base/units.ts';
 import { Bitfield } from '../../src/codec/bitfield.ts';
 import { encodeBitfield, encodePieceIndex } from '../../src/codec/wire-encode.ts';
 import type { BlockRef } from '../../src/codec/wire.ts';
-import { allowedFastSet } from '../../src/torrent/allowed-fast.ts';
+import { allowedFastSet } from '../../src/torrent/crowd/allowed-fast.ts';
 import type { TorrentOptions } from '../../src/torrent/index.ts';
 import { ScriptedPeer } from '../support/scripted-peer.ts';
 import {

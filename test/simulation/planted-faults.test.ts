@@ -4,29 +4,29 @@
  */
 import { afterEach, expect, test } from 'vitest';
 import { SECOND_MS } from '../../src/base/units.ts';
-import { ActivePiece } from '../../src/torrent/active-piece.ts';
-import { BufferPool } from '../../src/torrent/buffers.ts';
-import { Connection } from '../../src/torrent/connection.ts';
-import { Crowd } from '../../src/torrent/crowd.ts';
-import { Downloader } from '../../src/torrent/downloader.ts';
-import { Peer } from '../../src/torrent/peer.ts';
-import { PieceLeaves } from '../../src/torrent/piece-leaves.ts';
-import { PeerPieces } from '../../src/torrent/peer-pieces.ts';
-import { PieceStore } from '../../src/torrent/piece-store.ts';
-import { TokenBucket } from '../../src/torrent/rate.ts';
-import { Reader } from '../../src/torrent/reader.ts';
-import { RequestLedger } from '../../src/torrent/request-ledger.ts';
-import { Suspicions } from '../../src/torrent/suspicion.ts';
-import { UploadQueue } from '../../src/torrent/upload-queue.ts';
-import { Sha1Verifier } from '../../src/torrent/verify.ts';
-import { Wishes } from '../../src/torrent/wishes.ts';
 import { Rc4 } from '../../src/codec/rc4.ts';
 import { MESSAGE } from '../../src/codec/wire.ts';
+import { Crowd } from '../../src/torrent/crowd/crowd.ts';
+import { Downloader } from '../../src/torrent/download/downloader.ts';
+import { Suspicions } from '../../src/torrent/download/suspicion.ts';
+import { Wishes } from '../../src/torrent/download/wishes.ts';
+import { PieceLeaves } from '../../src/torrent/hashes/piece-leaves.ts';
+import { Sha1Verifier } from '../../src/torrent/hashes/verify.ts';
+import { BufferPool } from '../../src/torrent/limits/buffers.ts';
+import { TokenBucket } from '../../src/torrent/limits/rate.ts';
+import { Connection } from '../../src/torrent/peer/connection.ts';
+import { PeerPieces } from '../../src/torrent/peer/peer-pieces.ts';
+import { Peer } from '../../src/torrent/peer/peer.ts';
+import { RequestLedger } from '../../src/torrent/peer/request-ledger.ts';
+import { UploadQueue } from '../../src/torrent/peer/upload-queue.ts';
+import { ActivePiece } from '../../src/torrent/pieces/active-piece.ts';
+import { PieceStore } from '../../src/torrent/pieces/piece-store.ts';
+import { Reader } from '../../src/torrent/reading/reader.ts';
 import type { Deed } from './simulator/deeds.ts';
 import type { Invariant } from './simulator/referee.ts';
 import type { Profile, ReadPlan, Scenario } from './simulator/scenario.ts';
-import { drawScenario } from './simulator/widening.ts';
 import { simulate } from './simulator/simulation.ts';
+import { drawScenario } from './simulator/widening.ts';
 
 /** Seeds tried before a fault counts as not found. */
 const MAX_SEEDS = 20;

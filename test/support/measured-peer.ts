@@ -1,9 +1,9 @@
 /** Peers as hedging and relief see them: of a measured speed, owing what they were asked for. */
 import { BLOCK_BYTES } from '../../src/codec/wire.ts';
-import type { ActivePiece } from '../../src/torrent/active-piece.ts';
-import type { HedgedPeer } from '../../src/torrent/hedging.ts';
-import { RequestPipeline } from '../../src/torrent/pipeline.ts';
-import { RequestLedger } from '../../src/torrent/request-ledger.ts';
+import type { HedgedPeer } from '../../src/torrent/download/hedging.ts';
+import { RequestPipeline } from '../../src/torrent/peer/pipeline.ts';
+import { RequestLedger } from '../../src/torrent/peer/request-ledger.ts';
+import type { ActivePiece } from '../../src/torrent/pieces/active-piece.ts';
 
 export interface TestPeer extends HedgedPeer {
   lastBlockAtMs: number;

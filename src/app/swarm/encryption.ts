@@ -1,2 +1,2 @@
 /** The choices of `--encryption`, without loading the engine for them. */
-export { ENCRYPTION_POLICIES, type EncryptionPolicy } from '../../torrent/opening.ts';
+export { ENCRYPTION_POLICIES, type EncryptionPolicy } from '../../torrent/peer/opening.ts';

@@ -4,7 +4,7 @@
  */
 import type { SwarmKey } from '../../../src/base/ids.ts';
 import { obfuscatedKey } from '../../../src/codec/mse.ts';
-import { IncomingOpening, OutgoingOpening, type OpenedStream } from '../../../src/torrent/opening.ts';
+import { IncomingOpening, OutgoingOpening, type OpenedStream } from '../../../src/torrent/peer/opening.ts';
 import type { PeerSocket, PeerSocketListener } from '../../../src/torrent/ports.ts';
 import { areEqual } from './compare.ts';
 import type { Dice } from './dice.ts';

@@ -3,12 +3,13 @@
  * the dialer and the listener, so that neither can starve the process of descriptors. Pure bookkeeping, no I/O.
  */
 import { householdOf } from '../../base/address.ts';
+import { scopeOf } from '../../base/address-scope.ts';
 import { Cancelled, Unavailable } from '../../base/errors.ts';
 
 export interface ConnectionLimitsOptions {
   /** Open and half-open connections together. */
   readonly maxConnections: number;
-  /** Connections to and from one IPv4 address or one IPv6 /64. */
+  /** Connections to and from one IPv4 address or one IPv6 /64; loopback, where a tunnel may end, is not counted. */
   readonly maxPerAddress: number;
   /** Outgoing connections whose handshake is not done. */
   readonly maxHalfOpen: number;
@@ -54,18 +55,23 @@ export class ConnectionLimits {
 
   /** Takes a slot for a connection with `host`, an IP literal. Undefined when there is none. @throws InvalidInput for a name. */
   admit(host: string): Release | undefined {
-    const key = householdOf(withoutZone(host));
-    const fromAddress = this.#perAddress.get(key) ?? 0;
-    if (this.#connections >= this.#options.maxConnections || fromAddress >= this.#options.maxPerAddress)
-      return undefined;
+    const plainHost = withoutZone(host);
+    const key = householdOf(plainHost);
+    const isFull = this.#connections >= this.#options.maxConnections;
+    if (isFull || (this.#perAddress.get(key) ?? 0) >= this.#options.maxPerAddress) return undefined;
+    const counted = scopeOf(plainHost) === 'loopback' ? 0 : 1;
     this.#connections++;
-    this.#perAddress.set(key, fromAddress + 1);
+    this.#count(key, counted);
     return once(() => {
       this.#connections--;
-      const left = (this.#perAddress.get(key) ?? 1) - 1;
-      if (left > 0) this.#perAddress.set(key, left);
-      else this.#perAddress.delete(key);
+      this.#count(key, -counted);
     });
+  }
+
+  #count(key: string, by: number): void {
+    const count = (this.#perAddress.get(key) ?? 0) + by;
+    if (count > 0) this.#perAddress.set(key, count);
+    else this.#perAddress.delete(key);
   }
 
   /** Waits, first come first served, for the right to open one more connection. @throws Unavailable, Cancelled */

@@ -141,8 +141,8 @@ describe('the TCP dialer', () => {
 });
 
 describe('connection limits', () => {
-  test('a peer above the per-address cap is closed at once, and admitted when a slot is free', async () => {
-    const { listener, next } = await listening({ maxPerAddress: 1 });
+  test('a peer above the cap is closed at once, and admitted when a slot is free', async () => {
+    const { listener, next } = await listening({ maxConnections: 1 });
     const [first, kept] = await Promise.all([dialer().dial(listener.address, never), next()]);
     const second = await dialer().dial(listener.address, never);
     const refused = new SocketWitness(second);
@@ -204,13 +204,37 @@ describe('connection limits', () => {
     ['203.0.113.7', '203.0.113.8', false],
     ['2001:db8:1:2::1', '2001:db8:1:2:ffff::9', true],
     ['2001:db8:1:2::1', '2001:db8:1:3::1', false],
-    ['::1', '0:0:0:0::1', true],
+    ['::ffff:203.0.113.7', '203.0.113.7', true],
     ['fe80::1%eth0', 'fe80::2%eth1', true],
   ])('%s and %s share one per-address cap: %s', (one, other, shared) => {
     const limits = new ConnectionLimits({ maxPerAddress: 1 });
-    expect(limits.admit(one)).toBeDefined();
+    const release = limits.admit(one);
+    expect(release).toBeDefined();
     expect(limits.admit(other) === undefined).toBe(shared);
+    release?.();
+    expect(limits.admit(one)).toBeDefined();
   });
+
+  test('a tunnel that ends on loopback brings more peers than one address may', async () => {
+    const { listener, next } = await listening({ maxPerAddress: 1 });
+    for (let at = 0; at < 3; at++) {
+      const [dialled, accepted] = await Promise.all([dialer().dial(listener.address, never), next()]);
+      const echo = new SocketWitness(dialled);
+      accepted.write(Uint8Array.of(7));
+      await echo.until(() => echo.receivedBytes === 1);
+    }
+  });
+
+  test.each(['127.0.0.1', '127.8.9.1', '::1', '0:0:0:0::1', '::ffff:127.0.0.1'])(
+    '%s is not counted as one address, but in all',
+    (host) => {
+      const limits = new ConnectionLimits({ maxPerAddress: 1, maxConnections: 3 });
+      const releases = [1, 2, 3].map(() => limits.admit(host));
+      expect([releases.includes(undefined), limits.admit(host), limits.connections]).toEqual([false, undefined, 3]);
+      for (const release of releases) release?.();
+      expect(limits.connections).toBe(0);
+    },
+  );
 });
 
 test('a port that is taken is Unavailable and says which', async () => {

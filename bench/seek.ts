@@ -1,7 +1,7 @@
 /**
  * What a viewer feels on a seek: a film of 8.14 Mbit/s from five libtorrent seeders of 8 Mbit/s each, 24–56 ms away.
  * The same player watches through our engine, WebTorrent and libtorrent's deadlines. `fetched` counts every byte that
- * came from the swarm, late and double ones too, over what was shown.
+ * came from the swarm, late and double ones too, over what was shown; `taken`, what of it the player asked for, is its floor.
  */
 import path from 'node:path';
 import { MIB, SECOND_MS } from '../src/base/units.ts';
@@ -86,6 +86,7 @@ async function measure(engine: string, torrentFile: string, swarm: FilmSwarm, pl
     p95: percentile(seeks, 0.95, (seek) => seek.firstByteMs),
     first64K: percentile(seeks, 0.5, (seek) => seek.pictureMs),
     stalls: [cold, ...seeks].reduce((sum, seek) => sum + (seek?.stalls ?? 0), 0),
+    taken: [cold, ...seeks].reduce((sum, seek) => sum + (seek?.takenBytes ?? 0), 0) / viewedBytes,
     fetched: (await swarm.takenBytes()) / viewedBytes,
     cpu: cpuSeconds,
   };
@@ -111,6 +112,7 @@ export const bench: Bench = {
     { name: 'first64K', unit: 'ms p50', better: 'lower' },
     { name: 'coldOpen', unit: 'ms', better: 'lower' },
     { name: 'stalls', unit: '', better: 'lower' },
+    { name: 'taken', unit: '× viewed', better: 'lower' },
     { name: 'fetched', unit: '× viewed', better: 'lower' },
     { name: 'cpu', unit: 's', better: 'lower' },
   ],

@@ -44,6 +44,11 @@ export class Playback {
     }
   }
 
+  /** What the player was given, its buffer included. */
+  get takenBytes(): number {
+    return this.#receivedBytes;
+  }
+
   bufferedMs(nowMs: number): number {
     return Math.max(0, this.#emptyAtMs - nowMs);
   }

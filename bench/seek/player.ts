@@ -30,6 +30,8 @@ export interface Experience {
   readonly pictureMs: number;
   readonly stalls: number;
   readonly stalledMs: number;
+  /** What the player asked for: what it showed, and what it keeps beyond that. */
+  readonly takenBytes: number;
 }
 
 /** What a player keeps beyond what it shows. */
@@ -54,9 +56,9 @@ async function play(viewing: Viewing, plan: ViewingPlan): Promise<Experience> {
     timer.abort();
     viewing.leave();
   }
-  const { stalls, stalledMs } = playback;
+  const { stalls, stalledMs, takenBytes } = playback;
   const firstByteMs = playback.firstByteMs ?? GIVE_UP_MS;
-  return { firstByteMs, pictureMs: playback.pictureMs ?? GIVE_UP_MS, stalls, stalledMs };
+  return { firstByteMs, pictureMs: playback.pictureMs ?? GIVE_UP_MS, stalls, stalledMs, takenBytes };
 }
 
 /** Takes one chunk when there is room for it; false when enough was shown or nothing comes. */

@@ -14,10 +14,18 @@ export abstract class AppError extends Error {
 
   constructor(message: string, facts: ErrorFacts = {}, options?: ErrorOptions) {
     super(message, options);
-    this.name = new.target.name;
     this.facts = facts;
   }
 }
+
+// From the code, not from the class: bundlers shorten the names of classes, and people read these.
+Object.defineProperty(AppError.prototype, 'name', {
+  configurable: true,
+  get(this: { readonly code?: string }): string {
+    const words = (this.code ?? 'error').split('_');
+    return words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
+  },
+});
 
 /** Input that breaks its format or range; the sender must change it. */
 export class InvalidInput extends AppError {

@@ -65,6 +65,11 @@ export interface PieceStorage {
    * file. Absent where nothing is kept open. @throws StorageFailed
    */
   reopen?(): Promise<void>;
+  /**
+   * These pieces are not held any more: given up, or found to be wrong. Whoever keeps a record takes them out before this
+   * returns, and may free their room. Absent where neither is. @throws StorageFailed
+   */
+  forget?(pieces: readonly number[]): void;
   /** Called once, by the torrent that stops; nothing is asked of it any more. */
   close(): Promise<void>;
 }

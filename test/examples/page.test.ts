@@ -65,6 +65,27 @@ describeWith(['chromium', 'ffmpeg'], 'the example page', () => {
     expect([...first.problems, ...second.problems]).toEqual([]);
   });
 
+  test('plays in two tabs of one browser, and goes on in the second when the first closes', async () => {
+    await using server = await startServer({
+      dataFolder: await testFolder('example-tabs'),
+      settings: { SEEDBED_TRACKER_OPEN: 'true' },
+    });
+    await using seeding = await seedVideo(`${server.origin.replace('http', 'ws')}/announce`);
+    const address = `${origin}?magnet=${encodeURIComponent(seeding.magnet)}`;
+    await using browser = await newBrowser();
+    const first = await browser.newPage();
+    await first.goto(address);
+    await playsFrom(first, 0);
+    // The first has the file of the browser's store open.
+    const second = await browser.newPage();
+    await second.goto(address);
+    await playsFrom(second, 0);
+    await first.close();
+    await playsFrom(second, 15);
+    await second.getByRole('status').getByText('100 % here').waitFor();
+    expect(browser.problems).toEqual([]);
+  });
+
   test('says what is missing when the link names no tracker that browsers can speak to', async () => {
     await using browser = await newBrowser();
     const page = await browser.newPage();

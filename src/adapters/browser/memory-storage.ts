@@ -70,6 +70,13 @@ export class MemoryStorage implements PieceStorage {
     }
   }
 
+  forget(pieces: readonly number[]): void {
+    for (const piece of pieces) {
+      this.#budget.giveBack(this.#pieces.get(piece)?.length ?? 0);
+      this.#pieces.delete(piece);
+    }
+  }
+
   sync(): Promise<void> {
     return Promise.resolve();
   }

@@ -23,6 +23,7 @@ function disk(roomBytes: number, error: () => Error = () => new NoSpace('full'))
     free,
     read: store.read.bind(store),
     close: store.close.bind(store),
+    forget: store.forget.bind(store),
   });
 }
 
@@ -94,4 +95,17 @@ test('others are given up for a full disk, one by one, before memory is used', a
   await storage.write(piece(2), PIECE);
   await storage.write(piece(3), 2 * PIECE);
   expect([others, budget.usedBytes]).toEqual([[], PIECE]);
+});
+
+test('a piece that is given up frees its place in memory, or on the disk', async () => {
+  const storage = overflowing(PIECE, PIECE);
+  await storage.write(piece(1), 0);
+  await storage.write(piece(2), PIECE);
+  await expect(storage.write(piece(3), 2 * PIECE)).rejects.toThrow(NoSpace);
+  storage.forget([1, 0]);
+  await storage.write(piece(3), 2 * PIECE);
+  const view = new Uint8Array(PIECE);
+  await storage.read([view], 2 * PIECE);
+  expect(view).toEqual(piece(3));
+  await expect(storage.read([view], 0)).rejects.toThrow(StorageFailed);
 });

@@ -64,6 +64,12 @@ export class OverflowStorage<Disk extends PieceStorage = PieceStorage> implement
     }
   }
 
+  forget(pieces: readonly number[]): void {
+    this.#memory.forget(pieces);
+    for (const piece of pieces) this.#overflow.delete(piece);
+    this.disk.forget?.(pieces);
+  }
+
   sync(): Promise<void> {
     return this.disk.sync();
   }

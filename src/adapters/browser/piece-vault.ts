@@ -4,7 +4,7 @@
  * it is.
  */
 import type { Clock } from '../../base/clock.ts';
-import { NoSpace } from '../../base/errors.ts';
+import { Conflict, NoSpace } from '../../base/errors.ts';
 import { Bitfield } from '../../codec/bitfield.ts';
 import type { TorrentInfo } from '../../codec/torrent-info.ts';
 import type { OpenedStorage } from '../../torrent/index.ts';
@@ -50,7 +50,10 @@ export class PieceVault {
     return new PieceVault(await OpfsFolder.open(options.folder, options.clock), options);
   }
 
-  /** `name` is the torrent's and a file name. @throws NoSpace when there is no room for it, Conflict, StorageFailed */
+  /**
+   * `name` is the torrent's and a file name. In memory where there is no disk, or another tab has the torrent open: each
+   * tab is a peer of its own. @throws NoSpace when there is no room for it, StorageFailed
+   */
   open(name: string, info: TorrentInfo): Promise<OpenedStorage> {
     const opening = this.#turn.then(() => this.#openNow(name, info));
     this.#turn = opening.catch(() => undefined); // the caller hears of it
@@ -68,22 +71,29 @@ export class PieceVault {
     const plan = await this.#budget.plan(sizeBytes, await this.#kept(name));
     if (plan.kind === 'refuse')
       throw new NoSpace('there is no room for the torrent', { sizeBytes, limitBytes: plan.limitBytes });
-    for (const evicted of plan.evict) await this.remove(evicted);
+    for (const evicted of plan.evict) await unlessElsewhere(() => this.remove(evicted));
     const memory = new MemoryStorage(pieceLengthBytes, this.#memory);
-    if (plan.kind === 'memory' || this.#folder === undefined) {
-      this.#open.set(name, { place: 'memory', sizeBytes });
-      return { storage: this.#closing(name, memory), have: new Bitfield(info.pieceCount) };
-    }
-    const disk = await RecordedStorage.open(this.#folder, name, info);
-    this.#open.set(name, { place: 'disk', sizeBytes });
+    const disk = plan.kind === 'memory' ? undefined : await this.#openOnDisk(name, info);
+    this.#open.set(name, { place: disk === undefined ? 'memory' : 'disk', sizeBytes });
+    if (disk === undefined) return { storage: this.#closing(name, memory), have: new Bitfield(info.pieceCount) };
     const storage = new OverflowStorage(disk, memory, pieceLengthBytes, () => this.#giveWay(name));
     return { storage: this.#closing(name, storage), have: disk.have };
   }
 
+  /** Undefined without a disk, and where another tab has the torrent open: a file of the browser's has one user. */
+  async #openOnDisk(name: string, info: TorrentInfo): Promise<RecordedStorage | undefined> {
+    const folder = this.#folder;
+    return folder === undefined ? undefined : unlessElsewhere(() => RecordedStorage.open(folder, name, info));
+  }
+
   async #giveWay(forName: string): Promise<boolean> {
-    const evicted = this.#budget.evictWhenFull(await this.#kept(forName));
-    if (evicted !== undefined) await this.remove(evicted);
-    return evicted !== undefined;
+    let kept = await this.#kept(forName);
+    for (;;) {
+      const evicted = this.#budget.evictWhenFull(kept);
+      if (evicted === undefined) return false;
+      if (await unlessElsewhere(() => this.remove(evicted).then(() => true))) return true;
+      kept = kept.filter(({ key }) => key !== evicted);
+    }
   }
 
   /** What is stored, but for one. A closed torrent is charged for what its file has. */
@@ -108,10 +118,21 @@ export class PieceVault {
       read: (views, position) => storage.read(views, position),
       write: (bytes, position) => storage.write(bytes, position),
       sync: () => storage.sync(),
+      forget: (pieces) => storage.forget?.(pieces),
       close: async () => {
         await storage.close();
         this.#open.delete(name);
       },
     };
+  }
+}
+
+/** Undefined where another tab has the file open. */
+async function unlessElsewhere<Result>(use: () => Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await use();
+  } catch (error) {
+    if (error instanceof Conflict) return undefined;
+    throw error;
   }
 }

@@ -1,6 +1,7 @@
 /**
  * Pieces in one OPFS file and, beside it, which of them are there. The record is written after the pieces it names were
- * flushed, and bits are only ever added, so that a record torn by a crash still names nothing that is not on the disk.
+ * flushed, and before those it no longer names are, so that a record torn by a crash still names nothing that is not on
+ * the disk.
  */
 import { Bitfield } from '../../codec/bitfield.ts';
 import type { TorrentInfo } from '../../codec/torrent-info.ts';
@@ -29,7 +30,9 @@ export function dropMissing(
 export class RecordedStorage implements PieceStorage {
   readonly #pieces: OpfsStorage;
   readonly #record: SyncFile;
+  /** Written; `#recorded`: on disk, too, and named in the record. */
   readonly #have: Bitfield;
+  #recorded: Bitfield;
   readonly #pieceLengthBytes: number;
   #unrecorded = 0;
   #isClosed = false;
@@ -38,11 +41,12 @@ export class RecordedStorage implements PieceStorage {
     this.#pieces = pieces;
     this.#record = record;
     this.#have = have;
+    this.#recorded = have.clone();
     this.#pieceLengthBytes = pieceLengthBytes;
   }
 
   /** Opens `<name>` and `<name>.have`. @throws Conflict when another worker holds them, StorageFailed */
-  static async open(folder: OpfsFolder, name: string, info: PieceLayout): Promise<RecordedStorage> {
+  static async open(folder: Pick<OpfsFolder, 'openFile'>, name: string, info: PieceLayout): Promise<RecordedStorage> {
     const pieces = new OpfsStorage(await folder.openFile(name));
     try {
       const record = await folder.openFile(`${name}.have`);
@@ -81,8 +85,21 @@ export class RecordedStorage implements PieceStorage {
     if (this.#unrecorded === 0) return;
     await this.#pieces.sync();
     this.#unrecorded = 0;
+    this.#recorded = this.#have.clone();
+    this.#writeRecord();
+  }
+
+  forget(pieces: readonly number[]): void {
+    for (const piece of pieces) {
+      this.#have.clear(piece);
+      this.#recorded.clear(piece);
+    }
+    this.#writeRecord();
+  }
+
+  #writeRecord(): void {
     useFile(() => {
-      this.#record.write(new Uint8Array(this.#have.toBytes()), { at: 0 });
+      this.#record.write(new Uint8Array(this.#recorded.toBytes()), { at: 0 });
       this.#record.flush();
     });
   }

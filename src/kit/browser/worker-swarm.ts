@@ -1,6 +1,7 @@
 /**
  * The worker's half: the engine, hashing and the pieces, in a dedicated worker of a page that runs a `PageSwarm`. Pieces
- * are kept in the origin private file system, or in memory, bounded, where the browser has none to give.
+ * are kept in the origin private file system, or in memory, bounded, where the browser has none to give or another tab
+ * has them open: each tab is a peer of its own, and goes on when the other closes.
  */
 import type { SwarmWish } from '../../adapters/browser/link-messages.ts';
 import { PieceVault } from '../../adapters/browser/piece-vault.ts';
@@ -144,7 +145,7 @@ export class WorkerSwarm implements AsyncDisposable {
 
   /**
    * Where the pieces of a torrent go, with what earlier visits left: for `engine.add` and `openStorage`.
-   * @throws NoSpace when there is no room for it, Conflict when another tab has it open, StorageFailed
+   * In memory where another tab has them open. @throws NoSpace when there is no room for it, StorageFailed
    */
   async openPieces(info: TorrentInfo): Promise<OpenedStorage> {
     const { v1, v2 } = await infoHashesOf(info);

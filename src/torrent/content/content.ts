@@ -14,7 +14,7 @@ import type { ReceivedBlock } from '../peer/block-intake.ts';
 import type { Peer } from '../peer/peer.ts';
 import type { BlockSource } from '../pieces/active-piece.ts';
 import type { PieceStore, PieceStoreEvents } from '../pieces/piece-store.ts';
-import type { RangeSource } from '../ports.ts';
+import type { PieceStorage, RangeSource } from '../ports.ts';
 import type { ReadOptions } from '../reading/reader.ts';
 import { Readers } from '../reading/readers.ts';
 import { ReadingWindow } from '../reading/reading-window.ts';
@@ -33,6 +33,7 @@ export class Content {
   readonly wishes: Wishes;
   readonly upkeep: Upkeep;
   readonly #host: ContentHost;
+  readonly #storage: PieceStorage;
   readonly #blame: Blame;
   readonly #completion: Completion;
   readonly #readers: Readers;
@@ -45,6 +46,7 @@ export class Content {
     const { info, host, opened } = parts;
     this.info = info;
     this.#host = host;
+    this.#storage = opened.storage;
     const { store, hashes } = openPieces(parts, this.#pieceEvents());
     this.store = store;
     this.hashes = hashes;
@@ -267,6 +269,11 @@ export class Content {
   }
 
   #onLost(pieces: readonly number[]): void {
+    try {
+      this.#storage.forget?.(pieces);
+    } catch (error) {
+      this.#fail(error);
+    }
     for (const piece of pieces) this.wishes.lost(piece);
     this.#host.lost(pieces);
     for (const piece of pieces) this.downloader.pieceMissing(piece);

@@ -19,15 +19,17 @@ import { AddressRate } from './limits/address-rate.ts';
 import { AddressTraffic, type AddressRateLimits } from './limits/address-traffic.ts';
 import { BanList } from './limits/bans.ts';
 import { BufferPool } from './limits/buffers.ts';
+import { DownloadLimit } from './limits/download-limit.ts';
 import { JobLimit } from './limits/job-limit.ts';
 import { LeafCache } from './limits/leaf-cache.ts';
-import { TokenBucket } from './limits/rate.ts';
 import { DEFAULT_LIMITS, type AddressFilter, type DhtLink, type EngineLimits, type Shared } from './limits/shared.ts';
-import type { RateLimits } from './limits/traffic.ts';
+import { changeLimits, type RateLimits } from './limits/traffic.ts';
+import { UploadLimit } from './limits/upload-limit.ts';
 import { UploadSlots } from './limits/upload-slots.ts';
 import { checkEngineOptions, checkRates, checkTorrentOptions } from './options-check.ts';
 import type { EncryptionPolicy } from './peer/opening.ts';
 import type { EnginePorts, PeerAddress, PeerSocket } from './ports.ts';
+import { playRound } from './rounds.ts';
 import type { Torrent } from './torrent.ts';
 import { Transfer } from './transfer.ts';
 
@@ -119,8 +121,8 @@ export class Engine {
       hashJobs: new JobLimit(limits.maxHashJobs),
       leafCache: new LeafCache(limits.leafCacheBytes),
       uploadSlots: new UploadSlots(limits.maxUploadSlots),
-      uploadBucket: new TokenBucket(limits.uploadBytesPerSecond, nowMs),
-      downloadBucket: new TokenBucket(limits.downloadBytesPerSecond, nowMs),
+      uploadLimit: new UploadLimit(limits.uploadBytesPerSecond, nowMs),
+      downloadLimit: new DownloadLimit(limits.downloadBytesPerSecond, nowMs),
       addressTraffic: new AddressTraffic(limits),
       bans: new BanList(),
       allowAddress: options.allowAddress ?? (() => true),
@@ -198,9 +200,7 @@ export class Engine {
     checkRates(limits);
     const nowMs = this.#nowMs();
     this.#shared.addressTraffic.setLimits(limits, nowMs);
-    if (limits.uploadBytesPerSecond !== undefined) this.#shared.uploadBucket.limit(limits.uploadBytesPerSecond, nowMs);
-    if (limits.downloadBytesPerSecond !== undefined)
-      this.#shared.downloadBucket.limit(limits.downloadBytesPerSecond, nowMs);
+    changeLimits({ upload: this.#shared.uploadLimit, download: this.#shared.downloadLimit }, limits, nowMs);
   }
 
   /** The books of the engine at this moment, for checks and for hunting faults. */
@@ -393,7 +393,7 @@ export class Engine {
   #tick(): void {
     const nowMs = this.#nowMs();
     this.#greetings.tick(nowMs);
-    for (const transfer of this.#active) if (!transfer.tick(nowMs)) this.#active.delete(transfer);
+    for (const transfer of playRound(this.#active, nowMs)) this.#active.delete(transfer);
     if (this.#active.size > 0 || this.#greetings.size > 0) this.#scheduleTick();
   }
 }

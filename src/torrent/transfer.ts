@@ -81,6 +81,11 @@ export class Transfer {
     return this.#content;
   }
 
+  /** Somebody waits for its bytes. */
+  get isRead(): boolean {
+    return (this.#content?.readerCount ?? 0) > 0;
+  }
+
   get isPaused(): boolean {
     return this.#isPaused;
   }
@@ -134,8 +139,8 @@ export class Transfer {
 
   /** One tick; false when there is nothing to do until something happens. */
   tick(nowMs: number): boolean {
-    this.#content?.tick(nowMs);
-    this.crowd.pump();
+    this.traffic.tick(nowMs);
+    this.traffic.inRound(() => this.#content?.tick(nowMs));
     if (nowMs - this.#checkedAtMs >= CHECK_MS) {
       this.#checkedAtMs = nowMs;
       this.#content?.check(nowMs);

@@ -7,12 +7,12 @@ import type { TorrentInfo } from '../../codec/torrent-info.ts';
 import { Availability } from '../download/availability.ts';
 import { Blame } from '../download/blame.ts';
 import { Completion } from '../download/completion.ts';
-import { Downloader, type DownloaderParts } from '../download/downloader.ts';
+import { Downloader } from '../download/downloader.ts';
+import { RequestLimits } from '../download/request-limits.ts';
 import { WebSeeds } from '../download/web-seeds.ts';
 import { Wishes, type FileChoice, type TorrentMode } from '../download/wishes.ts';
 import type { ReceivedBlock } from '../peer/block-intake.ts';
 import type { Peer } from '../peer/peer.ts';
-import type { BlockSource } from '../pieces/active-piece.ts';
 import type { PieceStore, PieceStoreEvents } from '../pieces/piece-store.ts';
 import type { PieceStorage, RangeSource } from '../ports.ts';
 import type { ReadOptions } from '../reading/reader.ts';
@@ -64,16 +64,17 @@ export class Content {
       nowMs: () => host.shared.ports.clock.monotonicMs(),
       windowMoved: (isJump) => this.#windowMoved(isJump),
     });
-    const limits = {
-      allowance: (source?: BlockSource) =>
-        this.#error === undefined ? host.traffic.downloadAllowance(source?.address) : 0,
-      charge: (sizeBytes: number, source?: BlockSource) => host.traffic.chargeDownload(sizeBytes, source?.address),
-    };
+    const limits = new RequestLimits({
+      traffic: host.traffic,
+      geometry: store.geometry,
+      nowMs: () => host.shared.ports.clock.monotonicMs(),
+      isBarred: () => this.#error !== undefined,
+    });
     this.downloader = this.#createDownloader(limits);
     this.#webSeeds = new WebSeeds({
-      ...limits,
       shared: host.shared,
       traffic: host.traffic,
+      limits,
       store,
       downloader: this.downloader,
       wishes: this.wishes,
@@ -324,10 +325,10 @@ export class Content {
     };
   }
 
-  #createDownloader(limits: Pick<DownloaderParts, 'allowance' | 'charge'>): Downloader {
+  #createDownloader(limits: RequestLimits): Downloader {
     const { shared, peers } = this.#host;
     return new Downloader({
-      ...limits,
+      limits,
       clock: shared.ports.clock,
       store: this.store,
       peers,

@@ -215,9 +215,12 @@ export class Crowd {
     return id !== undefined;
   }
 
-  /** Serves what limits held back. */
+  /** Serves what limits held back, who had nothing for longest first. */
   pump(): void {
-    for (const peer of this.#peers) peer.uploads?.pump();
+    const { traffic } = this.#host;
+    const peers = [...this.#peers];
+    if (traffic.isLimited) peers.sort((a, b) => a.servedAtMs - b.servedAtMs);
+    traffic.inRound(() => peers.forEach((peer) => peer.uploads?.pump()));
   }
 
   /** Once a second while busy. `isPrivate` is undefined while the metadata is not known. */
@@ -320,7 +323,7 @@ export class Crowd {
     return {
       clock: shared.ports.clock,
       servePool: shared.serveBuffers,
-      uploadAllowance: (peer) => traffic.uploadAllowance(peer.address),
+      uploadAllowance: (peer) => traffic.uploadAllowance(peer),
       chargeUpload: (peer, sizeBytes) => traffic.chargeUpload(sizeBytes, peer.address),
       interestChanged: (peer) => {
         this.#choking.interestChanged(peer);
@@ -344,7 +347,8 @@ export class Crowd {
       },
       hashesReceived: (peer, request, hashes) => content()?.hashes?.answered(peer, request, hashes),
       hashesRejected: (peer, request) => content()?.hashes?.rejected(peer, request),
-      turn: (peer) => content()?.downloader.fill(peer),
+      openInflow: (gate, address) => traffic.openInflow(gate, address),
+      turn: (peer) => content()?.downloader.turn(peer),
       dhtPortHeard: (peer, port) => this.#host.dhtPortHeard(peer, port),
       storageFailed: (error) => this.#host.storageFailed(error),
       closed: (peer, cause) => this.#onClosed(peer, cause),

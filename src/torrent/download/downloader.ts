@@ -5,18 +5,19 @@
  */
 import type { Clock } from '../../base/clock.ts';
 import { MIB } from '../../base/units.ts';
-import { BLOCK_BYTES } from '../../codec/wire.ts';
+import type { Inflow } from '../limits/inflow.ts';
 import type { ReceivedBlock } from '../peer/block-intake.ts';
 import type { Peer } from '../peer/peer.ts';
 import type { ActivePiece, BlockSource } from '../pieces/active-piece.ts';
 import type { PieceStore } from '../pieces/piece-store.ts';
 import { ReadingWindow } from '../reading/reading-window.ts';
+import { longestUnaskedFirst, quickestFirst } from './asking-order.ts';
 import type { Availability } from './availability.ts';
 import { Hedging } from './hedging.ts';
 import type { PendingBlock } from './owed-blocks.ts';
 import { Picking } from './picking.ts';
-import { lapsesOf } from './reliability.ts';
 import { Relief } from './relief.ts';
+import type { RequestLimits } from './request-limits.ts';
 import type { Suspicions } from './suspicion.ts';
 import { cancelPiece, cancelStale } from './taking-back.ts';
 import type { Wishes } from './wishes.ts';
@@ -32,6 +33,11 @@ const MAX_UNWRITTEN_PIECES = 2;
 /** Peers stay interesting for so long after the last reader: a seek must not wait to be unchoked again. */
 const INTEREST_LINGERS_MS = 60_000;
 
+/** Blocks come from here, under limits. */
+export interface DownloadSource extends BlockSource {
+  readonly inflow: Inflow;
+}
+
 export interface DownloaderParts {
   readonly clock: Clock;
   readonly store: PieceStore;
@@ -39,10 +45,7 @@ export interface DownloaderParts {
   readonly availability: Availability;
   readonly suspicions: Suspicions;
   readonly wishes: Wishes;
-  /** Bytes the limits allow to ask the source for now. */
-  allowance(source: BlockSource): number;
-  /** Charges (or, negative, gives back) bytes the source is asked for. */
-  charge(sizeBytes: number, source: BlockSource): void;
+  readonly limits: RequestLimits;
   /** What web seeds are fetching. */
   webSeedBlocks(nowMs: number): Iterable<PendingBlock>;
   /** When an idle web seed would have a block here, ms from now; Infinity without one. */
@@ -85,13 +88,14 @@ export class Downloader {
       peers: parts.peers,
       webSeedBlocks: (nowMs) => parts.webSeedBlocks(nowMs),
       backupArrivalMs: () => parts.backupArrivalMs(),
+      mayAsk: (peer) => parts.limits.blocksNow(peer, 1) > 0,
       ask: (peer, blockKey) => this.#ask(peer, [blockKey]),
     });
     this.#relief = new Relief<Peer>({
       store: parts.store,
       peers: parts.peers,
       isLastLap: () => parts.availability.size === 0 || this.#isStarved,
-      room: (peer) => this.#roomOf(peer, this.#queueLimit(peer)),
+      room: (peer) => parts.limits.blocksNow(peer, this.#queueLimit(peer) - peer.ledger.size),
       ask: (peer, blockKey) => this.#ask(peer, [blockKey]),
     });
     parts.store.have.forEachMissing((piece) => this.#offer(piece));
@@ -157,29 +161,33 @@ export class Downloader {
     if (this.#isStopped || !peer.mayRequest || peer.isClosed) return;
     const limit = this.#queueLimit(peer);
     if (peer.ledger.size > limit * (this.hasReaders ? READING_REFILL_SHARE : REFILL_SHARE)) return;
-    const room = this.#roomOf(peer, limit);
+    const room = this.#parts.limits.blocksInTurn(peer, limit - peer.ledger.size);
     if (room <= 0) return;
     const blockKeys = this.picking.pick(peer, room);
     if (blockKeys.length > 0) this.#ask(peer, blockKeys);
     else if (peer.ledger.size === 0 && this.hasReaders) this.#hedgeSoon();
   }
 
+  /** The peer brought something: it is asked for more, or whoever's turn it is under a limit. */
+  turn(peer: Peer): void {
+    if (peer.inflow.isLimited) this.#fillSoon();
+    else this.fill(peer);
+  }
+
   /** Asks everybody, the quickest first, so that urgent blocks go to them; those that deliver nothing come last. */
   fillAll(): void {
     const ordered = [...this.#parts.peers].filter((peer) => peer.mayRequest);
-    ordered.sort(
-      (a, b) => lapsesOf(a) - lapsesOf(b) || a.pipeline.arrivalMs(a.queuedBytes) - b.pipeline.arrivalMs(b.queuedBytes),
-    );
+    ordered.sort(this.hasReaders || ordered[0]?.inflow.isLimited !== true ? quickestFirst : longestUnaskedFirst);
     for (const peer of ordered) this.fill(peer);
   }
 
   /** Blocks a source will not deliver: free for others. */
-  released(source: BlockSource, blockKeys: readonly number[], isGone: boolean): void {
+  released(source: DownloadSource, blockKeys: readonly number[], isGone: boolean): void {
     for (const blockKey of blockKeys) {
       const piece = this.#unask(blockKey);
       if (isGone && piece?.exclusiveTo === source) this.discard(piece);
     }
-    this.#parts.charge(-blockKeys.length * BLOCK_BYTES, source);
+    this.#parts.limits.takenBack(source, blockKeys);
     this.#fillSoon();
   }
 
@@ -324,7 +332,7 @@ export class Downloader {
   }
 
   #ask(peer: Peer, blockKeys: readonly number[]): void {
-    this.#parts.charge(blockKeys.length * BLOCK_BYTES, peer);
+    this.#parts.limits.asked(peer, blockKeys);
     peer.request(blockKeys);
   }
 
@@ -354,11 +362,6 @@ export class Downloader {
     if (have === undefined || this.#isStopped) return;
     const wantsAny = wishes.wantsAnyOf(have);
     peer.setInterested(wantsAny || (this.isRead && !store.have.isComplete && have.count > 0));
-  }
-
-  /** Blocks the peer may be asked for now: its queue has room for them, and limits allow them. */
-  #roomOf(peer: Peer, limit: number): number {
-    return Math.min(limit - peer.ledger.size, Math.ceil(this.#parts.allowance(peer) / BLOCK_BYTES));
   }
 
   #queueLimit(peer: Peer): number {

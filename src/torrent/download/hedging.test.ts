@@ -16,6 +16,7 @@ interface Scene {
   readonly dueInMs?: number;
   readonly backupArrivalMs?: number;
   readonly piece?: ActivePiece;
+  readonly mayAsk?: boolean;
 }
 
 const newPiece = (): ActivePiece => new ActivePiece(geometry, 0, new Uint8Array(MIB), 0);
@@ -23,7 +24,7 @@ const newPiece = (): ActivePiece => new ActivePiece(geometry, 0, new Uint8Array(
 /** Hedges piece 0, which a reader waits for, and tells who was asked for what. */
 function hedge(
   peers: readonly TestPeer[],
-  { dueInMs = 0, backupArrivalMs = Number.POSITIVE_INFINITY, piece = newPiece() }: Scene = {},
+  { dueInMs = 0, backupArrivalMs = Number.POSITIVE_INFINITY, piece = newPiece(), mayAsk = true }: Scene = {},
 ) {
   joinBooks(piece, peers);
   const asked: { peer: number; block: number }[] = [];
@@ -32,6 +33,7 @@ function hedge(
     peers: new Set(peers),
     webSeedBlocks: () => [],
     backupArrivalMs: () => backupArrivalMs,
+    mayAsk: () => mayAsk,
     ask: (peer, block) => {
       peer.ledger.add(block, peer.pipeline.sent(peer.ledger.size + 1, NOW_MS));
       asked.push({ peer: peers.findIndex((candidate) => candidate === peer), block });
@@ -107,6 +109,16 @@ test('who let the block lapse before comes behind all others, and is asked where
   expect(hedge([peerOf(1_000, [0], NOW_MS - 500), lapsed], { piece: again })).toEqual([{ peer: 1, block: 0 }]);
 });
 
+test('where limits allow nothing more, a late block changes hands only as far as it can be taken back', () => {
+  const slow = peerOf(100, blocks(30));
+  const asked = hedge([slow, peerOf(1_000, [])], { mayAsk: false });
+  expect(asked.length).toBeGreaterThan(0);
+  expect(slow.cancelled).toEqual(asked.map(({ block }) => block));
+  const silent = peerOf(1_000, [0], NOW_MS - 500);
+  expect(hedge([silent, peerOf(1_000, [])], { mayAsk: false })).toEqual([]);
+  expect(hedge([silent, peerOf(1_000, [])], { mayAsk: true })).toHaveLength(1);
+});
+
 test('what comes in time stays where it is', () => {
   expect(hedge([peerOf(100, blocks(30)), peerOf(1_000, [])], { dueInMs: 20_000 })).toEqual([]);
 });
@@ -131,6 +143,7 @@ test('a block that is here is asked of nobody, though somebody still owes it', (
     peers: new Set([slow, peerOf(10_000, [])]),
     webSeedBlocks: () => [],
     backupArrivalMs: () => Number.POSITIVE_INFINITY,
+    mayAsk: () => true,
     ask: (_, block) => asked.push(block),
   });
   const span = { piece: 0, fromBlock: 0, untilBlock: 64, dueAtMs: 0, isUrgent: true };

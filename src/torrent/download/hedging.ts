@@ -51,6 +51,8 @@ export interface HedgingParts<P extends HedgedPeer> {
   webSeedBlocks(nowMs: number): Iterable<PendingBlock>;
   /** When an idle web seed would have a block here, ms from now; Infinity without one. */
   backupArrivalMs(): number;
+  /** Whether limits allow one more block. */
+  mayAsk(peer: P): boolean;
   /** Asks the peer for one more block. */
   ask(peer: P, blockKey: number): void;
 }
@@ -98,7 +100,9 @@ export class Hedging<P extends HedgedPeer> {
     const blockInPiece = blockKey - store.geometry.blockKey(piece.index, 0);
     if (piece.askers(blockInPiece) === 0) return false; // here already, though a web seed goes on with it
     const best = this.#quickestFor(piece, blockInPiece, nowMs);
-    if (best !== undefined && isWorthHedging(arrivesInMs, best.arrivesInMs)) {
+    // What is taken back instead makes room under a limit.
+    const isAllowed = best !== undefined && (block.isStoppable || this.#parts.mayAsk(best.peer));
+    if (isAllowed && isWorthHedging(arrivesInMs, best.arrivesInMs)) {
       if (late !== undefined && overdueMs > LATE_AFTER_MS) late.tardyUntilMs = nowMs + TARDY_MS;
       if (piece.askers(blockInPiece) >= MAX_SOURCES && !this.#makeRoom(piece, blockInPiece, best.peer, nowMs))
         return false;

@@ -6,6 +6,8 @@
 import { Cancelled, ProtocolError } from '../../base/errors.ts';
 import { KIB, MIB, SECOND_MS } from '../../base/units.ts';
 import { BLOCK_BYTES } from '../../codec/wire.ts';
+import type { Gate, Inflow } from '../limits/inflow.ts';
+import { Waiters } from '../peer/waiters.ts';
 import type { ActivePiece, BlockSource } from '../pieces/active-piece.ts';
 import type { PieceStore } from '../pieces/piece-store.ts';
 import type { RangeSource } from '../ports.ts';
@@ -47,6 +49,8 @@ const STALL_MS = 10 * SECOND_MS;
 export interface WebSeedHost {
   readonly store: PieceStore;
   nowMs(): number;
+  /** Its part of the download limits; closed by the seed. */
+  openInflow(gate: Gate): Inflow;
   /** A block came. */
   received(seed: WebSeed, piece: ActivePiece, block: number, otherAskers: number, sizeBytes: number): void;
   /** The run ended, for whatever reason: choose the next. */
@@ -59,8 +63,10 @@ export interface WebSeedHost {
 export class WebSeed implements BlockSource {
   readonly sourceId: number;
   readonly source: RangeSource;
+  readonly inflow: Inflow;
   isBanned = false;
   readonly #host: WebSeedHost;
+  readonly #released = new Waiters();
   #run: Run | undefined;
   #running: Promise<void> = Promise.resolve();
   #failures = 0;
@@ -74,6 +80,12 @@ export class WebSeed implements BlockSource {
     this.sourceId = sourceId;
     this.source = source;
     this.#host = host;
+    this.inflow = host.openInflow({
+      hold: () => undefined, // the run looks before it reads on
+      release: () => this.#released.wakeAll(),
+      wasHeld: (nowMs) => (this.#lastByteAtMs = nowMs),
+      takeBack: () => this.yieldRest(),
+    });
   }
 
   /** Whether a run may begin now. */
@@ -190,6 +202,7 @@ export class WebSeed implements BlockSource {
     this.isBanned = true;
     this.abort();
     await this.#running;
+    this.inflow.close();
   }
 
   async #fetch(signal: AbortSignal): Promise<void> {
@@ -198,8 +211,10 @@ export class WebSeed implements BlockSource {
     for await (const chunk of this.source.fetch(run.start, run.endExclusive, signal)) {
       if (signal.aborted) return;
       this.#noteSpeed(run, chunk.length);
+      this.inflow.came(chunk.length, this.#host.nowMs());
       this.#take(chunk.subarray(0, run.endExclusive - run.position));
       if (run.position >= run.endExclusive) return;
+      if (this.inflow.isHeld && !signal.aborted) await this.#released.wait(signal);
     }
     if (run.position < run.endExclusive) throw new ProtocolError('the source sent too little');
   }
@@ -278,6 +293,7 @@ export class WebSeed implements BlockSource {
       run.claimed.get(piece)?.abandonWrite(blockKey - geometry.blockKey(piece, 0), this);
     }
     if (missing.length > 0) this.#host.released(this, missing);
+    this.inflow.takenBack(Number.POSITIVE_INFINITY); // padding, or what ended early
     this.#host.idle(this);
   }
 

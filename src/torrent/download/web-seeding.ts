@@ -9,6 +9,7 @@ import type { BlockSource } from '../pieces/active-piece.ts';
 import type { PieceStore } from '../pieces/piece-store.ts';
 import type { WantedSpan } from '../reading/reading-window.ts';
 import type { Downloader } from './downloader.ts';
+import type { RequestLimits } from './request-limits.ts';
 import type { BlockRun, WebSeed } from './web-seed.ts';
 import type { Wishes } from './wishes.ts';
 
@@ -66,8 +67,7 @@ export interface WebSeedingParts {
   readonly wishes: Wishes;
   /** Time since the swarm last delivered a block. */
   swarmSilentMs(nowMs: number): number;
-  allowance(): number;
-  charge(sizeBytes: number): void;
+  readonly limits: RequestLimits;
 }
 
 export class WebSeeding {
@@ -79,13 +79,14 @@ export class WebSeeding {
 
   /** Starts the next run of an idle seed when there is something for it. */
   employ(seed: WebSeed, nowMs: number): void {
-    if (!seed.isReady(nowMs) || this.#parts.allowance() <= 0) return;
+    if (!seed.isReady(nowMs)) return;
     const spans = this.#neededSpans(seed, nowMs);
     if (spans.length === 0 && this.#mayFill(nowMs))
       spans.push(...this.#fillablePieces().map((piece) => this.#whole(piece)));
-    const run = this.#claim(seed, spans);
+    const allowedBytes = spans.length === 0 ? 0 : this.#parts.limits.runBytesInTurn(seed);
+    const run = allowedBytes === 0 ? undefined : this.#claim(seed, spans, allowedBytes);
     if (run === undefined) return;
-    this.#parts.charge(run.endExclusive - run.start);
+    this.#parts.limits.askedRun(seed, run.endExclusive - run.start);
     seed.start(run);
   }
 
@@ -171,9 +172,9 @@ export class WebSeeding {
   }
 
   /** Marks the longest run of free blocks in these neighbouring spans as asked. */
-  #claim(seed: WebSeed, spans: readonly ClaimableSpan[]): BlockRun | undefined {
+  #claim(seed: WebSeed, spans: readonly ClaimableSpan[], allowedBytes: number): BlockRun | undefined {
     const { geometry } = this.#parts.store;
-    const limitBytes = Math.min(seed.runBytes, Math.max(BLOCK_BYTES, this.#parts.allowance()));
+    const limitBytes = Math.min(seed.runBytes, allowedBytes);
     let start: number | undefined;
     let end = 0;
     for (const span of spans) {

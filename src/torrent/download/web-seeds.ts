@@ -10,6 +10,7 @@ import type { PieceStore } from '../pieces/piece-store.ts';
 import type { RangeSource } from '../ports.ts';
 import type { Downloader } from './downloader.ts';
 import type { PendingBlock } from './owed-blocks.ts';
+import type { RequestLimits } from './request-limits.ts';
 import { WebSeed } from './web-seed.ts';
 import { WebSeeding, type WebSeedUse } from './web-seeding.ts';
 import type { Wishes } from './wishes.ts';
@@ -21,12 +22,9 @@ export interface WebSeedsParts {
   readonly downloader: Downloader;
   readonly wishes: Wishes;
   readonly use: WebSeedUse;
+  readonly limits: RequestLimits;
   /** Whether anything is to be fetched now. */
   isWanting(): boolean;
-  /** Bytes the limits allow to ask for now. */
-  allowance(): number;
-  /** Charges bytes asked for. */
-  charge(sizeBytes: number): void;
 }
 
 /** What an HTTP source was asked for. */
@@ -44,15 +42,14 @@ export class WebSeeds {
   #isStopped = false;
 
   constructor(parts: WebSeedsParts) {
-    const { traffic, store, downloader, wishes, use } = parts;
+    const { traffic, store, downloader, limits, wishes, use } = parts;
     this.#parts = parts;
     this.#seeding = new WebSeeding({
       store,
       downloader,
       wishes,
       use,
-      allowance: () => parts.allowance(),
-      charge: (sizeBytes) => parts.charge(sizeBytes),
+      limits,
       swarmSilentMs: (nowMs) => nowMs - traffic.peerBlockAtMs,
     });
   }
@@ -68,6 +65,7 @@ export class WebSeeds {
     const seed = new WebSeed(shared.nextSourceId(), source, {
       store,
       nowMs: () => this.#nowMs(),
+      openInflow: (gate) => traffic.openInflow(gate),
       received: (from, piece, block, otherAskers, sizeBytes) => {
         traffic.httpBlock(sizeBytes);
         const blockKey = store.geometry.blockKey(piece.index, block);

@@ -6,7 +6,8 @@
  */
 import { householdOf } from '../../base/address.ts';
 import { isShared } from './bans.ts';
-import { TokenBucket } from './rate.ts';
+import { DownloadLimit } from './download-limit.ts';
+import { UploadLimit } from './upload-limit.ts';
 
 /** Limits in bytes per second for the peers of each address together; Infinity lifts one. */
 export interface AddressRateLimits {
@@ -17,8 +18,8 @@ export interface AddressRateLimits {
 /** What the peers of one address share. */
 export interface AddressShare {
   readonly key: string | symbol;
-  readonly upload: TokenBucket;
-  readonly download: TokenBucket;
+  readonly upload: UploadLimit;
+  readonly download: DownloadLimit;
 }
 
 const UNLIMITED = Number.POSITIVE_INFINITY;
@@ -42,6 +43,10 @@ export class AddressTraffic {
   /** Addresses of which something is kept. */
   get size(): number {
     return this.#shares.size;
+  }
+
+  get isLimited(): boolean {
+    return Math.min(this.#uploadBytesPerSecond, this.#downloadBytesPerSecond) < UNLIMITED;
   }
 
   /** Changes the limits from now on, for those who are here, too. */
@@ -80,9 +85,8 @@ export class AddressTraffic {
 
   /** Without a limit nothing is worth remembering. */
   #forgetLeft(): void {
-    const isLimited = Math.min(this.#uploadBytesPerSecond, this.#downloadBytesPerSecond) < UNLIMITED;
     for (const key of this.#left) {
-      if (isLimited && this.#left.size <= MAX_REMEMBERED) return;
+      if (this.isLimited && this.#left.size <= MAX_REMEMBERED) return;
       this.#left.delete(key);
       this.#shares.delete(key);
     }
@@ -95,6 +99,6 @@ function shareOf(
   downloadBytesPerSecond: number,
   nowMs: number,
 ): AddressShare {
-  const upload = new TokenBucket(uploadBytesPerSecond, nowMs);
-  return { key, upload, download: new TokenBucket(downloadBytesPerSecond, nowMs) };
+  const upload = new UploadLimit(uploadBytesPerSecond, nowMs);
+  return { key, upload, download: new DownloadLimit(downloadBytesPerSecond, nowMs) };
 }

@@ -9,9 +9,10 @@ import type { EnginePorts } from '../ports.ts';
 import type { AddressTraffic } from './address-traffic.ts';
 import type { BanList } from './bans.ts';
 import type { BufferPool } from './buffers.ts';
+import type { DownloadLimit } from './download-limit.ts';
 import type { JobLimit } from './job-limit.ts';
 import type { LeafCache } from './leaf-cache.ts';
-import type { TokenBucket } from './rate.ts';
+import type { UploadLimit } from './upload-limit.ts';
 import type { UploadSlots } from './upload-slots.ts';
 
 /** Global caps of one engine: memory, connections, work at once, and rates. */
@@ -91,8 +92,8 @@ export interface Shared {
   readonly hashJobs: JobLimit;
   readonly leafCache: LeafCache;
   readonly uploadSlots: UploadSlots;
-  readonly uploadBucket: TokenBucket;
-  readonly downloadBucket: TokenBucket;
+  readonly uploadLimit: UploadLimit;
+  readonly downloadLimit: DownloadLimit;
   readonly addressTraffic: AddressTraffic;
   readonly bans: BanList;
   readonly allowAddress: AddressFilter;

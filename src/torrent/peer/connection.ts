@@ -45,6 +45,7 @@ export class Connection implements PeerSocketListener {
   #outbox: Uint8Array[] = [];
   #isBacklogged = false;
   #backlogBytes = 0;
+  #isHeld = false;
   #isClosed = false;
 
   constructor(socket: PeerSocket, greeter: HandshakeListener) {
@@ -89,7 +90,18 @@ export class Connection implements PeerSocketListener {
     this.#held = [];
     this.#heldBytes = 0;
     for (const bytes of held) this.#feed(bytes);
-    if (!this.#isClosed) this.#socket.resume();
+    if (!this.#isClosed && !this.#isHeld) this.#socket.resume();
+  }
+
+  /** Reads no more of it until `release`; what is on its way waits in the network. */
+  hold(): void {
+    this.#isHeld = true;
+    if (!this.#isClosed) this.#socket.pause();
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    if (!this.#isClosed && this.#owner !== undefined) this.#socket.resume();
   }
 
   /** Queues a small message; all of one turn leave together. */

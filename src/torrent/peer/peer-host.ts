@@ -4,6 +4,7 @@ import type { Handshake } from '../../codec/handshake.ts';
 import type { HashRequest } from '../../codec/wire-hashes.ts';
 import type { AddressShare } from '../limits/address-traffic.ts';
 import type { BufferPool } from '../limits/buffers.ts';
+import type { Gate, Inflow } from '../limits/inflow.ts';
 import type { ReceivedBlock } from './block-intake.ts';
 import type { Connection } from './connection.ts';
 
@@ -13,6 +14,8 @@ export interface PeerHost<Peer> {
   readonly servePool: BufferPool;
   uploadAllowance(peer: Peer): number;
   chargeUpload(peer: Peer, sizeBytes: number): void;
+  /** Its part of the download limits; closed by the peer. */
+  openInflow(gate: Gate, address: AddressShare): Inflow;
   interestChanged(peer: Peer): void;
   /** It may be asked again, or for the first time. */
   unchoked(peer: Peer): void;

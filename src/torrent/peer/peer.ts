@@ -19,6 +19,7 @@ import {
 } from '../../codec/wire-encode.ts';
 import { BLOCK_BYTES, MAX_BLOCK_BYTES, type BlockRef, type PeerMessage } from '../../codec/wire.ts';
 import type { AddressShare } from '../limits/address-traffic.ts';
+import type { Inflow } from '../limits/inflow.ts';
 import { RateMeter } from '../limits/rate.ts';
 import type { BlockSource } from '../pieces/active-piece.ts';
 import type { PieceStore } from '../pieces/piece-store.ts';
@@ -26,22 +27,24 @@ import type { PeerAddress } from '../ports.ts';
 import { BlockIntake } from './block-intake.ts';
 import type { Connection, ConnectionOwner } from './connection.ts';
 import { FastGrants } from './fast-grants.ts';
+import { gateOf } from './peer-gate.ts';
 import type { PeerHost, PeerParts } from './peer-host.ts';
 import { PeerPieces } from './peer-pieces.ts';
 import { RequestPipeline } from './pipeline.ts';
 import { RequestLedger } from './request-ledger.ts';
+import { uploadPortsOf } from './upload-ports.ts';
 import { UploadQueue } from './upload-queue.ts';
 
 /** Requests a peer takes when it says nothing (`reqq`; the value of the oldest clients). */
 const DEFAULT_REQUEST_QUEUE = 250;
 
 const MIN_QUEUE_LIMIT = 4;
-const MIN_BATCH_BYTES = 8 * BLOCK_BYTES;
 
 export class Peer implements ConnectionOwner, BlockSource {
   readonly sourceId: number;
   readonly connection: Connection;
   readonly address: AddressShare;
+  readonly inflow: Inflow;
   readonly handshake: Handshake;
   readonly isOutgoing: boolean;
   readonly connectedAtMs: number;
@@ -69,6 +72,8 @@ export class Peer implements ConnectionOwner, BlockSource {
   lastBlockAtMs: number;
   lastReceivedAtMs: number;
   lastSentAtMs: number;
+  /** When blocks were last chosen for it. */
+  servedAtMs = -1;
   chokeChangedAtMs: number;
   /** What it asked of us; undefined while the metadata is not known. */
   uploads: UploadQueue | undefined;
@@ -91,6 +96,7 @@ export class Peer implements ConnectionOwner, BlockSource {
     this.lastReceivedAtMs = nowMs;
     this.lastSentAtMs = nowMs;
     this.chokeChangedAtMs = nowMs;
+    this.inflow = parts.host.openInflow(gateOf(this), parts.address);
     this.pipeline = new RequestPipeline(nowMs);
     this.downloaded = new RateMeter(nowMs);
     this.uploaded = new RateMeter(nowMs);
@@ -135,23 +141,7 @@ export class Peer implements ConnectionOwner, BlockSource {
     this.pieces.size(store.geometry.pieceCount);
     this.#store = store;
     this.#intake = new BlockIntake(this, store, this.ledger);
-    this.uploads = new UploadQueue({
-      geometry: store.geometry,
-      pool: this.#host.servePool,
-      nowMs: () => this.#host.clock.monotonicMs(),
-      read: (views, position) => store.serve(views, position),
-      allowance: () => Math.min(this.#host.uploadAllowance(this), this.#batchBytes()),
-      charge: (sizeBytes) => {
-        this.#host.chargeUpload(this, sizeBytes);
-        this.uploaded.add(sizeBytes, this.#host.clock.monotonicMs());
-      },
-      write: (bytes, released) => {
-        this.lastSentAtMs = this.#host.clock.monotonicMs();
-        return this.connection.write(bytes, released);
-      },
-      reject: (blocks) => this.#reject(blocks),
-      failed: (error) => this.#host.storageFailed(error),
-    });
+    this.uploads = new UploadQueue(uploadPortsOf(this, store, this.#host, (blocks) => this.#reject(blocks)));
   }
 
   // What we say.
@@ -297,6 +287,7 @@ export class Peer implements ConnectionOwner, BlockSource {
     this.uploads?.close();
     const lost = this.ledger.cancelAll();
     if (lost.length > 0) this.#host.released(this, lost);
+    this.inflow.close();
     this.#host.closed(this, cause);
   }
 
@@ -320,6 +311,7 @@ export class Peer implements ConnectionOwner, BlockSource {
   blockBytes(bytes: Uint8Array, isLast: boolean): void {
     const nowMs = this.#host.clock.monotonicMs();
     this.downloaded.add(bytes.length, nowMs);
+    this.inflow.came(bytes.length, nowMs);
     const block = this.#intake?.take(bytes, isLast, nowMs);
     if (block === undefined) return;
     this.lastBlockAtMs = nowMs;
@@ -330,11 +322,6 @@ export class Peer implements ConnectionOwner, BlockSource {
     const settled = this.ledger.settleBlock(block.blockKey, block.isNew);
     if (settled !== undefined) this.pipeline.delivered(sizeBytes, settled.request, nowMs);
     this.#host.received(this, { ...block, wasOpen: settled?.wasOpen ?? false }, sizeBytes);
-  }
-
-  /** A batch lasts about half a second at the peer's speed, so slow peers do not hold large buffers. */
-  #batchBytes(): number {
-    return Math.max(MIN_BATCH_BYTES, this.uploaded.bytesPerSecond(this.#host.clock.monotonicMs()) / 2);
   }
 
   #sized(): PieceStore {

@@ -164,8 +164,9 @@ test('choked, everything that waits is refused once', async () => {
   expect(receiver.blocks).toEqual([]);
 });
 
-test('a read that fails refuses its batch, reports, and leaks no buffer', async () => {
+test('a read that fails refuses its batch, reports, leaks no buffer and costs no allowance', async () => {
   const receiver = new Receiver();
+  receiver.allowance = MIB;
   receiver.failure = new StorageFailed('the disk is gone');
   for (const ref of [block(0, 0), block(0, 9)]) receiver.queue.add(ref);
   receiver.queue.pump();
@@ -173,16 +174,19 @@ test('a read that fails refuses its batch, reports, and leaks no buffer', async 
   expect(receiver.rejected).toEqual([block(0, 0), block(0, 9)]);
   expect(receiver.failures).toEqual([receiver.failure]);
   expect(receiver.pool.lentBytes).toBe(0);
+  expect(receiver.allowance).toBe(MIB);
 });
 
-test('closed in the middle of a read, nothing is written and the buffer comes back', async () => {
+test('closed in the middle of a read, nothing is written, and buffer and allowance come back', async () => {
   const receiver = new Receiver();
+  receiver.allowance = MIB;
   receiver.queue.add(block(0, 0));
   receiver.queue.pump();
   receiver.queue.close();
   await settle();
   expect(receiver.writes).toEqual([]);
   expect(receiver.pool.lentBytes).toBe(0);
+  expect(receiver.allowance).toBe(MIB);
 });
 
 test('without a free buffer nothing is lost: the next pump serves it', async () => {

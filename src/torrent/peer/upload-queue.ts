@@ -29,7 +29,7 @@ export interface UploadPorts {
   nowMs(): number;
   /** Bytes that limits allow now. */
   allowance(): number;
-  /** Counts bytes that go out against the limits. */
+  /** Counts bytes that go out against the limits; negative: they do not go out after all. */
   charge(sizeBytes: number): void;
   /** Writes behind what is queued; false = wait for `drained`. */
   write(bytes: Uint8Array, released: () => void): boolean;
@@ -147,12 +147,14 @@ export class UploadQueue {
     } catch (error) {
       pool.release(buffer);
       this.#isBusy = false;
+      this.#ports.charge(-sizeBytes);
       this.#ports.reject(batch);
       throw error;
     }
     this.#isBusy = false;
     if (this.#isClosed) {
       pool.release(buffer);
+      this.#ports.charge(-sizeBytes);
       return;
     }
     this.#awaitsDrain = !this.#write(buffer, sizeBytes);

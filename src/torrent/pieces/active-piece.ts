@@ -5,15 +5,12 @@
  */
 import { BLOCK_BYTES } from '../../codec/wire.ts';
 import type { Geometry } from '../geometry.ts';
-import type { AddressShare } from '../limits/address-traffic.ts';
 import { Lapses } from './lapses.ts';
 
 /** Whoever delivers blocks: a peer or a web seed. */
 export interface BlockSource {
   /** Unique within the engine's life. */
   readonly sourceId: number;
-  /** Absent for web seeds, whose addresses have no limits. */
-  readonly address?: AddressShare;
 }
 
 const RECEIVED = 255;

@@ -1,7 +1,7 @@
 /**
  * A download limit of the engine, a torrent or an address. What it means: over any window of W seconds no more bytes of
- * blocks come in than limit × W, what the bucket saves (a quarter second's worth, or 32 KiB), and one read of a socket
- * that runs over. It counts every byte of a block, wanted or not, from peers and from web seeds; it does not count what is
+ * blocks come in than limit × W, what the bucket saves (a quarter second's worth, or 32 KiB), and what one read of a
+ * socket, and of each web seed, runs over. It counts every byte of a block, wanted or not, from peers and from web seeds; it does not count what is
  * said about blocks: handshakes, messages, metadata and the hashes of v2, about a byte in five hundred.
  *
  * Two buckets keep it. One paces what is asked for, so that normally no more comes than may. The other is charged with

@@ -4,6 +4,7 @@
  * something to do; after `stop` nothing is left.
  */
 import type { Cancel } from '../base/clock.ts';
+import { withDefaults } from '../base/defaults.ts';
 import { Cancelled, Conflict, InvalidInput, TimedOut } from '../base/errors.ts';
 import type { SwarmKey } from '../base/ids.ts';
 import { TaskGroup } from '../base/tasks.ts';
@@ -107,9 +108,9 @@ export class Engine {
     if (peerId.length !== 20) throw new InvalidInput('a peer id has 20 bytes');
     this.#options = options;
     this.#tasks = new TaskGroup(options.ports.log);
-    const limits = { ...DEFAULT_LIMITS, ...options.limits };
-    checkEngineOptions(options, limits);
+    const limits = withDefaults(DEFAULT_LIMITS, options.limits ?? {});
     const nowMs = options.ports.clock.monotonicMs();
+    checkEngineOptions(options, limits);
     this.#shared = {
       ports: options.ports,
       peerId,

@@ -47,7 +47,7 @@ describe('what no type allows, a caller without types is refused', () => {
     { options: { listenPort: 70_000 }, words: ['listenPort'] },
     { options: { limits: { uploadBytesPerSecond: NaN } }, words: ['limits.uploadBytesPerSecond'] },
     { options: { limits: { maxConnections: '9' } }, words: ['limits.maxConnections', "'9'"] },
-    { options: { limits: { maxConnections: undefined } }, words: ['limits.maxConnections', 'undefined'] },
+    { options: { limits: { maxConnections: null } }, words: ['limits.maxConnections', 'null'] },
   ])('an engine with $options', ({ options, words }) => {
     expectRefused(() => new Engine({ ports: PORTS, ...(options as Partial<EngineOptions>) }), ...words);
   });
@@ -86,6 +86,12 @@ describe('what no type allows, a caller without types is refused', () => {
     expect([torrent.mode, engine.torrents.length]).toEqual(['all', 1]);
     await engine.stop();
   });
+});
+
+test('a cap given as undefined counts as left out', () => {
+  const limits: Record<string, unknown> = { maxConnections: undefined, maxHashJobs: 2 };
+  const { limits: held } = new Engine({ ports: PORTS, limits }).inspect();
+  expect([held.maxConnections, held.maxHashJobs]).toEqual([1_000, 2]);
 });
 
 test('what is left out, 0, and no limit are fine', () => {

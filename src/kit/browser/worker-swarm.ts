@@ -9,6 +9,7 @@ import type { StorageBudget } from '../../adapters/browser/storage-budget.ts';
 import { subtleHasher } from '../../adapters/browser/subtle-hasher.ts';
 import { WorkerLinks } from '../../adapters/browser/worker-links.ts';
 import { systemClock } from '../../base/clock.ts';
+import { withDefaults } from '../../base/defaults.ts';
 import { InvalidInput } from '../../base/errors.ts';
 import type { SwarmKey } from '../../base/ids.ts';
 import { type Log, silentLog } from '../../base/log.ts';
@@ -92,7 +93,7 @@ export class WorkerSwarm implements AsyncDisposable {
     this.#vault = PieceVault.open({ folder: FOLDER, memoryLimitBytes, budget, clock: systemClock });
     this.#tasks = new TaskGroup(log);
     const ports = { clock: systemClock, hasher: subtleHasher, log, random: Math.random, dialers: [] };
-    this.engine = new Engine({ ports, limits: { ...LIMITS, ...limits } });
+    this.engine = new Engine({ ports, limits: withDefaults<Partial<EngineLimits>>(LIMITS, limits) });
     const links = new WorkerLinks({
       attach: (key, socket) => this.#attach(key, socket),
       done: (link) => tell({ kind: 'link-done', link }),
@@ -117,7 +118,10 @@ export class WorkerSwarm implements AsyncDisposable {
   async add(source: string | Uint8Array, options: WorkerTorrentOptions = {}): Promise<Torrent> {
     checkTorrentOptions(options);
     const { hashes, info, pieceLayers, selectedFiles } = await readTorrentSource(source);
-    const common = { selectedFiles, ...options, ...hashes };
+    const common = {
+      ...withDefaults<WorkerTorrentOptions>({ ...(selectedFiles && { selectedFiles }) }, options),
+      ...hashes,
+    };
     const torrent =
       info === undefined
         ? this.engine.addByHash({ ...common, openStorage: (known) => this.openPieces(known) })

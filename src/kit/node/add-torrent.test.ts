@@ -83,6 +83,15 @@ describe('a torrent that is added', () => {
     expect(torrent.files().map(({ priority }) => priority)).toEqual(['skip', 'normal']);
   });
 
+  test('has those as well where a selection is given that is undefined', async () => {
+    const { magnet, node: seeder } = await seedFolder('v1');
+    const options: object = { selectedFiles: undefined, peers: [seeder.address] };
+    const folder = await testFolder('add-torrent');
+    const torrent = await addTorrent(await openNode(), `${magnet}&so=1`, { ...options, folder });
+    await torrent.done();
+    expect(torrent.files().map(({ priority }) => priority)).toEqual(['skip', 'normal']);
+  });
+
   test.each(['magnet', 'metainfo'] as const)('is done at once with an empty file alone, by %s', async (by) => {
     const { [by]: source, node: seeder } = await seedFolder('v1', { 'deep/nothing': new Uint8Array(0), ...FILES });
     const options = { folder: await testFolder('add-torrent'), peers: [seeder.address], selectedFiles: [EMPTY] };

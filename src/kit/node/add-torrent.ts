@@ -3,6 +3,7 @@
  * sources. Those are strangers' words and judged as such; what the caller names is not.
  */
 import type { PeerAddress } from '../../base/address.ts';
+import { withDefaults } from '../../base/defaults.ts';
 import { Conflict } from '../../base/errors.ts';
 import { swarmKeyOf } from '../../base/ids.ts';
 import { type Log, silentLog } from '../../base/log.ts';
@@ -55,7 +56,11 @@ export async function addTorrent(
 async function start({ engine }: SwarmNode, named: TorrentSource, options: AddTorrentOptions): Promise<Torrent> {
   const { folder, log = silentLog, peers: _peers, useWebSeeds: _useWebSeeds, ...wishes } = options;
   const { hashes, info, pieceLayers, peers, selectedFiles } = named;
-  const common = { selectedFiles, ...wishes, ...hashes, peers };
+  const common = {
+    ...withDefaults<typeof wishes>({ ...(selectedFiles && { selectedFiles }) }, wishes),
+    ...hashes,
+    peers,
+  };
   if (info === undefined)
     return engine.addByHash({ ...common, openStorage: (known) => openFiles(known, folder, { log }) });
   refuseRunning(engine, hashes);

@@ -83,7 +83,10 @@ async function engineEnd(role: 'seed' | 'leech', torrentFile: string, folder: st
   });
   return (sdp) =>
     new Promise((answer) =>
-      answerer.answer({ sdp, trickle: false }, { answer, candidate: () => undefined, closed: () => undefined }),
+      answerer.answer(
+        { sdp, trickle: false, allows: () => true },
+        { answer, candidate: () => undefined, closed: () => undefined },
+      ),
     );
 }
 

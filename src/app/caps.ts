@@ -3,6 +3,7 @@
  * cost no more than a few. `docs/limits.md` gives the reason and the proof of each; `test/docs.test.ts` holds it to this.
  */
 import { DEFAULT_LIMITS as TCP_LIMITS } from '../adapters/tcp/limits.ts';
+import { MAX_CANDIDATES } from '../adapters/webrtc/candidates.ts';
 import { MIB } from '../base/units.ts';
 import { SEEDING_CAPS } from '../media/seeding.ts';
 import { DEFAULT_LIMITS as ENGINE_LIMITS, HASH_LIMITS } from '../torrent/index.ts';
@@ -29,6 +30,7 @@ export function capsOf({ maxPeers }: Pick<Config, 'maxPeers'>) {
     wakesWaiting: SEEDING_CAPS.wakes.maxWaiting,
     callBacks: SEEDING_CAPS.callBacks,
     unknownTorrentsPerSecond: SEEDING_CAPS.unknownPerSecond,
+    iceCandidates: MAX_CANDIDATES,
     uploadSlots: ENGINE_LIMITS.maxUploadSlots,
     hashJobs: ENGINE_LIMITS.maxHashJobs,
     leafCacheMib: ENGINE_LIMITS.leafCacheBytes / MIB,

@@ -16,6 +16,7 @@ import { UtpPort } from '../adapters/utp/port.ts';
 import { openUtp } from '../kit/node/open-utp.ts';
 import { KeyedConnectionIds } from '../adapters/udp-tracker/connection-ids.ts';
 import { UdpServer } from '../adapters/udp-tracker/udp-server.ts';
+import type { RtcAnswerer } from '../adapters/webrtc/answerer.ts';
 import { loadWebRtc } from '../adapters/webrtc/load.ts';
 import type { PeerAddress } from '../base/address.ts';
 import { AddressPolicy } from '../base/address-policy.ts';
@@ -28,7 +29,7 @@ import { Dht } from '../kit/node/dht.ts';
 import { findLocally } from '../kit/node/local-search.ts';
 import type { Media } from '../media/media.ts';
 import type { Rows } from '../store/rows.ts';
-import { Seeding, type TorrentFinder } from '../media/seeding.ts';
+import { type OfferAnswerer, Seeding, type TorrentFinder } from '../media/seeding.ts';
 import { Engine, type PeerSocket, type Torrent } from '../torrent/index.ts';
 import { HttpTracker } from '../tracker/http.ts';
 import { SwarmRegistry } from '../tracker/registry.ts';
@@ -108,7 +109,7 @@ export async function startSwarm(
     log,
     random: Math.random,
     createEngine: (finder) => createEngine(config, { clock, log, limits, utp, policy, dht }, finder),
-    ...(answerer && { answerer }),
+    ...(answerer && { answerer: judgedAnswerer(answerer, policy) }),
     maxAwake: capsOf(config).awakeTorrents,
     peerAddressFor: (remoteHost) => {
       const host = addressReachableFrom(remoteHost, network());
@@ -226,6 +227,14 @@ function createEngine(
     },
     ...finder,
   });
+}
+
+/** Candidates of a stranger are judged as addresses are that came to our tracker. */
+function judgedAnswerer(answerer: RtcAnswerer, policy: AddressPolicy): OfferAnswerer {
+  return {
+    answer: ({ sdp, trickle, remoteHost }, sink) =>
+      answerer.answer({ sdp, trickle, allows: (address) => policy.allowsPeerOf(remoteHost, address) }, sink),
+  };
 }
 
 /** In a setting, 0 stands for no limit. */

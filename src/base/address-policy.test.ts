@@ -43,6 +43,17 @@ describe('inside a network', () => {
 });
 
 test.each([
+  ['its own', HOSTS.private, HOSTS.private, 6881, true],
+  ['its own, seen in another spelling', `::ffff:${HOSTS.private}`, HOSTS.private, 6881, true],
+  ['its own at another service’s port', HOSTS.private, HOSTS.private, 53, false],
+  ['a neighbour’s', HOSTS.private, '192.168.1.8', 6881, false],
+  ['one of ours', HOSTS.private, HOSTS.loopback, 6881, false],
+  ['a public one', HOSTS.private, HOSTS.public, 6881, true],
+])('of addresses a peer may name %s (seen at %s: %s:%i): %s', (_whose, seen, host, port, allowed) => {
+  expect(new AddressPolicy().allowsPeerOf(seen, { host, port })).toBe(allowed);
+});
+
+test.each([
   ['public', 'public'],
   ['private', 'public private'],
   ['loopback', 'public private loopback'],

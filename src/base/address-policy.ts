@@ -62,6 +62,14 @@ export class AddressPolicy {
     return isNeighbour && address.port >= FIRST_INNER_PORT && address.port <= 65_535;
   }
 
+  /**
+   * Whether a peer from which a packet came may name this address, as in a WebRTC description: its own as one that was
+   * observed, any other as strangers may. @throws InvalidInput unless `peerHost` is an IP literal
+   */
+  allowsPeerOf(peerHost: string, address: PeerAddress): boolean {
+    return this.allowsPeer(address, address.host === formatIp(parseIp(peerHost)) ? 'observed' : 'told');
+  }
+
   #allowsInner(scope: AddressScope, source: AddressSource): boolean {
     if (scope === 'special') return false;
     if (this.#allowPrivate) return true;

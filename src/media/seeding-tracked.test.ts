@@ -44,7 +44,13 @@ describe('the seeder at our tracker', () => {
     const row = await media.store('offer', 300_000);
     const { answerer, offers, end } = answering();
     const seeding = seedingOf(media, { answerer });
-    const offer = { swarmKey: swarmKeyOf(row.infoHash), peerId: 'alice', sdp: 'one', trickle: true };
+    const offer = {
+      swarmKey: swarmKeyOf(row.infoHash),
+      peerId: 'alice',
+      sdp: 'one',
+      trickle: true,
+      remoteHost: '192.0.2.9',
+    };
     expect(seeding.answer(offer, sink)).toBeDefined();
     expect(seeding.answer({ ...offer, sdp: 'two' }, sink)).toBeUndefined();
     expect(seeding.answer({ ...offer, sdp: 'other', peerId: 'bob' }, sink)).toBeDefined();
@@ -61,7 +67,13 @@ describe('the seeder at our tracker', () => {
     const media = await Catalogue.open();
     const row = await media.store('no', 300_000);
     const seeding = seedingOf(media, { answerer: answering().answerer });
-    const offer = { swarmKey: swarmKeyOf(row.infoHash), peerId: 'alice', sdp: 'one', trickle: true };
+    const offer = {
+      swarmKey: swarmKeyOf(row.infoHash),
+      peerId: 'alice',
+      sdp: 'one',
+      trickle: true,
+      remoteHost: '192.0.2.9',
+    };
     expect(seeding.answer({ ...offer, ...change }, sink)).toBeUndefined();
   });
 });

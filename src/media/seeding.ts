@@ -61,7 +61,7 @@ export interface SeedCatalogue {
 
 /** Answers WebRTC offers and hands the open streams to the engine; `closed` is called once, at the end of each. */
 export interface OfferAnswerer {
-  answer(offer: Pick<RemoteOffer, 'sdp' | 'trickle'>, sink: AnswerSink & { closed(): void }): Answering;
+  answer(offer: Pick<RemoteOffer, 'sdp' | 'trickle' | 'remoteHost'>, sink: AnswerSink & { closed(): void }): Answering;
 }
 
 /** How the engine finds torrents at rest for those who come for them. */

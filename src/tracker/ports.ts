@@ -22,6 +22,8 @@ export interface RemoteOffer {
   readonly sdp: string;
   /** It takes candidates one by one; otherwise the answer must be complete. */
   readonly trickle: boolean;
+  /** IP literal from which it came. */
+  readonly remoteHost: string;
 }
 
 /** The way back to the peer that offered; calls after it has gone are ignored. */

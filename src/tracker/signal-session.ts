@@ -236,7 +236,7 @@ export class SignalSession {
       answer: (answerSdp) => this.#relay({ type: 'answer', ...reply, sdp: answerSdp, trickle }),
       candidate: (candidate) => trickle && this.#relay({ type: 'candidate', ...reply, candidate }),
     };
-    const answering = answerer?.answer({ swarmKey, peerId, sdp, trickle }, sink);
+    const answering = answerer?.answer({ swarmKey, peerId, sdp, trickle, remoteHost: this.#socket.remoteHost }, sink);
     if (answering === undefined) return false;
     this.routes.set(swarmKey, offerId, { kind: 'server', answering });
     return true;

@@ -1,6 +1,7 @@
 /**
  * Magnets and .torrents of strangers make us contact nobody on this machine or in its networks: a canary listens for
  * peers, HTTP, WebSocket, TLS and UDP alike. Each case runs a second time with private addresses allowed, and is heard.
+ * So it is with what visitors of a server say in their WebRTC offers.
  */
 import dgram from 'node:dgram';
 import { once } from 'node:events';
@@ -8,11 +9,19 @@ import { writeFile } from 'node:fs/promises';
 import net, { type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { RtcOfferer } from '../../src/adapters/webrtc/offerer.ts';
 import { fetchTorrent } from '../../src/app/swarm/fetch-torrent.ts';
+import type { MediumInfo } from '../../src/base/api.ts';
+import { systemClock } from '../../src/base/clock.ts';
 import { Cancelled } from '../../src/base/errors.ts';
+import { parseSwarmKey } from '../../src/base/ids.ts';
+import { silentLog } from '../../src/base/log.ts';
 import { encodeBencode } from '../../src/codec/bencode.ts';
 import { writeMetainfo } from '../../src/codec/metainfo.ts';
+import { encodeWsClientMessage, latinIdOf } from '../../src/codec/tracker-ws.ts';
 import { eventually } from '../support/eventually.ts';
+import { startServer } from '../support/server.ts';
 import { testFolder } from '../support/temp-dir.ts';
 import hostile from '../vectors/hostile-magnets.json' with { type: 'json' };
 
@@ -108,6 +117,49 @@ describe('a .torrent of a stranger', () => {
     await get(file, { allowPrivate: false, enough: (leftOut) => leftOut.length > 0 });
     expect(heard).toEqual([]);
     await get(file, { allowPrivate: true, enough: () => heard.includes(contact) });
+  });
+});
+
+describe('a WebRTC offer of a visitor', () => {
+  /** An offer whose candidates are `named` and no others. */
+  async function offerNaming(named: readonly string[]): Promise<string> {
+    const offerer = new RtcOfferer({ iceServers: [], clock: systemClock, log: silentLog });
+    onTestFinished(() => offerer.stop());
+    const { sdp } = await offerer.offer(new AbortController().signal, () => false);
+    const lines = sdp.split('\r\n').filter((line) => !/^a=(?:candidate:|end-of-candidates)/.test(line));
+    const candidates = named.map((address, at) => `a=candidate:${at + 1} 1 UDP 2122317823 ${address} typ host\r\n`);
+    return lines.join('\r\n') + candidates.join('');
+  }
+
+  async function visit(origin: string, sdp: string): Promise<void> {
+    const form = new FormData();
+    form.set('file', new File([Uint8Array.of(1, 2, 3)], 'a.bin'));
+    const stored = await fetch(`${origin}/api/v1/media`, { method: 'POST', body: form });
+    const { torrent } = (await stored.json()) as MediumInfo;
+    const socket = new WebSocket(`${origin.replace('http', 'ws')}/announce`);
+    onTestFinished(() => socket.close());
+    await once(socket, 'open');
+    const swarmKey = parseSwarmKey(torrent?.infoHash ?? '');
+    const [peerId, offerId] = [latinIdOf(new Uint8Array(20).fill(1)), latinIdOf(new Uint8Array(20).fill(2))];
+    const counts = { uploadedBytes: 0, downloadedBytes: 0, leftBytes: 1 };
+    const offers = [{ offerId, sdp }];
+    const said = { type: 'announce', swarmKey, peerId, event: 'started', ...counts, offers, trickle: false } as const;
+    socket.send(encodeWsClientMessage(said));
+  }
+
+  test.each([
+    ['its own address and no other', {}, false],
+    ['others of this machine where the operator lets it', { SEEDBED_ALLOW_PRIVATE_PEERS: 'true' }, true],
+  ])('leads the server to %s', { timeout: 60_000 }, async (_whom, settings, others) => {
+    const dataFolder = await testFolder('canary');
+    await using server = await startServer({ dataFolder, settings: { SEEDBED_UPLOADS: 'anyone', ...settings } });
+    const [own, other] = [await canary(), await canary()];
+    await visit(server.origin, await offerNaming([`127.0.0.2 ${other.port}`, `127.0.0.1 ${own.port}`]));
+    await eventually(
+      'the visitor is called, twice',
+      () => own.heard.length >= 2 && (!others || other.heard.length > 0),
+    );
+    expect(other.heard.length > 0).toBe(others);
   });
 });
 

@@ -8,7 +8,7 @@ import type { PeerSocket } from '../../src/torrent/ports.ts';
 const base = { iceServers: [], clock: systemClock, log: silentLog };
 const answerer = new RtcAnswerer({ ...base, accept: (socket) => socket.write(Uint8Array.of(1)) });
 const offerer = new RtcOfferer(base);
-await Promise.all(Array.from({ length: 3 }, () => offerer.offer(new AbortController().signal)));
+await Promise.all(Array.from({ length: 3 }, () => offerer.offer(new AbortController().signal, () => true)));
 const socket = await meet();
 await new Promise<void>((resolve) =>
   socket.listen({ received: () => resolve(), drained: () => undefined, closed: () => undefined }),
@@ -19,9 +19,9 @@ process.stdout.write('met and stopped\n');
 
 async function meet(): Promise<PeerSocket> {
   for (;;) {
-    const offer = await offerer.offer(new AbortController().signal);
+    const offer = await offerer.offer(new AbortController().signal, () => true);
     const sink = { answer: (sdp: string) => offer.acceptAnswer(sdp), candidate: () => undefined };
-    answerer.answer({ sdp: offer.sdp, trickle: false }, sink);
+    answerer.answer({ sdp: offer.sdp, trickle: false, allows: () => true }, sink);
     const made = await offer.socket.catch(() => undefined); // made again, see offerer.ts
     if (made !== undefined) return made;
   }

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { eventually } from '../../../test/support/eventually.ts';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
+import type { PeerAddress } from '../../base/address.ts';
 import { AddressPolicy } from '../../base/address-policy.ts';
 import { utf8 } from '../../base/bytes.ts';
 import { systemClock } from '../../base/clock.ts';
@@ -60,6 +61,8 @@ describe('a WebSocket tracker', () => {
     /** The offer with that number comes to nothing. */
     readonly fail: ((error: Error) => void)[];
     readonly connected: PeerSocket[];
+    /** What each offer and each answer was told of the addresses that may be named. */
+    readonly filters: ((address: PeerAddress) => boolean)[];
   }
 
   function join(
@@ -71,6 +74,7 @@ describe('a WebSocket tracker', () => {
     const open: ((socket: PeerSocket) => void)[] = [];
     const fail: ((error: Error) => void)[] = [];
     const connected: PeerSocket[] = [];
+    const filters: Meeting['filters'] = [];
     const meeting = (name: string): { addCandidate: (candidate: { candidate: string }) => void } => ({
       addCandidate: ({ candidate }) => log.push(`${name} got candidate ${candidate}`),
     });
@@ -84,7 +88,8 @@ describe('a WebSocket tracker', () => {
       log: silentLog,
       random: () => 0,
       rtc: {
-        offer: () => {
+        offer: (_signal, allows) => {
+          filters.push(allows);
           const { promise, resolve, reject } = Promise.withResolvers<PeerSocket>();
           fail.push(reject);
           const name = `offer ${open.push(resolve)}`;
@@ -97,6 +102,7 @@ describe('a WebSocket tracker', () => {
           });
         },
         answer: (offer, sink) => {
+          filters.push(offer.allows);
           sink.answer(`answer to ${offer.sdp}`);
           if (offer.trickle) sink.candidate({ candidate: 'ours', sdpMid: '0' });
           return meeting(`answer to ${offer.sdp}`);
@@ -110,7 +116,7 @@ describe('a WebSocket tracker', () => {
       connected: (socket) => connected.push(socket),
     });
     cleanups.push(() => tracker.stop());
-    return { tracker, log, open, fail, connected };
+    return { tracker, log, open, fail, connected, filters };
   }
 
   async function firstAnnounce(server: FakeHub, clock: FakeClock): Promise<void> {
@@ -179,6 +185,23 @@ describe('a WebSocket tracker', () => {
     await eventually('a candidate', () => server.heard.length === 4 && log.length > 0);
     expect(server.heard[3]).toMatchObject({ type: 'candidate', candidate: { candidate: 'ours' } });
     expect(log).toEqual(['answer to ours got candidate late']);
+  });
+
+  test('lets its peers name what it may name itself: its neighbours, and after it is gone nobody inside', async () => {
+    const server = await hub();
+    const { tracker, filters } = join(server.url, 'more');
+    await eventually('the announce', () => server.heard.length > 0);
+    server.send({ ...THEIRS, type: 'offer', sdp: 'theirs', trickle: false });
+    await eventually('the answer', () => filters.length === 6);
+    const named = [
+      { host: '127.0.0.1', port: 6881 },
+      { host: '127.0.0.1', port: 53 },
+      { host: '169.254.169.254', port: 8_080 },
+      { host: '93.184.215.14', port: 80 },
+    ];
+    for (const allows of filters) expect(named.filter((address) => allows(address))).toEqual([named[0], named[3]]);
+    await tracker.stop();
+    for (const allows of filters) expect(named.filter((address) => allows(address))).toEqual([named[3]]);
   });
 
   test('that hangs up is joined again, with fresh offers in place of the old', async () => {

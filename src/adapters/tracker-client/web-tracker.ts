@@ -4,6 +4,7 @@
  * message is looked at once and routed by info hash; offers that nobody answered are withdrawn with the next announce.
  */
 import { type RawData, WebSocket } from 'ws';
+import type { PeerAddress } from '../../base/address.ts';
 import type { AddressSource } from '../../base/address-policy.ts';
 import type { Clock } from '../../base/clock.ts';
 import { randomBytes } from '../../base/bytes.ts';
@@ -57,13 +58,16 @@ export interface Meeting {
   addCandidate(candidate: IceCandidate): void;
 }
 
+/** Which addresses a description that this tracker brings may name. */
+type AddressFilter = (address: PeerAddress) => boolean;
+
 /** WebRTC, as this client needs it. */
 export interface RtcPorts {
   /** A complete description. @throws AppError at its cap */
-  offer(signal: AbortSignal): Promise<PendingOffer>;
+  offer(signal: AbortSignal, allows: AddressFilter): Promise<PendingOffer>;
   /** The open stream goes to the engine. @throws AppError at its cap or for a broken offer */
   answer(
-    offer: { readonly sdp: string; readonly trickle: boolean },
+    offer: { readonly sdp: string; readonly trickle: boolean; readonly allows: AddressFilter },
     sink: { answer(sdp: string): void; candidate(candidate: IceCandidate): void },
   ): Meeting;
 }
@@ -117,6 +121,8 @@ export class WebTracker {
   readonly #members = new Map<SwarmKey, Member>();
   readonly #due: DueQueue<Member>;
   #socket: WebSocket | undefined;
+  /** IP literal of the tracker, while connected. */
+  #trackerHost: string | undefined;
 
   constructor(options: WebTrackerOptions) {
     this.#options = options;
@@ -171,6 +177,13 @@ export class WebTracker {
     }
   }
 
+  /** What the tracker's peers may name depends on where it was reached, as in peer lists. */
+  readonly #allows = (address: PeerAddress): boolean => {
+    const { policy } = this.#options.guard;
+    if (this.#trackerHost === undefined) return policy.allowsPeer(address, 'told');
+    return policy.allowsPeerFrom(this.#trackerHost, address);
+  };
+
   /** Where the tracker may be dialled; undefined where it may not, or has no address. */
   async #addresses(signal: AbortSignal): Promise<readonly string[] | undefined> {
     const { url, source, guard, log } = this.#options;
@@ -205,6 +218,7 @@ export class WebTracker {
       socket.on('message', (message, isBinary) => {
         if (!isBinary) this.#receive(textOf(message));
       });
+      socket.on('upgrade', ({ socket: { remoteAddress } }) => (this.#trackerHost = remoteAddress));
       socket.on('open', () => {
         wasOpen = true;
         this.#socket = socket;
@@ -213,6 +227,7 @@ export class WebTracker {
     });
     signal.removeEventListener('abort', abort);
     this.#socket = undefined;
+    this.#trackerHost = undefined;
     this.#due.clear();
     for (const member of this.#members.values()) member.hasStarted = false;
     return wasOpen;
@@ -247,7 +262,7 @@ export class WebTracker {
   async #makeOffers(member: Member, signal: AbortSignal): Promise<readonly { offerId: LatinId; sdp: string }[]> {
     withdraw(member);
     const made = await Promise.allSettled(
-      Array.from({ length: OFFERS_PER_ANNOUNCE }, () => this.#options.rtc.offer(signal)),
+      Array.from({ length: OFFERS_PER_ANNOUNCE }, () => this.#options.rtc.offer(signal, this.#allows)),
     );
     const offers: { offerId: LatinId; sdp: string }[] = [];
     for (const result of made) {
@@ -331,10 +346,14 @@ export class WebTracker {
     const { swarmKey, offerId } = offer;
     if (offer.peerId === this.#peerId) return;
     const head = { swarmKey, offerId, peerId: this.#peerId, toPeerId: offer.peerId };
-    const answering = this.#options.rtc.answer(offer, {
-      answer: (sdp) => this.#send({ type: 'answer', ...head, sdp }),
-      candidate: (candidate) => this.#send({ type: 'candidate', ...head, candidate }),
-    });
+    const { sdp: offered, trickle } = offer;
+    const answering = this.#options.rtc.answer(
+      { sdp: offered, trickle, allows: this.#allows },
+      {
+        answer: (sdp) => this.#send({ type: 'answer', ...head, sdp }),
+        candidate: (candidate) => this.#send({ type: 'candidate', ...head, candidate }),
+      },
+    );
     remember(member, offerId, answering);
   }
 

@@ -4,7 +4,7 @@
  */
 import type { IceCandidate } from '../../codec/tracker-ws.ts';
 import type { PeerSocket } from '../../torrent/ports.ts';
-import { RtcConnection, type RtcOptions } from './connection.ts';
+import { RtcConnection, type RtcOptions, type Signalling } from './connection.ts';
 import { LiveConnections } from './live-connections.ts';
 
 const DEFAULT_MAX_CONNECTIONS = 200;
@@ -16,10 +16,8 @@ export interface RtcAnswererOptions extends RtcOptions {
   readonly accept: (socket: PeerSocket) => void;
 }
 
-export interface PeerOffer {
+export interface PeerOffer extends Signalling {
   readonly sdp: string;
-  /** The peer takes candidates after the answer; otherwise it gets one complete description. */
-  readonly trickle: boolean;
 }
 
 /** The way back to the peer that offered. */
@@ -54,7 +52,7 @@ export class RtcAnswerer {
   /** @throws InvalidInput for a broken offer, Unavailable at the cap or after `stop`. */
   answer(offer: PeerOffer, sink: AnswerSink): Answering {
     this.#live.demandRoom();
-    const connection = new RtcConnection(offer.trickle, this.#options, {
+    const connection = new RtcConnection(offer, this.#options, {
       description: (sdp) => sink.answer(sdp),
       candidate: (candidate) => sink.candidate(candidate),
       open: (socket) => this.#options.accept(socket),

@@ -10,16 +10,9 @@ import { SECOND_MS } from '../../base/units.ts';
 import type { IceCandidate } from '../../codec/tracker-ws.ts';
 import type { PeerAddress } from '../../torrent/ports.ts';
 import { ChannelSocket } from './channel-socket.ts';
+import { type AddressFilter, CandidateGate } from './candidates.ts';
 import { type Guard, guardWith } from './guard.ts';
-import {
-  hasLiteralAddress,
-  type IceServer,
-  isFromOurLibrary,
-  MAX_CANDIDATES,
-  nativeIceServer,
-  splitDescription,
-  withEndOfCandidates,
-} from './signals.ts';
+import { type IceServer, isFromOurLibrary, nativeIceServer, splitDescription, withEndOfCandidates } from './signals.ts';
 
 /** A peer that waits for one complete description waits no longer than this for our candidates. */
 export const GATHER_LIMIT_MS = 100;
@@ -43,6 +36,14 @@ export interface RtcOptions {
   readonly connectTimeoutMs?: number;
 }
 
+/** How the peer speaks, and what it may say. */
+export interface Signalling {
+  /** It takes candidates one by one; otherwise our description must be complete. */
+  readonly trickle: boolean;
+  /** Which addresses its candidates may name. */
+  readonly allows: AddressFilter;
+}
+
 export interface RtcEvents {
   /** Our description: at once, or complete with candidates where the peer does not trickle. */
   description(sdp: string): void;
@@ -60,8 +61,8 @@ export class RtcConnection {
   readonly #guard: Guard;
   readonly #trickle: boolean;
   readonly #timers = new Set<Cancel>();
+  readonly #gate: CandidateGate;
   #candidates: IceCandidate[] = [];
-  #candidateCount = 0;
   #retries = 0;
   #described = false;
   #remoteSet = false;
@@ -71,10 +72,11 @@ export class RtcConnection {
   #socket: ChannelSocket | undefined;
   #over = false;
 
-  constructor(trickle: boolean, options: RtcOptions, events: RtcEvents) {
+  constructor({ trickle, allows }: Signalling, options: RtcOptions, events: RtcEvents) {
     this.#options = options;
     this.#events = events;
     this.#trickle = trickle;
+    this.#gate = new CandidateGate(allows);
     this.#guard = guardWith(options.log);
     this.#native = new PeerConnection('seedbed', nativeConfig(options));
     this.#observe();
@@ -103,11 +105,11 @@ export class RtcConnection {
     if (!this.#over && !this.#remoteSet) this.#setRemote(sdp, 'answer');
   }
 
-  /** A candidate of the peer, at any time. Names, and those above the cap, are left out. */
+  /** A candidate of the peer, at any time; what may not be contacted is left out. */
   addCandidate(candidate: IceCandidate): void {
-    if (this.#over || this.#candidateCount >= MAX_CANDIDATES || !hasLiteralAddress(candidate.candidate)) return;
-    this.#candidateCount++;
-    this.#candidates.push(candidate);
+    const admitted = this.#over ? undefined : this.#gate.admit(candidate);
+    if (admitted === undefined) return;
+    this.#candidates.push(admitted);
     this.#flushCandidates();
   }
 

@@ -7,6 +7,7 @@
 import { Cancelled, throwIfAborted } from '../../base/errors.ts';
 import type { IceCandidate } from '../../codec/tracker-ws.ts';
 import type { PeerSocket } from '../../torrent/ports.ts';
+import type { AddressFilter } from './candidates.ts';
 import { RtcConnection, type RtcOptions } from './connection.ts';
 import { LiveConnections } from './live-connections.ts';
 
@@ -43,15 +44,19 @@ export class RtcOfferer {
 
   /**
    * With `candidate` the description leaves at once and candidates follow; without it the description is complete.
-   * @throws Unavailable at the cap, Cancelled.
+   * `allows`: which addresses the peer that answers may name. @throws Unavailable at the cap, Cancelled.
    */
-  async offer(signal: AbortSignal, candidate?: (candidate: IceCandidate) => void): Promise<RtcOffer> {
+  async offer(
+    signal: AbortSignal,
+    allows: AddressFilter,
+    candidate?: (candidate: IceCandidate) => void,
+  ): Promise<RtcOffer> {
     throwIfAborted(signal);
     this.#live.demandRoom();
     const described = Promise.withResolvers<string>();
     const opened = Promise.withResolvers<PeerSocket>();
     opened.promise.catch(() => undefined); // an offer that nobody answers may fail unheard
-    const connection = new RtcConnection(candidate !== undefined, this.#options, {
+    const connection = new RtcConnection({ trickle: candidate !== undefined, allows }, this.#options, {
       description: described.resolve,
       candidate: (local) => candidate?.(local),
       open: opened.resolve,

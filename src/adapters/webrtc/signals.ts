@@ -1,9 +1,7 @@
 /**
- * What two WebRTC peers tell each other before they are connected, cleaned of what must not reach the native library:
- * candidates whose address is a name (mDNS or any other) would make it ask the resolver on a stranger's behalf. Such a
- * peer is found all the same: it reaches us first, and its address is then known (peer-reflexive).
+ * What two WebRTC peers tell each other before they are connected. Invariant: no candidate of a peer reaches the native
+ * library with its description; each goes through `candidates.ts`.
  */
-import { isIP } from 'node:net';
 import { InvalidInput } from '../../base/errors.ts';
 import { KIB } from '../../base/units.ts';
 import type { IceCandidate } from '../../codec/tracker-ws.ts';
@@ -27,28 +25,17 @@ export interface NativeIceServer {
 
 /** A data-channel description has about 500 bytes, with candidates and fingerprints a few KiB. */
 export const MAX_SDP_CHARS = 32 * KIB;
-/** Candidates taken from one peer. */
-export const MAX_CANDIDATES = 64;
-
-const MAX_CANDIDATE_CHARS = 512;
-const ADDRESS_FIELD = 4;
-
-/** True where the candidate's address is an IP literal; false for names and for the empty end-of-candidates mark. */
-export function hasLiteralAddress(candidate: string): boolean {
-  if (candidate.length > MAX_CANDIDATE_CHARS) return false;
-  return isIP(candidate.trim().split(/\s+/)[ADDRESS_FIELD] ?? '') !== 0;
-}
 
 export interface SplitDescription {
   /** The description without any candidate. */
   readonly sdp: string;
-  /** At most MAX_CANDIDATES, each with a literal address. */
+  /** As the peer wrote them. */
   readonly candidates: readonly IceCandidate[];
 }
 
 /**
  * Takes the candidates out of a description: the native library refuses a description whose candidates come before its
- * ICE transport exists, and names must not reach it at all. @throws InvalidInput when too long or no SDP.
+ * ICE transport exists, and most must not reach it at all. @throws InvalidInput when too long or no SDP.
  */
 export function splitDescription(sdp: string): SplitDescription {
   if (sdp.length > MAX_SDP_CHARS || !sdp.startsWith('v=0'))
@@ -62,8 +49,7 @@ export function splitDescription(sdp: string): SplitDescription {
     kept.push(...lines.filter((line) => !isCandidate(line) && line !== 'a=end-of-candidates'));
     for (const line of lines.filter(isCandidate)) candidates.push({ candidate: line.slice('a='.length), sdpMid });
   }
-  const literal = candidates.filter(({ candidate }) => hasLiteralAddress(candidate));
-  return { sdp: kept.join('\r\n'), candidates: literal.slice(0, MAX_CANDIDATES) };
+  return { sdp: kept.join('\r\n'), candidates };
 }
 
 /** Whether libdatachannel wrote it, which we run on, too. */

@@ -155,7 +155,10 @@ function openWebTrackers({ rtc, peerId, guard, clock, log }: PeerFinderOptions):
   return new WebTrackers({
     guard,
     peerId,
-    rtc: { offer: (signal) => offerer.offer(signal), answer: (offer, sink) => answerer.answer(offer, sink) },
+    rtc: {
+      offer: (signal, allows) => offerer.offer(signal, allows),
+      answer: (offer, sink) => answerer.answer(offer, sink),
+    },
     clock,
     log,
     random: Math.random,

@@ -3,9 +3,8 @@
  * the gates of a stream: how soon, how smoothly, and how much is fetched in vain.
  */
 import { expect, test } from 'vitest';
-import { Playback } from '../../bench/seek/playback.ts';
+import type { Playback } from '../../bench/seek/playback.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
-import { sleep } from '../../src/base/tasks.ts';
 import type { Torrent } from '../../src/torrent/index.ts';
 import {
   makeTorrent,
@@ -16,14 +15,11 @@ import {
   type TestTorrent,
   type V2TestTorrent,
 } from '../support/swarm.ts';
+import { BYTES_PER_SECOND, view, watch, watched } from '../support/viewing.ts';
 
-/** 8.14 Mbit/s, as the film of the bench. */
-const BYTES_PER_SECOND = 1_017_500;
 const UPLINK = 1_000_000;
 /** One way; the round trips are 24 to 56 ms. */
 const DISTANCES_MS = [12, 16, 20, 24, 28];
-/** What a player keeps beyond what it shows. */
-const BUFFER_MS = 500;
 
 type Source = TestTorrent | V2TestTorrent;
 
@@ -61,48 +57,6 @@ function addViewer(swarm: Swarm, source: Source): Torrent {
 
 const addressesOf = (nodes: readonly Node[]) => nodes.map(({ address }) => address);
 const sentBy = (nodes: readonly Node[]): number => nodes.reduce((sum, { machine }) => sum + machine.sentBytes, 0);
-
-interface Viewing {
-  readonly playback: Playback;
-  isOver: boolean;
-  /** Fails when reading did. */
-  readonly ended: Promise<void>;
-}
-
-/** Opens at `start`, plays for `playMs` and leaves, as a player does; time passes elsewhere. */
-function view(swarm: Swarm, torrent: Torrent, start: number, playMs: number): Viewing {
-  const { clock } = swarm;
-  const playback = new Playback({ bytesPerSecond: BYTES_PER_SECOND, playMs }, clock.monotonicMs());
-  const stop = new AbortController();
-  const endExclusive = torrent.info?.totalBytes ?? 0;
-  const stream = torrent.read({ start, endExclusive, bytesPerSecond: BYTES_PER_SECOND, signal: stop.signal });
-  const play = async (): Promise<void> => {
-    for await (const chunk of stream) {
-      playback.arrived(chunk.length, clock.monotonicMs());
-      const endsInMs = playback.endsInMs(clock.monotonicMs());
-      if (endsInMs !== undefined) clock.after(endsInMs, () => stop.abort());
-      const surplusMs = playback.bufferedMs(clock.monotonicMs()) - BUFFER_MS;
-      if (surplusMs > 0) await sleep(clock, surplusMs, stop.signal);
-    }
-  };
-  const ended = play()
-    .catch((error: unknown) => {
-      if (!stop.signal.aborted) throw error;
-    })
-    .finally(() => (viewing.isOver = true));
-  const viewing: Viewing = { playback, isOver: false, ended };
-  return viewing;
-}
-
-async function watch(swarm: Swarm, torrent: Torrent, start: number, playMs: number): Promise<Playback> {
-  return watched(swarm, view(swarm, torrent, start, playMs));
-}
-
-async function watched(swarm: Swarm, viewing: Viewing): Promise<Playback> {
-  await swarm.until(() => viewing.isOver, 120_000);
-  await viewing.ended;
-  return viewing.playback;
-}
 
 /** Pseudo-random places that stay clear of the end, the same in every run. */
 function places(count: number, lastByte: number): number[] {

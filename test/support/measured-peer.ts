@@ -2,6 +2,7 @@
 import { BLOCK_BYTES } from '../../src/codec/wire.ts';
 import type { HedgedPeer } from '../../src/torrent/download/hedging.ts';
 import { RequestPipeline } from '../../src/torrent/peer/pipeline.ts';
+import { Punctuality } from '../../src/torrent/peer/punctuality.ts';
 import { RequestLedger } from '../../src/torrent/peer/request-ledger.ts';
 import type { ActivePiece } from '../../src/torrent/pieces/active-piece.ts';
 
@@ -37,7 +38,7 @@ export function measuredPeer(bytesPerMs: number | undefined, asked: readonly num
     pipeline,
     lastBlockAtMs: sinceMs,
     isSnubbed: false,
-    tardyUntilMs: Number.NEGATIVE_INFINITY,
+    punctuality: new Punctuality(),
     mayRequest: true,
     requestQueueLimit: 250,
     serves: () => true,

@@ -16,11 +16,19 @@ test('nobody delivers nothing, ever', () => {
 });
 
 test.each([
-  { case: 'it is in time', ownMs: 900, othersMs: 10, dueInMs: 1_000, take: true },
+  { case: 'it is early', ownMs: 500, othersMs: 10, dueInMs: 1_000, take: true },
+  {
+    case: 'it is in time, but only just, and others are quicker',
+    ownMs: 600,
+    othersMs: 10,
+    dueInMs: 1_000,
+    take: false,
+  },
   { case: 'the others would be done long before', ownMs: 900, othersMs: 100, dueInMs: 0, take: false },
-  { case: 'the others need as long', ownMs: 900, othersMs: 700, dueInMs: 0, take: true },
+  { case: 'the others need as long', ownMs: 900, othersMs: 900, dueInMs: 0, take: true },
+  { case: 'the others would be done a little sooner', ownMs: 900, othersMs: 890, dueInMs: 0, take: false },
   { case: 'there are no others', ownMs: 90_000, othersMs: Infinity, dueInMs: 0, take: true },
-])('when $case, an urgent block is taken: $take', ({ take, ownMs, othersMs, dueInMs }) => {
+])('when $case, a block a reader needs is taken: $take', ({ take, ownMs, othersMs, dueInMs }) => {
   expect(isTimely({ ownMs, othersMs, dueInMs })).toBe(take);
 });
 

@@ -1,9 +1,6 @@
 /** Estimates of when blocks will be here, and who should therefore be asked: plain arithmetic over measured speeds. */
 import { BLOCK_BYTES } from '../../codec/wire.ts';
 
-/** A slower source is as good when its block comes not much later. */
-const TOLERATED_LATENESS = 1.5;
-
 /** What an estimate needs to know of a peer. */
 export interface ArrivalSource {
   readonly queuedBytes: number;
@@ -31,18 +28,28 @@ export function jointArrivalMs(peers: readonly ArrivalSource[], sizeBytes: numbe
   return Math.max(firstBlockMs, delayMs + (queuedBytes + sizeBytes) / bytesPerMs);
 }
 
+/** Players take what comes into buffers of their own, and so need it sooner than their bitrate says. */
+const TRUSTED_SHARE = 0.5;
+
+/** Whether a block comes so early that the reader does not depend on the estimate. Both in ms from now. */
+export function isEarly(ownMs: number, dueInMs: number): boolean {
+  return ownMs <= TRUSTED_SHARE * dueInMs;
+}
+
 /**
- * Whether a peer should take one of the blocks that are still free in an urgent piece: in time for the reader, or at
- * least not much after the others would have finished the piece without it. All times in ms from now.
+ * Whether a peer should take one of the blocks that are still free in a piece a reader needs: early for the reader, or
+ * at least no later than the others would have finished the piece without it. All times in ms from now.
  */
 export function isTimely(times: {
   readonly ownMs: number;
   readonly othersMs: number;
   readonly dueInMs: number;
 }): boolean {
-  return times.ownMs <= Math.max(times.dueInMs, TOLERATED_LATENESS * times.othersMs);
+  return isEarly(times.ownMs, times.dueInMs) || times.ownMs <= times.othersMs;
 }
 
+/** A slower source is as good when its block comes not much later. */
+const TOLERATED_LATENESS = 1.5;
 /** What a second source must save at least, in ms: less is not worth the bytes. */
 const MIN_GAIN_MS = 20;
 

@@ -38,15 +38,22 @@ export class Availability {
     for (const { rarest } of this.#orders) rarest.remove(piece);
   }
 
-  /** Of the most wanted pieces this peer serves, one that it suggests (BEP 6), else the rarest. */
-  pick(peer: Peer): number | undefined {
+  /** Of the most wanted pieces this peer serves and that are not spared, one that it suggests (BEP 6), else the rarest. */
+  pick(peer: Peer, isSpared: (piece: number) => boolean): number | undefined {
     if (this.#exhausted.has(peer)) return undefined;
+    let sparesAny = false;
+    const suits = (piece: number): boolean => {
+      if (!peer.serves(piece)) return false;
+      const spares = isSpared(piece);
+      sparesAny ||= spares;
+      return !spares;
+    };
     for (const { rarest } of this.#orders) {
-      const suggested = peer.pieces.suggested.find((piece) => rarest.wants(piece) && peer.serves(piece));
-      const piece = suggested ?? rarest.pick((candidate) => peer.serves(candidate));
+      const suggested = peer.pieces.suggested.find((piece) => rarest.wants(piece) && suits(piece));
+      const piece = suggested ?? rarest.pick(suits);
       if (piece !== undefined) return piece;
     }
-    this.#exhausted.add(peer);
+    if (!sparesAny) this.#exhausted.add(peer);
     return undefined;
   }
 

@@ -18,6 +18,7 @@ import type { PendingBlock } from './owed-blocks.ts';
 import { Picking } from './picking.ts';
 import { Relief } from './relief.ts';
 import type { RequestLimits } from './request-limits.ts';
+import { releaseStalled } from './stalled-sources.ts';
 import type { Suspicions } from './suspicion.ts';
 import { cancelPiece, cancelStale } from './taking-back.ts';
 import type { Wishes } from './wishes.ts';
@@ -259,10 +260,14 @@ export class Downloader {
     return stalest !== undefined;
   }
 
-  /** Ten times a second: urgent blocks that will be late get a second source, and slow sources relief. */
+  /**
+   * Ten times a second: what readers need is freed from sources that stopped, urgent blocks that will be late get a
+   * second one, and of what is wanted unread slow sources are relieved by idle ones.
+   */
   hedge(nowMs: number): void {
+    releaseStalled(this.#parts.peers, this.#parts.store, this.#window, nowMs);
     this.#hedging.hedge(this.#window, nowMs);
-    if (this.#parts.wishes.fetchesAhead && !this.hasReaders) this.#relief.relieve(nowMs);
+    if (this.#parts.wishes.fetchesAhead) this.#relief.relieve(nowMs);
   }
 
   /** Once a second: peers that deliver nothing lose their requests, and pieces bound to such a source their bond. */
@@ -365,7 +370,7 @@ export class Downloader {
   }
 
   #queueLimit(peer: Peer): number {
-    if (peer.isSnubbed) return 1;
+    if (peer.isSnubbed || (this.hasReaders && peer.punctuality.isInDoubt)) return 1;
     return Math.min(peer.pipeline.windowBlocks(this.hasReaders), peer.requestQueueLimit);
   }
 

@@ -73,8 +73,9 @@ test('help does not pile up: of twenty blocks of a silent peer each helper takes
 test('a peer that kept a reader waiting gets nothing urgent until it delivers or a second has passed', () => {
   const silent = peerOf(1_000, blocks(4), NOW_MS - 500);
   hedge([silent, peerOf(1_000, [])]);
-  expect(silent.tardyUntilMs).toBe(NOW_MS + 1_000);
-  const tardy = { ...peerOf(10_000, []), tardyUntilMs: NOW_MS + 1 };
+  expect([999, 1_000].map((ms) => silent.punctuality.isTardy(NOW_MS + ms))).toEqual([true, false]);
+  const tardy = peerOf(10_000, []);
+  tardy.punctuality.late(NOW_MS - 999);
   expect(hedge([peerOf(100, blocks(20)), tardy])).toEqual([]);
 });
 
@@ -85,7 +86,7 @@ test('three silent sources do not hold a block that a fourth could bring: the on
   expect(silent.map(({ cancelled }) => cancelled)).toEqual([[], [0], []]);
   expect(silent.map((peer) => piece.lapses.has(0, peer))).toEqual([false, true, false]);
   // It kept the reader waiting, as did the one that was expected first.
-  expect(silent.map(({ tardyUntilMs }) => tardyUntilMs > NOW_MS)).toEqual([true, true, false]);
+  expect(silent.map(({ punctuality }) => punctuality.isTardy(NOW_MS))).toEqual([true, true, false]);
   expect(piece.askers(0)).toBe(3);
 });
 

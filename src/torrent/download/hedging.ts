@@ -4,7 +4,6 @@
  * puts the urgent block ahead of what it can still take back, and what it was given counts as its load: help never piles up
  * on one peer.
  */
-import { SECOND_MS } from '../../base/units.ts';
 import { BLOCK_BYTES } from '../../codec/wire.ts';
 import type { Peer } from '../peer/peer.ts';
 import type { ActivePiece } from '../pieces/active-piece.ts';
@@ -23,8 +22,6 @@ import {
 } from './owed-blocks.ts';
 import { isReliable } from './reliability.ts';
 
-/** It gets nothing urgent for so long, unless it delivers: or it would be given what was just taken from it. */
-const TARDY_MS = SECOND_MS;
 const MAX_HEDGES = 64;
 /** Sources asked for one block at the same time. */
 const MAX_SOURCES = 3;
@@ -37,7 +34,7 @@ export type HedgedPeer = Pick<
   | 'pipeline'
   | 'lastBlockAtMs'
   | 'isSnubbed'
-  | 'tardyUntilMs'
+  | 'punctuality'
   | 'mayRequest'
   | 'requestQueueLimit'
   | 'serves'
@@ -103,7 +100,7 @@ export class Hedging<P extends HedgedPeer> {
     // What is taken back instead makes room under a limit.
     const isAllowed = best !== undefined && (block.isStoppable || this.#parts.mayAsk(best.peer));
     if (isAllowed && isWorthHedging(arrivesInMs, best.arrivesInMs)) {
-      if (late !== undefined && overdueMs > LATE_AFTER_MS) late.tardyUntilMs = nowMs + TARDY_MS;
+      if (late !== undefined && overdueMs > LATE_AFTER_MS) late.punctuality.late(nowMs);
       if (piece.askers(blockInPiece) >= MAX_SOURCES && !this.#makeRoom(piece, blockInPiece, best.peer, nowMs))
         return false;
       this.#makeWay(best.peer);
@@ -123,7 +120,7 @@ export class Hedging<P extends HedgedPeer> {
     const blockKey = this.#parts.store.geometry.blockKey(piece.index, block);
     const last = lastToBring(this.#parts.peers, blockKey, nowMs);
     if (last === undefined || !giveWay(last, newcomer, piece, block)) return false;
-    if (isLate(last)) last.peer.tardyUntilMs = nowMs + TARDY_MS;
+    if (isLate(last)) last.peer.punctuality.late(nowMs);
     return true;
   }
 

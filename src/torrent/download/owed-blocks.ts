@@ -34,7 +34,7 @@ export function* owedBy<P extends OwingPeer>(peer: P, nowMs: number): Generator<
   if (oldest === undefined) return;
   pipeline.waited(nowMs);
   const blockMs = BLOCK_BYTES / pipeline.bytesPerMs;
-  const headInMs = Math.max(peer.lastBlockAtMs + blockMs, oldest.sentAtMs + pipeline.delayMs) - nowMs;
+  const headInMs = Math.max(peer.lastBlockAtMs + pipeline.promisedBlockMs, oldest.sentAtMs + pipeline.delayMs) - nowMs;
   const arrivals = owedArrivalsMs(headInMs, blockMs);
   const overdueMs = Math.max(0, -headInMs);
   let unsent = -pipeline.blocksUnderWay;
@@ -44,7 +44,7 @@ export function* owedBy<P extends OwingPeer>(peer: P, nowMs: number): Generator<
 
 /** The peer broke its own promise: it is behind what was measured of it by more than chance explains. */
 export function isLate({ overdueMs, peer }: OwedBlock<OwingPeer>): boolean {
-  return overdueMs > Math.max(LATE_AFTER_MS, BLOCK_BYTES / peer.pipeline.bytesPerMs / 2);
+  return overdueMs > Math.max(LATE_AFTER_MS, peer.pipeline.promisedBlockMs / 2);
 }
 
 /** Each block by the source that should bring it first. */

@@ -8,7 +8,7 @@ import type { Peer } from '../peer/peer.ts';
 import type { ActivePiece } from '../pieces/active-piece.ts';
 import type { PieceStore } from '../pieces/piece-store.ts';
 import { BLOCKWISE_SPAN_BLOCKS, leadTimeMs, type ReadingWindow, type WantedSpan } from '../reading/reading-window.ts';
-import { isTimely, jointArrivalMs } from './arrival.ts';
+import { isEarly, isTimely, jointArrivalMs } from './arrival.ts';
 import type { Availability } from './availability.ts';
 import { isForsaken, isReliable } from './reliability.ts';
 import type { Wishes } from './wishes.ts';
@@ -18,6 +18,12 @@ const ENDGAME_BATCH = 8;
 const MAX_DUPLICATES = 3;
 
 type BlockFilter = (block: number) => boolean;
+
+/** What both let through; undefined lets everything through. */
+function joined(one: BlockFilter | undefined, other: BlockFilter | undefined): BlockFilter | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return (block) => one(block) && other(block);
+}
 
 export interface PickingParts {
   readonly clock: Clock;
@@ -90,21 +96,22 @@ export class Picking {
       if (!store.isMissing(span.piece) || !peer.serves(span.piece)) continue;
       const begun = store.active.get(span.piece);
       const free = begun?.freeIn(span.fromBlock, span.untilBlock) ?? span.untilBlock - span.fromBlock;
-      if (free === 0 || (span.isUrgent && !this.#isTimely(peer, span, free, into.length))) continue;
+      if (free === 0 || !this.#isTimely(peer, span, free, into.length)) continue;
       const active = this.#parts.open(span.piece, peer);
       if (active !== undefined) this.#take(peer, active, room, into, span);
     }
   }
 
-  /** A slow peer must not take an urgent block that the others would bring sooner, but should help where it can. */
+  /** A slow peer must not take a block that the others would bring sooner, but should help where it can. */
   #isTimely(peer: Peer, span: WantedSpan, freeBlocks: number, picked: number): boolean {
+    const nowMs = this.#parts.clock.monotonicMs();
+    const dueInMs = span.dueAtMs - nowMs;
+    const ownMs = peer.pipeline.arrivalMs(peer.queuedBytes + picked * BLOCK_BYTES);
+    const mayBeTrusted = isReliable(peer, nowMs);
+    if (mayBeTrusted && isEarly(ownMs, dueInMs)) return true;
     const others = this.#sourcesOf(span.piece).filter((other) => other !== peer && this.#mayTakeNext(other, span));
-    if (!isReliable(peer, this.#parts.clock.monotonicMs())) return others.length === 0;
-    return isTimely({
-      ownMs: peer.pipeline.arrivalMs(peer.queuedBytes + picked * BLOCK_BYTES),
-      othersMs: jointArrivalMs(others, freeBlocks * BLOCK_BYTES),
-      dueInMs: span.dueAtMs - this.#parts.clock.monotonicMs(),
-    });
+    if (!mayBeTrusted) return others.length === 0;
+    return isTimely({ ownMs, othersMs: jointArrivalMs(others, freeBlocks * BLOCK_BYTES), dueInMs });
   }
 
   /** It did not let the next free block of the span lapse: of who did, nothing is to be expected. */
@@ -123,9 +130,16 @@ export class Picking {
     }
   }
 
+  /** What readers need is given out by `#pickWindow` alone: who is too slow for it, or in doubt, gets none by other ways. */
+  #isUnread(piece: number): BlockFilter | undefined {
+    const window = this.#parts.window();
+    return window.hasPiece(piece) ? (block) => window.spanOf(piece, block) === undefined : undefined;
+  }
+
   #pickRarest(peer: Peer, room: number, into: number[]): void {
+    const window = this.#parts.window();
     while (into.length < room) {
-      const piece = this.#parts.availability.pick(peer);
+      const piece = this.#parts.availability.pick(peer, (candidate) => window.hasPiece(candidate));
       if (piece === undefined) return;
       const active = this.#parts.open(piece, peer);
       if (active === undefined) return;
@@ -179,7 +193,10 @@ export class Picking {
 
   #take(peer: Peer, active: ActivePiece, room: number, into: number[], span?: WantedSpan): void {
     const { geometry } = this.#parts.store;
-    const isOpen = this.#openTo(peer, active, span !== undefined);
+    const isOpen = joined(
+      this.#openTo(peer, active, span !== undefined),
+      span === undefined ? this.#isUnread(active.index) : undefined,
+    );
     const { fromBlock, untilBlock } = span ?? { fromBlock: 0, untilBlock: active.blockCount };
     while (into.length < room) {
       const block = active.firstFreeIn(fromBlock, untilBlock, isOpen);

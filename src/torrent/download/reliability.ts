@@ -23,7 +23,7 @@ export function isDelivering(
   return pipeline.isMeasured && nowMs - lastBlockAtMs < SECOND_MS;
 }
 
-/** It may be trusted with something urgent. */
-export function isReliable(peer: Pick<Peer, 'isSnubbed' | 'tardyUntilMs'>, nowMs: number): boolean {
-  return !peer.isSnubbed && nowMs >= peer.tardyUntilMs;
+/** It may be trusted with something a reader needs. */
+export function isReliable(peer: Pick<Peer, 'isSnubbed' | 'punctuality'>, nowMs: number): boolean {
+  return !peer.isSnubbed && !peer.punctuality.isTardy(nowMs);
 }

@@ -1,5 +1,5 @@
 /**
- * Download without a reader: what slow sources hold changes hands when a quicker peer has nothing else to do, be it that
+ * What is wanted unread: what slow sources hold changes hands when a quicker peer has nothing else to do, be it that
  * all is asked for or that there is no memory for another piece. Invariants: who has proven nothing displaces only who is
  * late; a block has a bounded number of sources, of which the slowest makes room; what can still be taken back is fetched
  * once; who was late with a block gets it again only while it delivers.

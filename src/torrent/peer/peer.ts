@@ -31,6 +31,7 @@ import { gateOf } from './peer-gate.ts';
 import type { PeerHost, PeerParts } from './peer-host.ts';
 import { PeerPieces } from './peer-pieces.ts';
 import { RequestPipeline } from './pipeline.ts';
+import { Punctuality } from './punctuality.ts';
 import { RequestLedger } from './request-ledger.ts';
 import { uploadPortsOf } from './upload-ports.ts';
 import { UploadQueue } from './upload-queue.ts';
@@ -60,8 +61,8 @@ export class Peer implements ConnectionOwner, BlockSource {
   isInterested = false;
   /** Delivered nothing for long although asked. */
   isSnubbed = false;
-  /** Until then, or its next block, it gets nothing urgent: it kept a reader waiting. Monotonic ms. */
-  tardyUntilMs = Number.NEGATIVE_INFINITY;
+  /** Whether it kept those waiting who asked it. */
+  readonly punctuality = new Punctuality();
   /** Ids under which it wants to receive our extension messages. */
   extensionIds: Readonly<Partial<Record<ExtensionName, number>>> = {};
   isUploadOnly = false;
@@ -316,11 +317,12 @@ export class Peer implements ConnectionOwner, BlockSource {
     if (block === undefined) return;
     this.lastBlockAtMs = nowMs;
     this.isSnubbed = false;
-    this.tardyUntilMs = Number.NEGATIVE_INFINITY;
     const sizeBytes = this.#sized().geometry.blockRef(block.blockKey).lengthBytes;
     // What is of no use answers the request that was taken back, or a second one would lose its answer.
     const settled = this.ledger.settleBlock(block.blockKey, block.isNew);
-    if (settled !== undefined) this.pipeline.delivered(sizeBytes, settled.request, nowMs);
+    // What comes after it was taken back shows that the peer is there, not that it can be waited for.
+    if (settled?.wasOpen) this.punctuality.delivered();
+    if (settled !== undefined) this.pipeline.delivered(sizeBytes, settled.request, nowMs, settled.isAmbiguous);
     this.#host.received(this, { ...block, wasOpen: settled?.wasOpen ?? false }, sizeBytes);
   }
 

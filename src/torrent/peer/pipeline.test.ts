@@ -65,6 +65,29 @@ test('when the delay grows for good, the link is filled again within half a minu
   expect(after.bytesPerMs).toBeGreaterThan(700);
 });
 
+test('the late answer to a request taken back does not make the source seem near', () => {
+  const pipeline = new RequestPipeline(0);
+  const link = { bytesPerMs: 1_000, delayMs: 40 };
+  run(pipeline, link, 5_000, true);
+  const known = pipeline.delayMs;
+  pipeline.delivered(BLOCK_BYTES, pipeline.sent(2, 5_000), 5_001, true);
+  expect(pipeline.delayMs).toBe(known);
+  pipeline.delivered(BLOCK_BYTES, pipeline.sent(2, 5_002), 5_003);
+  expect(pipeline.delayMs).toBe(1);
+});
+
+test('a source is held to what it did before it fell silent, however long the silence', () => {
+  const pipeline = new RequestPipeline(0);
+  pipeline.delivered(BLOCK_BYTES, pipeline.sent(1, 0), 100);
+  pipeline.sent(1, 100);
+  const promisedMs = pipeline.promisedBlockMs;
+  for (let atMs = 200; atMs <= 8_000; atMs += 100) pipeline.waited(atMs);
+  expect(pipeline.promisedBlockMs).toBe(promisedMs);
+  expect(BLOCK_BYTES / pipeline.bytesPerMs).toBeGreaterThan(20 * promisedMs);
+  pipeline.delivered(BLOCK_BYTES, pipeline.sent(2, 8_000), 8_050);
+  expect(pipeline.promisedBlockMs).toBeGreaterThan(20 * promisedMs);
+});
+
 test('nothing measured yet: eight blocks', () => {
   expect(new RequestPipeline(0).windowBlocks(true)).toBe(8);
 });

@@ -88,6 +88,7 @@ export class RequestPipeline {
   #busyBytes = 0;
   #busyMs = 0;
   #draining = false;
+  #promisedBlockMs = BLOCK_BYTES / UNKNOWN_BYTES_PER_MS;
 
   constructor(nowMs: number) {
     this.#bandwidth = new RecentExtreme(BANDWIDTH_MEMORY_MS, Math.max, nowMs);
@@ -99,6 +100,14 @@ export class RequestPipeline {
   /** What it delivers while asked, in bytes per ms, bursts evened out; a modest guess before the first block. */
   get bytesPerMs(): number {
     return this.#busyBytes === 0 ? UNKNOWN_BYTES_PER_MS : this.#busyBytes / Math.max(this.#busyMs, MIN_SPAN_MS);
+  }
+
+  /**
+   * Time per block, in ms, by what was known at the last delivery, or when the queue was last empty: what the source is
+   * held to. A measure that slows down with the silence would never find it late.
+   */
+  get promisedBlockMs(): number {
+    return this.#promisedBlockMs;
   }
 
   /** Delay of an empty queue in ms. */
@@ -140,6 +149,7 @@ export class RequestPipeline {
       this.#deliveredAtMs = nowMs;
       this.#waitedUntilMs = nowMs;
       this.#isFirst = true;
+      this.#promisedBlockMs = BLOCK_BYTES / this.bytesPerMs;
     }
     return {
       sentAtMs: nowMs,
@@ -161,17 +171,18 @@ export class RequestPipeline {
     this.#busyMs = this.#busyMs * kept + busyMs;
   }
 
-  /** Call for each answered request. */
-  delivered(sizeBytes: number, request: SentRequest, nowMs: number): void {
+  /** Call for each answered request; where several may have been answered, no delay is learned (Karn's rule). */
+  delivered(sizeBytes: number, request: SentRequest, nowMs: number, isAmbiguous = false): void {
     this.waited(nowMs);
     this.#busyBytes += sizeBytes;
+    this.#promisedBlockMs = BLOCK_BYTES / this.bytesPerMs;
     this.#isFirst = false;
     this.#deliveredBytes += sizeBytes;
     this.#deliveredAtMs = nowMs;
     const spanMs = Math.max(nowMs - request.deliveredAtMs, MIN_SPAN_MS);
     if (this.#bandwidth.isDue(nowMs)) this.#bandwidth.turn(nowMs);
     this.#bandwidth.add((this.#deliveredBytes - request.deliveredBytes) / spanMs);
-    this.#learnDelay(request, nowMs);
+    if (!isAmbiguous) this.#learnDelay(request, nowMs);
   }
 
   #learnDelay(request: SentRequest, nowMs: number): void {

@@ -46,6 +46,16 @@ test('both answers may also be blocks: none of them looks unasked for', () => {
   expect(ledger.settleBlock(5)).toMatchObject({ wasOpen: false });
 });
 
+test('which of two requests a block answers cannot be told, so that no delay is learned of it', () => {
+  const ledger = new RequestLedger();
+  ledger.add(5, request(1));
+  ledger.cancel(5);
+  ledger.add(5, request(2));
+  ledger.add(6, request(2));
+  expect([ledger.settleBlock(5), ledger.settleBlock(6)]).toMatchObject([{ isAmbiguous: true }, { isAmbiguous: false }]);
+  expect(ledger.settleBlock(5)).toMatchObject({ wasOpen: false, isAmbiguous: false });
+});
+
 test('of a peer that never answers cancels only the last 1,024 are remembered', () => {
   const ledger = new RequestLedger();
   for (let key = 0; key < 3_000; key++) {

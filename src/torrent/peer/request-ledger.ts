@@ -15,6 +15,8 @@ export interface Settled {
   readonly request: OpenRequest;
   /** False for the late answer to a cancelled request. */
   readonly wasOpen: boolean;
+  /** The block was asked for more than once: which request this answers, and how long that took, cannot be told. */
+  readonly isAmbiguous: boolean;
 }
 
 export class RequestLedger {
@@ -62,13 +64,17 @@ export class RequestLedger {
    */
   settleBlock(blockKey: number, isUseful = true): Settled | undefined {
     if (isUseful) this.#lapses = 0;
-    if (isUseful) return this.#settleOpen(blockKey) ?? this.#settleCancelled(blockKey);
-    return this.#settleCancelled(blockKey) ?? this.#settleOpen(blockKey);
+    const isAmbiguous = this.#open.has(blockKey) && this.#cancelled.has(blockKey);
+    const settled = isUseful
+      ? (this.#settleOpen(blockKey) ?? this.#settleCancelled(blockKey))
+      : (this.#settleCancelled(blockKey) ?? this.#settleOpen(blockKey));
+    return settled && { ...settled, isAmbiguous };
   }
 
   /** A reject came: cancels are answered first, in the order they were sent; undefined when nothing was asked. */
   settleReject(blockKey: number): Settled | undefined {
-    return this.#settleCancelled(blockKey) ?? this.#settleOpen(blockKey);
+    const settled = this.#settleCancelled(blockKey) ?? this.#settleOpen(blockKey);
+    return settled && { ...settled, isAmbiguous: false };
   }
 
   /** No longer wanted, though an answer may still come; false when it was not open. */
@@ -92,14 +98,14 @@ export class RequestLedger {
     return keys;
   }
 
-  #settleOpen(blockKey: number): Settled | undefined {
+  #settleOpen(blockKey: number): Omit<Settled, 'isAmbiguous'> | undefined {
     const request = this.#open.get(blockKey);
     if (request === undefined) return undefined;
     this.#open.delete(blockKey);
     return { request, wasOpen: true };
   }
 
-  #settleCancelled(blockKey: number): Settled | undefined {
+  #settleCancelled(blockKey: number): Omit<Settled, 'isAmbiguous'> | undefined {
     const waiting = this.#cancelled.get(blockKey);
     const request = waiting?.shift();
     if (waiting?.length === 0) this.#cancelled.delete(blockKey);

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { FakeClock } from '../../../test/support/fake-clock.ts';
 import { ProtocolError, Unavailable } from '../../base/errors.ts';
 import { silentLog } from '../../base/log.ts';
 import { ChannelSocket, type UsedChannel } from './channel-socket.ts';
@@ -48,7 +49,12 @@ test.each([
   },
 ])('a channel $what', async ({ happens, error }) => {
   const channel = new ManualChannel();
-  const socket = new ChannelSocket(channel, undefined, guardWith(silentLog), () => undefined);
+  const socket = new ChannelSocket(channel, {
+    remote: undefined,
+    clock: new FakeClock(),
+    guard: guardWith(silentLog),
+    release: () => undefined,
+  });
   const cause = Promise.withResolvers<Error | undefined>();
   socket.listen({ received: () => undefined, drained: () => undefined, closed: cause.resolve });
   happens(channel, socket);

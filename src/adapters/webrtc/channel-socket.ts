@@ -4,13 +4,13 @@
  * arrives while paused is kept here, within a bound. `closed` comes exactly once and last.
  */
 import type { DataChannel } from 'node-datachannel';
+import type { Clock } from '../../base/clock.ts';
 import { ProtocolError, Unavailable } from '../../base/errors.ts';
-import { KIB, MIB } from '../../base/units.ts';
+import { MIB } from '../../base/units.ts';
 import type { PeerAddress, PeerSocket, PeerSocketListener } from '../../torrent/ports.ts';
 import type { Guard } from './guard.ts';
+import { MessageSize } from './message-size.ts';
 
-/** Browsers take at most 256 KiB − 1 in one message; 64 KiB is as fast and interleaves better. */
-const MESSAGE_BYTES = 64 * KIB;
 const HIGH_WATER_BYTES = 4 * MIB;
 const LOW_WATER_BYTES = MIB;
 /** An honest peer sends what was asked for, and that is less. */
@@ -35,10 +35,20 @@ export type UsedChannel = Pick<
   | 'setBufferedAmountLowThreshold'
 >;
 
+export interface ChannelSocketParts {
+  readonly remote: PeerAddress | undefined;
+  readonly clock: Clock;
+  readonly guard: Guard;
+  /** Lets go of the connection below; called once, never from within a native callback. */
+  readonly release: () => void;
+}
+
 export class ChannelSocket implements PeerSocket {
   readonly transport = 'webrtc';
   readonly remote: PeerAddress | undefined;
   readonly #channel: UsedChannel;
+  readonly #clock: Clock;
+  readonly #messageSize: MessageSize;
   readonly #release: () => void;
   readonly #queue: Outgoing[] = [];
   #held: Uint8Array[] = [];
@@ -50,10 +60,12 @@ export class ChannelSocket implements PeerSocket {
   #told = false;
   #cause: Error | undefined;
 
-  /** `channel` is open. `release` lets go of the connection below it; called once, never from within a native callback. */
-  constructor(channel: UsedChannel, remote: PeerAddress | undefined, guard: Guard, release: () => void) {
+  /** `channel` is open. */
+  constructor(channel: UsedChannel, { remote, clock, guard, release }: ChannelSocketParts) {
     this.#channel = channel;
     this.remote = remote;
+    this.#clock = clock;
+    this.#messageSize = new MessageSize(clock.monotonicMs());
     this.#release = release;
     channel.setBufferedAmountLowThreshold(LOW_WATER_BYTES);
     channel.onBufferedAmountLow(guard('low', () => this.#drain()));
@@ -117,16 +129,19 @@ export class ChannelSocket implements PeerSocket {
   }
 
   #pump(): void {
-    const maxBytes = Math.min(MESSAGE_BYTES, this.#channel.maxMessageSize());
+    const takenBytes = this.#channel.maxMessageSize();
     while (!this.#over) {
       const head = this.#queue[0];
       if (head === undefined) return;
-      if (this.#channel.bufferedAmount() >= HIGH_WATER_BYTES) {
+      const bufferedBytes = this.#channel.bufferedAmount();
+      if (bufferedBytes >= HIGH_WATER_BYTES) {
         this.#full = true; // the low-water event pumps on
         return;
       }
+      const maxBytes = Math.min(takenBytes, this.#messageSize.next(this.#clock.monotonicMs(), bufferedBytes));
       const end = Math.min(head.sentBytes + maxBytes, head.bytes.length);
       if (!this.#send(head.bytes.subarray(head.sentBytes, end))) return;
+      this.#messageSize.sent(end - head.sentBytes);
       head.sentBytes = end;
       if (end < head.bytes.length) continue;
       this.#queue.shift();

@@ -215,7 +215,12 @@ export class RtcConnection {
     this.#channel = channel;
     const opened = (): void => {
       if (this.#over || this.#socket !== undefined) return;
-      this.#socket = new ChannelSocket(channel, this.#remoteAddress(), this.#guard, () => this.#fail(undefined));
+      this.#socket = new ChannelSocket(channel, {
+        remote: this.#remoteAddress(),
+        clock: this.#options.clock,
+        guard: this.#guard,
+        release: () => this.#fail(undefined),
+      });
       this.#events.open(this.#socket);
     };
     channel.onOpen(this.#guard('open', opened));

@@ -102,6 +102,20 @@ export class StorageFailed extends AppError {
   override readonly code = 'storage_failed';
 }
 
+/** Several things that were ended together failed, each in its own way; all of them have ended. */
+export class SeveralFailed extends AppError {
+  override readonly code = 'several_failed';
+  /** What they threw, two or more. */
+  readonly errors: readonly unknown[];
+
+  constructor(errors: readonly unknown[]) {
+    const [first] = errors;
+    const reason = first instanceof Error ? first.message : String(first);
+    super(`${errors.length} things failed, the first: ${reason}`, { failures: errors.length }, { cause: first });
+    this.errors = errors;
+  }
+}
+
 /** The caller gave up; carries the reason of its AbortSignal as `cause`. */
 export class Cancelled extends AppError {
   override readonly code = 'cancelled';

@@ -9,6 +9,7 @@ import { parseIp, type PeerAddress } from '../base/address.ts';
 import { toHex } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Emitter } from '../base/emitter.ts';
+import { endInTurn, endTogether } from '../base/endings.ts';
 import { AppError, Unavailable } from '../base/errors.ts';
 import type { Sha256, SwarmKey } from '../base/ids.ts';
 import { swarmKeyOf } from '../base/ids.ts';
@@ -227,11 +228,13 @@ export class Seeding implements OwnSeed, OwnAnswerer {
   /** Stops the engine and every torrent, closing what they read from. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await this.#tasks.stop();
-    await Promise.allSettled(this.#waking.values());
-    await this.engine.stop();
-    await Promise.all(Array.from(this.#awake.keys(), (key) => this.#sleep(key)));
-    await Promise.all(this.#fallingAsleep.values());
+    await endInTurn([
+      () => this.#tasks.stop(),
+      () => Promise.allSettled(this.#waking.values()),
+      () => this.engine.stop(),
+      () => endTogether(Array.from(this.#awake.keys(), (key) => this.#sleep(key))),
+      () => endTogether([...this.#fallingAsleep.values()]),
+    ]);
   }
 
   /** A peer came for a torrent. Whoever asks for what is not here again and again is not looked up any more. */

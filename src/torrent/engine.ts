@@ -5,17 +5,17 @@
  */
 import type { Cancel } from '../base/clock.ts';
 import { withDefaults } from '../base/defaults.ts';
-import { Cancelled, Conflict, InvalidInput, TimedOut } from '../base/errors.ts';
+import { endTogether } from '../base/endings.ts';
+import { Cancelled, Conflict, InvalidInput } from '../base/errors.ts';
 import type { SwarmKey } from '../base/ids.ts';
 import { TaskGroup } from '../base/tasks.ts';
-import { SECOND_MS } from '../base/units.ts';
 import { createPeerId } from '../codec/peer-id.ts';
 import type { VerifiedLayers } from '../codec/piece-layers.ts';
 import type { TorrentInfo } from '../codec/torrent-info.ts';
 import type { EngineInspection } from './content/inspection.ts';
 import type { OpenedStorage, TorrentOptions, TransferHost } from './content/torrent-types.ts';
-import { DialOrder } from './crowd/dial-order.ts';
-import { Greetings, type DialOrigin } from './greetings.ts';
+import { Dialling } from './dialling.ts';
+import { Greetings } from './greetings.ts';
 import { AddressRate } from './limits/address-rate.ts';
 import { AddressTraffic, type AddressRateLimits } from './limits/address-traffic.ts';
 import { BanList } from './limits/bans.ts';
@@ -41,7 +41,6 @@ const BURST_SECONDS = 5;
 const LOOPBACK_WEIGHT = 50;
 /** Addresses whose knocks are counted. */
 const MAX_KNOCKING = 4_096;
-const DIAL_TIMEOUT_MS = 10 * SECOND_MS;
 
 /** What an engine is made from. Everything but `ports` has a default. */
 export interface EngineOptions {
@@ -94,13 +93,13 @@ export class Engine {
   readonly #greetings: Greetings;
   readonly #tasks: TaskGroup;
   readonly #knocks: AddressRate;
-  readonly #dialOrder = new DialOrder();
+  readonly #dialling: Dialling;
   readonly #openers = new WeakMap<Transfer, AddByHashOptions['openStorage']>();
-  #dialling = 0;
   #connected = 0;
   #sourceId = 0;
   #cancelTick: Cancel | undefined;
   #isStopped = false;
+  #stopping: Promise<void> | undefined;
 
   /** @throws InvalidInput for options of a wrong kind or size, or encryption required without the arithmetic for it. */
   constructor(options: EngineOptions) {
@@ -135,6 +134,11 @@ export class Engine {
       burst: BURST_SECONDS * perSecond,
       maxAddresses: MAX_KNOCKING,
       loopbackWeight: LOOPBACK_WEIGHT,
+    });
+    this.#dialling = new Dialling({
+      shared: this.#shared,
+      mayOpen: () => this.#mayOpen(),
+      opened: (socket, origin) => this.#greetings.greet(socket, origin),
     });
     this.#host = this.#createHost();
     this.#greetings = this.#createGreetings(options.encryption ?? (options.ports.mse === undefined ? 'off' : 'prefer'));
@@ -177,6 +181,7 @@ export class Engine {
       this.#forget(transfer);
       throw error;
     }
+    transfer.torrent.addPeers(options.peers ?? []);
     return transfer.torrent;
   }
 
@@ -187,6 +192,7 @@ export class Engine {
   addByHash(options: AddByHashOptions): Torrent {
     const transfer = this.#register(options);
     this.#openers.set(transfer, options.openStorage);
+    transfer.torrent.addPeers(options.peers ?? []);
     return transfer.torrent;
   }
 
@@ -210,7 +216,7 @@ export class Engine {
       limits: this.#shared.limits,
       connections: this.connectionCount,
       incomingHandshakes: this.#greetings.incomingCount,
-      dialling: this.#dialling,
+      dialling: this.#dialling.count,
       pieceBufferBytes: this.#shared.pieceBuffers.lentBytes,
       serveBufferBytes: this.#shared.serveBuffers.lentBytes,
       leafCacheBytes: this.#shared.leafCache.keptBytes,
@@ -219,15 +225,26 @@ export class Engine {
     };
   }
 
-  /** Stops every torrent and resolves when no timer, socket or promise of the engine is left. */
-  async stop(): Promise<void> {
+  /**
+   * Stops every torrent and resolves when no timer, socket or promise of the engine is left. Each further call gives the
+   * same promise. @throws as `Torrent.stop`, SeveralFailed where more than one could not be closed; all have ended even then
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
     this.#isStopped = true;
     this.#cancelTick?.();
-    this.#greetings.close();
-    await Promise.all(this.#running().map((transfer) => transfer.stop()));
-    await this.#tasks.stop();
-    this.#shared.pieceBuffers.trim();
-    this.#shared.serveBuffers.trim();
+    const stopping = this.#running().map((transfer) => transfer.stop());
+    this.#greetings.close(); // now that no torrent dials again where a handshake ended
+    try {
+      await endTogether([...stopping, this.#tasks.stop()]);
+    } finally {
+      this.#shared.pieceBuffers.trim();
+      this.#shared.serveBuffers.trim();
+    }
   }
 
   #mayGreet(remote: PeerAddress | undefined): boolean {
@@ -247,7 +264,7 @@ export class Engine {
         this.#active.add(transfer);
         this.#scheduleTick();
       },
-      dial: (transfer, address) => this.#dial(transfer, address),
+      dial: (transfer, address) => this.#dialling.dial(transfer, address),
       greet: (transfer, socket, isOutgoing, foundBy) =>
         this.#greetings.greet(socket, { transfer, isOutgoing, ...(foundBy !== undefined && { foundBy }) }),
       reclaimMemory: (forTransfer) => {
@@ -283,11 +300,8 @@ export class Engine {
       find: (key) => this.#transfers.get(key),
       wake: wake && (async (key, remote) => this.#transferOf(await wake(key, remote))),
       resolveObfuscated,
-      redial: (transfer, address) => this.#redial(transfer, address),
-      dialEnded: (address, transport, isGreeted) => {
-        if (isGreeted) this.#dialOrder.greeted(address, transport);
-        else this.#dialOrder.cameToNothing(address, transport);
-      },
+      redial: (transfer, address) => this.#dialling.dialAgain(transfer, address),
+      dialEnded: (address, transport, isGreeted) => this.#dialling.ended(address, transport, isGreeted),
       began: () => this.#scheduleTick(),
     });
   }
@@ -322,6 +336,7 @@ export class Engine {
 
   #forget(transfer: Transfer): void {
     this.#active.delete(transfer);
+    this.#greetings.closeOf(transfer);
     for (const key of transfer.identity.keys) {
       if (this.#transfers.get(key) !== transfer) continue;
       this.#transfers.delete(key);
@@ -329,56 +344,9 @@ export class Engine {
     }
   }
 
-  // Dialling.
-
   /** Whether one more connection fits the cap when all that are being dialled come about. */
   #mayOpen(): boolean {
-    return this.connectionCount + this.#dialling < this.#shared.limits.maxConnections;
-  }
-
-  #dial(transfer: Transfer, address: PeerAddress): boolean {
-    const { dialers } = this.#shared.ports;
-    if (this.#isStopped || dialers.length === 0 || this.#dialling >= this.#shared.limits.maxHalfOpen) return false;
-    if (!this.#mayOpen()) return false;
-    this.#open({ transfer, dialled: address, isOutgoing: true });
-    return true;
-  }
-
-  /** At once, where fewer are being opened than may be: it takes the connection's place that just ended. */
-  #redial(transfer: Transfer, address: PeerAddress): boolean {
-    if (this.#isStopped || this.#dialling >= this.#shared.limits.maxHalfOpen) return false;
-    this.#open({ transfer, dialled: address, isOutgoing: true, isPlainRetry: true });
-    return true;
-  }
-
-  #open(origin: DialOrigin): void {
-    const { transfer, dialled } = origin;
-    this.#dialling++;
-    this.#tasks.run('engine.dial', async (signal) => {
-      const socket = await this.#openSocket(dialled, signal).finally(() => this.#dialling--);
-      if (socket === undefined) transfer.crowd.dialEnded(dialled);
-      else if (signal.aborted || transfer.isStopped) socket.close();
-      else this.#greetings.greet(socket, origin);
-    });
-  }
-
-  /** Tries one dialer after the other. */
-  async #openSocket(address: PeerAddress, signal: AbortSignal): Promise<PeerSocket | undefined> {
-    for (const dialer of this.#dialOrder.of(this.#shared.ports.dialers, address)) {
-      const attempt = new AbortController();
-      const abort = (): void => attempt.abort(new TimedOut('dialling took too long'));
-      const cancelTimer = this.#shared.ports.clock.after(DIAL_TIMEOUT_MS, abort);
-      signal.addEventListener('abort', abort, { once: true });
-      try {
-        return await dialer.dial(address, attempt.signal);
-      } catch (error) {
-        this.#shared.ports.log.debug('peer.dial_failed', { transport: dialer.transport, error });
-      } finally {
-        cancelTimer();
-        signal.removeEventListener('abort', abort);
-      }
-    }
-    return undefined;
+    return this.connectionCount + this.#dialling.count < this.#shared.limits.maxConnections;
   }
 
   // Time.

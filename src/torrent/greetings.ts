@@ -141,6 +141,11 @@ export class Greetings {
       if (nowMs - greeting.startedAtMs > HANDSHAKE_TIMEOUT_MS) greeting.stage.close(new TimedOut('no handshake'));
   }
 
+  /** The torrent is gone: closes what was opened for it. */
+  closeOf(transfer: Transfer): void {
+    for (const greeting of this.#greetings) if (greeting.transfer === transfer) greeting.stage.close();
+  }
+
   close(): void {
     this.#nudges.length = 0;
     for (const greeting of this.#greetings) greeting.stage.close();

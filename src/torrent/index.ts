@@ -85,6 +85,7 @@ export {
   NoSpace,
   NotFound,
   ProtocolError,
+  SeveralFailed,
   StorageFailed,
   TimedOut,
   Unavailable,

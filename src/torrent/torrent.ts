@@ -231,7 +231,10 @@ export class Torrent {
     this.#transfer.setPaused(false);
   }
 
-  /** Closes everything and resolves when nothing of it runs any more, its storage closed. Idempotent. */
+  /**
+   * Closes everything and resolves when nothing of it runs any more, its storage closed. Each further call gives the same
+   * promise. @throws why storage could not be closed in good order, such as StorageFailed; all else has ended even then
+   */
   stop(): Promise<void> {
     return this.#transfer.stop();
   }

@@ -4,6 +4,7 @@
  * socket, promise or buffer of it is left.
  */
 import { Emitter } from '../base/emitter.ts';
+import { endInTurn, endTogether } from '../base/endings.ts';
 import { Conflict, StorageFailed } from '../base/errors.ts';
 import type { SwarmKey } from '../base/ids.ts';
 import { TaskGroup } from '../base/tasks.ts';
@@ -73,7 +74,6 @@ export class Transfer {
     });
     this.crowd = this.#createCrowd();
     this.torrent = new Torrent(this);
-    this.torrent.addPeers(options.peers ?? []);
   }
 
   /** Undefined while the metadata is not known. */
@@ -97,6 +97,13 @@ export class Transfer {
 
   get isStopped(): boolean {
     return this.#isStopped;
+  }
+
+  /** Runs work that ends with the torrent, its signal aborted by then; false when that is stopped. */
+  run(name: string, task: (signal: AbortSignal) => Promise<void>): boolean {
+    if (this.#isStopped) return false;
+    this.#tasks.run(name, task);
+    return true;
   }
 
   /** Takes over a socket that is open already; our handshake leaves at once, under the key its peer was found by. */
@@ -161,7 +168,7 @@ export class Transfer {
     };
   }
 
-  /** Closes everything and resolves when nothing of it runs any more, its storage closed. Idempotent. */
+  /** @throws as `Torrent.stop` */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
@@ -280,9 +287,12 @@ export class Transfer {
     this.events.emit('stopped', undefined);
     this.crowd.close();
     this.metadata.settled();
-    await Promise.all([this.#tasks.stop(), this.#content?.stop()]);
-    await this.#content?.store.storage.close();
-    this.events.removeAll();
-    this.#host.stopped(this);
+    const working = [this.#tasks.stop(), this.#content?.stop()];
+    await endInTurn([
+      () => endTogether(working),
+      () => this.#content?.store.storage.close(),
+      () => this.events.removeAll(),
+      () => this.#host.stopped(this),
+    ]);
   }
 }

@@ -222,7 +222,48 @@ describe('a torrent in files', () => {
     const storage = new FilePieceStorage(volume(failing), layout(folder, [['a', 10]]), 'write');
     await expect(storage.write(new Uint8Array(10), 0)).rejects.toBeInstanceOf(kind);
     if (then === 'closes') await storage.close();
-    else await expect(storage.close()).rejects.toBeInstanceOf(Unavailable);
+    else {
+      await expect(storage.sync()).rejects.toBeInstanceOf(Unavailable);
+      await storage.close(); // the error was told; there is nothing left to do well
+    }
+  });
+
+  test('that cannot be synced any more closes all of it, gives the paths back, and says why', async () => {
+    const folder = await testFolder('pieces');
+    const files = layout(folder, [
+      ['a', 10],
+      ['b', 10],
+    ]);
+    let isBroken = false;
+    const open = new Set<number>();
+    const failing: Disk = {
+      ...nodeDisk,
+      open: async (...named) => {
+        const fd = await nodeDisk.open(...named);
+        open.add(fd);
+        return fd;
+      },
+      close: async (fd) => {
+        open.delete(fd);
+        await nodeDisk.close(fd);
+        if (isBroken) throw Object.assign(new Error('EIO'), { code: 'EIO' });
+      },
+      datasync: (fd) =>
+        isBroken ? Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' })) : nodeDisk.datasync(fd),
+    };
+    const storage = new FilePieceStorage(volume(failing), files, 'write');
+    await storage.prepare();
+    await storage.write(new Uint8Array(20), 0);
+    expect(open.size).toBe(2);
+    isBroken = true;
+    await expect(storage.close()).rejects.toMatchObject({
+      errors: expect.arrayContaining([expect.any(StorageFailed)]),
+    });
+    expect(open.size).toBe(0);
+    isBroken = false;
+    const again = new FilePieceStorage(volume(), files, 'write');
+    await again.prepare();
+    await again.close();
   });
 
   test('reading what was cut off, past the end or after close is StorageFailed', async () => {

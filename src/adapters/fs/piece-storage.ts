@@ -4,6 +4,7 @@
  */
 import { constants } from 'node:fs';
 import path from 'node:path';
+import { endInTurn, endTogether } from '../../base/endings.ts';
 import { Conflict, StorageFailed } from '../../base/errors.ts';
 import type { PieceStorage } from '../../torrent/ports.ts';
 import { type Disk, errnoOf } from './disk.ts';
@@ -134,17 +135,8 @@ export class FilePieceStorage implements PieceStorage {
 
   async close(): Promise<void> {
     if (this.#isClosed) return;
-    try {
-      await this.sync();
-    } finally {
-      this.#isClosed = true;
-      this.#giveBack?.();
-      const opened = await Promise.allSettled([...this.#open.values(), ...this.#leaving].map(({ fd }) => fd));
-      this.#open.clear();
-      this.#leaving.clear();
-      for (const result of opened)
-        if (result.status === 'fulfilled') await this.#volume.look('close', (disk) => disk.close(result.value));
-    }
+    // After a disk error nothing is written any more, and a sync could only fail.
+    await endInTurn([() => (this.#volume.isReadOnly ? undefined : this.sync()), () => this.#closeAll()]);
   }
 
   *#stretches(position: number, lengthBytes: number): Iterable<Stretch> {
@@ -252,6 +244,19 @@ export class FilePieceStorage implements PieceStorage {
   async #trim(): Promise<void> {
     if (this.#open.size <= OPEN_FILES) return;
     for (const [file, open] of this.#open) if (open.users === 0) return this.#letGo(file, open);
+  }
+
+  /** Every descriptor, whatever becomes of the others. */
+  async #closeAll(): Promise<void> {
+    this.#isClosed = true;
+    this.#giveBack?.();
+    const opened = await Promise.allSettled([...this.#open.values(), ...this.#leaving].map(({ fd }) => fd));
+    this.#open.clear();
+    this.#leaving.clear();
+    const closing = opened.map((result) =>
+      result.status === 'fulfilled' ? this.#volume.look('close', (disk) => disk.close(result.value)) : undefined,
+    );
+    await endTogether([...this.#closing, ...closing]);
   }
 
   /** No longer keeps the file; closed at once where nobody uses it, else by its last user. */

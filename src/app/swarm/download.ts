@@ -12,6 +12,7 @@ import { placeFiles, safeSegment } from '../../adapters/fs/placement.ts';
 import { ResumeFile } from '../../adapters/fs/resume-file.ts';
 import { Volume } from '../../adapters/fs/volume.ts';
 import { systemClock } from '../../base/clock.ts';
+import { endInTurn } from '../../base/endings.ts';
 import { Conflict, HashMismatch, StorageFailed, throwIfAborted } from '../../base/errors.ts';
 import type { SwarmKey } from '../../base/ids.ts';
 import type { Log } from '../../base/log.ts';
@@ -126,10 +127,12 @@ export class Download {
       await torrent.done(signal);
       return await this.#finish(torrent, info, signal);
     } finally {
-      await this.#tasks.stop();
-      await torrent.stop();
-      await this.#save(torrent.have);
-      await this.#workplace?.storage.close();
+      await endInTurn([
+        () => this.#tasks.stop(),
+        () => torrent.stop(),
+        () => this.#save(torrent.have),
+        () => this.#workplace?.storage.close(),
+      ]);
     }
   }
 

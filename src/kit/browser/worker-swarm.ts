@@ -10,6 +10,7 @@ import { subtleHasher } from '../../adapters/browser/subtle-hasher.ts';
 import { WorkerLinks } from '../../adapters/browser/worker-links.ts';
 import { systemClock } from '../../base/clock.ts';
 import { withDefaults } from '../../base/defaults.ts';
+import { endInTurn } from '../../base/endings.ts';
 import { InvalidInput } from '../../base/errors.ts';
 import type { SwarmKey } from '../../base/ids.ts';
 import { type Log, silentLog } from '../../base/log.ts';
@@ -167,8 +168,7 @@ export class WorkerSwarm implements AsyncDisposable {
   /** Stops every torrent and closes its pieces. */
   async stop(): Promise<void> {
     this.#listening.abort();
-    await this.#tasks.stop();
-    await this.engine.stop();
+    await endInTurn([() => this.#tasks.stop(), () => this.engine.stop()]);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -5,6 +5,7 @@
 import { openUdpSocket } from '../../adapters/dht/udp-socket.ts';
 import type { Guard } from '../../adapters/guard/guard.ts';
 import type { PeerAddress } from '../../base/address.ts';
+import { endInTurn, endTogether } from '../../base/endings.ts';
 import { AppError, InvalidInput } from '../../base/errors.ts';
 import type { SwarmKey } from '../../base/ids.ts';
 import type { Log } from '../../base/log.ts';
@@ -117,10 +118,12 @@ export class Dht implements DhtLink {
   }
 
   async stop(): Promise<void> {
-    await this.#search.stop();
-    await this.#saving.stop();
-    await this.#save().catch((error: unknown) => this.#log.warn('dht.not_saved', { error }));
-    await Promise.all(this.#nodes.map((node) => node.stop()));
+    await endInTurn([
+      () => this.#search.stop(),
+      () => this.#saving.stop(),
+      () => this.#save().catch((error: unknown) => this.#log.warn('dht.not_saved', { error })),
+      () => endTogether(this.#nodes.map((node) => node.stop())),
+    ]);
   }
 
   /** Where nobody is known, what was known before stays. */

@@ -18,6 +18,7 @@ import type { RtcOfferer } from '../../adapters/webrtc/offerer.ts';
 import { AddressPolicy, type AddressSource } from '../../base/address-policy.ts';
 import { scopeOf } from '../../base/address-scope.ts';
 import { systemClock } from '../../base/clock.ts';
+import { endInTurn, endTogether } from '../../base/endings.ts';
 import { type Log, silentLog } from '../../base/log.ts';
 import { openUtp } from './open-utp.ts';
 import { Engine, type EncryptionPolicy, type PeerAddress, type PeerSocket, type Torrent } from '../../torrent/index.ts';
@@ -90,6 +91,7 @@ export class SwarmNode implements AsyncDisposable {
   /** Undefined where this system has no WebRTC. */
   readonly #rtc: { readonly answerer: RtcAnswerer; readonly offerer: RtcOfferer } | undefined;
   readonly #doors: Doors;
+  #stopping: Promise<void> | undefined;
 
   private constructor({ engine, doors, webRtc, guard, dht, lsd, log }: SwarmNodeParts) {
     this.engine = engine;
@@ -173,18 +175,28 @@ export class SwarmNode implements AsyncDisposable {
     return this.#finder.find(torrent, tiers, source);
   }
 
-  /** Says goodbye to trackers, then closes everything. */
-  async stop(): Promise<void> {
-    await this.#finder.stop();
-    await Promise.all([this.#dht?.stop(), this.#lsd?.stop()]);
-    await this.engine.stop();
-    const { listener, utpPort } = this.#doors;
-    await Promise.all([listener.close(), utpPort?.close(), this.#rtc?.answerer.stop(), this.#rtc?.offerer.stop()]);
-    this.guard.close();
+  /**
+   * Says goodbye to trackers, then closes everything. Each further call gives the same promise.
+   * @throws why something could not be closed in good order, such as StorageFailed, or SeveralFailed; all else is closed
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
+  }
+
+  #stop(): Promise<void> {
+    const { listener, utpPort } = this.#doors;
+    return endInTurn([
+      () => this.#finder.stop(),
+      () => endTogether([this.#dht?.stop(), this.#lsd?.stop()]),
+      () => this.engine.stop(),
+      () => endTogether([listener.close(), utpPort?.close(), this.#rtc?.answerer.stop(), this.#rtc?.offerer.stop()]),
+      () => this.guard.close(),
+    ]);
   }
 }
 

@@ -2,6 +2,7 @@
  * A torrent whose metadata is known: its pieces, their download and its readers. It joins the parts and holds the
  * order of events: verified → readers; held → peers are told; bad → blame; all held → synced → done.
  */
+import { endInTurn, endTogether } from '../../base/endings.ts';
 import { Cancelled, NotFound } from '../../base/errors.ts';
 import type { TorrentInfo } from '../../codec/torrent-info.ts';
 import { Availability } from '../download/availability.ts';
@@ -204,12 +205,10 @@ export class Content {
   /** Ends readers and downloads; nothing of this torrent is in memory afterwards. Storage stays open: it is the caller's. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    const sourcesEnd = Promise.all([this.upkeep.stop(), this.#webSeeds.stop()]);
+    const sourcesEnd = endTogether([this.upkeep.stop(), this.#webSeeds.stop()]);
     this.#readers.failAll(new Cancelled('the torrent was stopped'));
     this.downloader.stop();
-    await sourcesEnd;
-    await this.hashes?.stop();
-    await this.store.stop();
+    await endInTurn([() => sourcesEnd, () => this.hashes?.stop(), () => this.store.stop()]);
   }
 
   /** Only what changed is touched: requests for what is still wanted go on. */

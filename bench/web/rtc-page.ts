@@ -47,6 +47,10 @@ export class PageEnd {
 
   #move(channel: RTCDataChannel): void {
     this.#worker.postMessage({ channel }, [channel]);
+    this.#connection.addEventListener('connectionstatechange', () => {
+      const { connectionState, sctp } = this.#connection;
+      if (connectionState === 'connected') this.#worker.postMessage({ maxMessageBytes: sctp?.maxMessageSize });
+    });
   }
 
   #gathered(): Promise<string> {

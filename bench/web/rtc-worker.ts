@@ -25,7 +25,8 @@ const SEND_RESUME_BYTES = MIB;
 /** As the web app has them. */
 const LIMITS = { pieceBufferBytes: 64 * MIB, serveBufferBytes: 16 * MIB };
 
-type Connect = (channel: RTCDataChannel) => void;
+/** Uses the channel; what it returns is told how large messages may be. */
+type Connect = (channel: RTCDataChannel) => ((maxMessageBytes: number) => void) | void;
 
 const say = (said: Said): void => globalThis.postMessage(said);
 const secondsSince = (startMs: number): number => (performance.now() - startMs) / 1000;
@@ -79,7 +80,11 @@ async function prepareTorrent(role: 'seed' | 'leech', torrentUrl: string, blobUr
   const have = role === 'seed' ? 'all' : 'none';
   const torrent = engine.add({ ...(await infoHashesOf(info)), info, storage: new OpfsStorage(file), have });
   if (role === 'leech') report(torrent);
-  return (channel) => torrent.attach(new ChannelSocket(channel));
+  return (channel) => {
+    const socket = new ChannelSocket(channel);
+    torrent.attach(socket);
+    return (maxMessageBytes) => socket.allowMessages(maxMessageBytes);
+  };
 }
 
 /** From the handshakes on until everything is verified and flushed. */
@@ -89,13 +94,19 @@ function report(torrent: Torrent): void {
   torrent.events.on('done', () => say({ kind: 'done', seconds: secondsSince(startMs) }));
 }
 
+type Told = { task: Task } | { channel: RTCDataChannel } | { maxMessageBytes: number };
+
 let connect: Promise<Connect> | undefined;
-globalThis.addEventListener('message', ({ data }: MessageEvent<{ task: Task } | { channel: RTCDataChannel }>) => {
+let used: Promise<ReturnType<Connect>> | undefined;
+globalThis.addEventListener('message', ({ data }: MessageEvent<Told>) => {
   const fail = (error: unknown): void => {
     globalThis.reportError(error);
   };
   if ('task' in data) {
     connect = prepare(data.task);
     connect.then(() => say({ kind: 'ready' })).catch(fail);
-  } else connect?.then((use) => use(data.channel)).catch(fail);
+  } else if ('channel' in data) {
+    used = connect?.then((use) => use(data.channel));
+    used?.catch(fail);
+  } else used?.then((allow) => allow?.(data.maxMessageBytes)).catch(fail);
 });

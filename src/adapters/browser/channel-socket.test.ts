@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { MIB } from '../../base/units.ts';
+import { FakeClock } from '../../../test/support/fake-clock.ts';
+import { KIB, MIB } from '../../base/units.ts';
 import type { ByteChannel } from './byte-channel.ts';
 import { ChannelSocket } from './channel-socket.ts';
 
@@ -82,6 +83,25 @@ describe('a data channel as a byte stream', () => {
     expect(released).toBe(17);
     expect(channel.bufferedAmount).toBeLessThanOrEqual(16 * MIB);
     expect(heard).toEqual(['closed the peer does not take bytes as fast as they are written']);
+  });
+
+  test.each([
+    { allowed: undefined, largest: 64 * KIB },
+    { allowed: 100_000, largest: 100_000 },
+    { allowed: 262_144, largest: 256 * KIB },
+  ])('on a fast line messages are as large as the other side takes: $allowed', ({ allowed, largest }) => {
+    const clock = new FakeClock();
+    const channel = new StillChannel();
+    const socket = new ChannelSocket(channel, undefined, clock);
+    socket.listen({ received: () => undefined, drained: () => undefined, closed: () => undefined });
+    channel.open();
+    if (allowed !== undefined) socket.allowMessages(allowed);
+    for (let ms = 0; ms < 300; ms += 10) {
+      socket.write(new Uint8Array(MIB));
+      clock.advance(10);
+      channel.drain(0);
+    }
+    expect(Math.max(...channel.sent)).toBe(largest);
   });
 
   test('what comes while paused waits in order, and a flood is cut off', async () => {

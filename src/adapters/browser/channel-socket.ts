@@ -4,13 +4,13 @@
  * both backlogs are bounded. Message borders mean nothing.
  */
 import { onArrayBuffer } from '../../base/bytes.ts';
+import { systemClock, type Clock } from '../../base/clock.ts';
 import { ProtocolError, Unavailable } from '../../base/errors.ts';
-import { KIB, MIB } from '../../base/units.ts';
+import { MessageSize, SMALL_MESSAGE_BYTES } from '../../base/message-size.ts';
+import { MIB } from '../../base/units.ts';
 import type { PeerSocket, PeerSocketListener } from '../../torrent/ports.ts';
 import type { ByteChannel } from './byte-channel.ts';
 
-/** Larger messages are not safe with every WebRTC stack. */
-const MESSAGE_BYTES = 64 * KIB;
 const SEND_PAUSE_BYTES = 4 * MIB;
 const SEND_RESUME_BYTES = MIB;
 /** Above it `send` throws in Chromium; a writer that ignores `false` for so long is broken. */
@@ -28,6 +28,10 @@ export class ChannelSocket implements PeerSocket {
   readonly remote = undefined;
   readonly #channel: ByteChannel;
   readonly #ended: () => void;
+  readonly #clock: Clock;
+  readonly #messageSize: MessageSize;
+  /** Until it is known what the other side takes. */
+  #takenBytes = SMALL_MESSAGE_BYTES;
   #listener: PeerSocketListener | undefined;
   #outgoing: Outgoing[] = [];
   #outgoingBytes = 0;
@@ -39,9 +43,11 @@ export class ChannelSocket implements PeerSocket {
   #told = false;
 
   /** `ended` is called once, when the socket is over on either side; for whoever owns the peer connection. */
-  constructor(channel: ByteChannel, ended: () => void = () => undefined) {
+  constructor(channel: ByteChannel, ended: () => void = () => undefined, clock: Clock = systemClock) {
     this.#channel = channel;
     this.#ended = ended;
+    this.#clock = clock;
+    this.#messageSize = new MessageSize(clock.monotonicMs());
     channel.binaryType = 'arraybuffer';
     channel.bufferedAmountLowThreshold = SEND_RESUME_BYTES;
     channel.addEventListener('open', () => this.#opened());
@@ -75,6 +81,11 @@ export class ChannelSocket implements PeerSocket {
     return !this.#writerWaits;
   }
 
+  /** The other side takes messages of so many bytes; only the page that holds the connection knows. */
+  allowMessages(maxBytes: number): void {
+    this.#takenBytes = maxBytes;
+  }
+
   pause(): void {
     this.#paused = true;
   }
@@ -100,7 +111,14 @@ export class ChannelSocket implements PeerSocket {
   #send({ bytes, released }: Outgoing): void {
     const view = onArrayBuffer(bytes);
     try {
-      for (let at = 0; at < view.length; at += MESSAGE_BYTES) this.#channel.send(view.subarray(at, at + MESSAGE_BYTES));
+      for (let at = 0; at < view.length;) {
+        const { bufferedAmount } = this.#channel;
+        const maxBytes = this.#messageSize.next(this.#clock.monotonicMs(), bufferedAmount, this.#takenBytes);
+        const message = view.subarray(at, at + maxBytes);
+        this.#channel.send(message);
+        this.#messageSize.sent(message.length);
+        at += message.length;
+      }
     } catch (error) {
       this.#finish(new Unavailable('the data channel refused bytes', {}, { cause: error }));
     } finally {

@@ -22,6 +22,8 @@ export type LinkMessage =
   /** The channel is transferred, or relayed over the transferred port where it cannot be. */
   | { readonly kind: 'channel'; readonly link: LinkId; readonly key: SwarmKey; readonly channel: RTCDataChannel }
   | { readonly kind: 'relay'; readonly link: LinkId; readonly key: SwarmKey; readonly port: MessagePort }
+  /** The other side takes messages of so many bytes. */
+  | { readonly kind: 'link-open'; readonly link: LinkId; readonly maxMessageBytes: number }
   | { readonly kind: 'link-ended'; readonly link: LinkId };
 
 /** Worker → page. */

@@ -27,6 +27,8 @@ export class WorkerLinks {
         return this.#connect(message.link, message.key, message.channel);
       case 'relay':
         return this.#connect(message.link, message.key, new RelayedChannel(message.port));
+      case 'link-open':
+        return this.#links.get(message.link)?.allowMessages(message.maxMessageBytes);
       case 'link-ended':
         return this.#links.get(message.link)?.close();
     }

@@ -115,6 +115,7 @@ export class Meeting {
       newOfferId: () => latinIdOf(randomBytes(OFFER_ID_BYTES)),
       connect: (events) => new RtcLink(ports.place().iceServers, events, clock),
       deliver: (link, key, channel) => this.#deliver(link, key, channel),
+      opened: (link, maxMessageBytes) => ports.tell({ kind: 'link-open', link, maxMessageBytes }),
       ended: (link) => ports.tell({ kind: 'link-ended', link }),
       sendAnswer: (swarmKey, toPeerId, offerId, sdp) =>
         this.#tracker.send({ type: 'answer', swarmKey, peerId: ownId, toPeerId, offerId, sdp }),

@@ -40,6 +40,7 @@ function setUp(): { links: PeerLinks; clock: FakeClock; said: string[]; events: 
       };
     },
     deliver: () => {},
+    opened: (link, maxMessageBytes) => said.push(`link ${link} takes ${maxMessageBytes}`),
     ended: (link) => closed.push(link),
     sendAnswer: (_, to, offerId) => said.push(`answers ${to[0]} ${offerId}`),
     sendCandidate: (_, to, offerId, { candidate }) =>
@@ -140,12 +141,13 @@ describe('the connections of a tab', () => {
     expect(clock.pending).toBe(0);
   });
 
-  test('a connection that opened stays', async () => {
-    const { links, clock, events } = setUp();
+  test('a connection that opened stays, and the worker hears how large messages may be', async () => {
+    const { links, clock, events, said } = setUp();
     links.takeOffer(film, HIGHER, X, 'sdp', true);
-    events[0]?.open();
+    events[0]?.open(100_000);
     await clock.advanceAsync(3_600_000);
     expect([links.openLinks, links.live(film)]).toEqual([1, 1]);
+    expect(said).toContain('link 1 takes 100000');
   });
 
   test('a broken offer ends its link and nothing else', async () => {

@@ -26,6 +26,8 @@ export interface PeerLinksPorts {
   connect(events: LinkEvents): Pick<RtcLink, 'offer' | 'answer' | 'accept' | 'addCandidate' | 'close'>;
   /** Moves the channel to the worker; called in the task that made it. */
   deliver(link: LinkId, key: SwarmKey, channel: RTCDataChannel): void;
+  /** The other side takes messages of so many bytes. */
+  opened(link: LinkId, maxMessageBytes: number): void;
   /** The link is over. */
   ended(link: LinkId): void;
   sendAnswer(key: SwarmKey, to: LatinId, offerId: LatinId, sdp: string): void;
@@ -142,7 +144,7 @@ export class PeerLinks {
     const rtc = this.#ports.connect({
       candidate: (candidate) => this.#found(id, candidate),
       channel: (channel) => this.#ports.deliver(id, key, channel),
-      open: () => this.#opened(id),
+      open: (maxMessageBytes) => this.#opened(id, maxMessageBytes),
       closed: () => this.close(id),
     });
     const link: Link = { id, key, offerId, role, rtc, peer: undefined, isOpen: false, early: [], timeout: noop };
@@ -169,11 +171,12 @@ export class PeerLinks {
     if (peer?.trickles !== false) this.#ports.sendCandidate(key, peer?.id, offerId, candidate);
   }
 
-  #opened(id: LinkId): void {
+  #opened(id: LinkId, maxMessageBytes: number): void {
     const link = this.#links.get(id);
     if (link === undefined || link.isOpen) return;
     link.isOpen = true;
     link.timeout();
+    this.#ports.opened(id, maxMessageBytes);
     this.#ports.changed();
   }
 

@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../../base/clock.ts';
 import { AppError, InvalidInput, ProtocolError } from '../../base/errors.ts';
+import { SMALL_MESSAGE_BYTES } from '../../base/message-size.ts';
 import { KIB } from '../../base/units.ts';
 import type { IceCandidate } from '../../codec/tracker-ws.ts';
 
@@ -12,7 +13,8 @@ export interface LinkEvents {
   candidate(candidate: IceCandidate): void;
   /** In the very task in which the channel came to be: only now can it be transferred to a worker. */
   channel(channel: RTCDataChannel): void;
-  open(): void;
+  /** The other side takes messages of so many bytes. */
+  open(maxMessageBytes: number): void;
   /** Comes once, after which nothing else comes. */
   closed(): void;
 }
@@ -113,7 +115,8 @@ export class RtcLink {
 
   #stateChanged(): void {
     const { connectionState } = this.#connection;
-    if (connectionState === 'connected') this.#events.open();
+    const maxMessageBytes = this.#connection.sctp?.maxMessageSize ?? SMALL_MESSAGE_BYTES;
+    if (connectionState === 'connected') this.#events.open(maxMessageBytes);
     if (connectionState === 'failed' || connectionState === 'closed') this.close();
   }
 

@@ -6,10 +6,10 @@
 import type { DataChannel } from 'node-datachannel';
 import type { Clock } from '../../base/clock.ts';
 import { ProtocolError, Unavailable } from '../../base/errors.ts';
+import { MessageSize } from '../../base/message-size.ts';
 import { MIB } from '../../base/units.ts';
 import type { PeerAddress, PeerSocket, PeerSocketListener } from '../../torrent/ports.ts';
 import type { Guard } from './guard.ts';
-import { MessageSize } from './message-size.ts';
 
 const HIGH_WATER_BYTES = 4 * MIB;
 const LOW_WATER_BYTES = MIB;
@@ -138,7 +138,7 @@ export class ChannelSocket implements PeerSocket {
         this.#full = true; // the low-water event pumps on
         return;
       }
-      const maxBytes = Math.min(takenBytes, this.#messageSize.next(this.#clock.monotonicMs(), bufferedBytes));
+      const maxBytes = this.#messageSize.next(this.#clock.monotonicMs(), bufferedBytes, takenBytes);
       const end = Math.min(head.sentBytes + maxBytes, head.bytes.length);
       if (!this.#send(head.bytes.subarray(head.sentBytes, end))) return;
       this.#messageSize.sent(end - head.sentBytes);

@@ -83,6 +83,7 @@ class SwarmWorker {
     switch (message.kind) {
       case 'channel':
       case 'relay':
+      case 'link-open':
       case 'link-ended':
         return this.#links.hear(message);
       case 'stream-offer':

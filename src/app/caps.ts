@@ -6,7 +6,7 @@ import { DEFAULT_LIMITS as TCP_LIMITS } from '../adapters/tcp/limits.ts';
 import { MAX_CANDIDATES } from '../adapters/webrtc/candidates.ts';
 import { MIB } from '../base/units.ts';
 import { SEEDING_CAPS } from '../media/seeding.ts';
-import { DEFAULT_LIMITS as ENGINE_LIMITS, HASH_LIMITS } from '../torrent/index.ts';
+import { DEFAULT_LIMITS as ENGINE_LIMITS, HASH_LIMITS, MAX_WEB_SEEDS } from '../torrent/index.ts';
 import { DEFAULT_LIMITS as TRACKER_LIMITS } from '../tracker/registry.ts';
 import type { Config } from './config.ts';
 
@@ -31,6 +31,7 @@ export function capsOf({ maxPeers }: Pick<Config, 'maxPeers'>) {
     callBacks: SEEDING_CAPS.callBacks,
     unknownTorrentsPerSecond: SEEDING_CAPS.unknownPerSecond,
     iceCandidates: MAX_CANDIDATES,
+    webSeeds: MAX_WEB_SEEDS,
     uploadSlots: ENGINE_LIMITS.maxUploadSlots,
     hashJobs: ENGINE_LIMITS.maxHashJobs,
     leafCacheMib: ENGINE_LIMITS.leafCacheBytes / MIB,

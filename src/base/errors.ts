@@ -87,6 +87,17 @@ export class Unavailable extends AppError {
   override readonly code = 'unavailable';
 }
 
+/** Unavailable, from somebody who said when to come again. */
+export class RetryLater extends Unavailable {
+  /** From now on. */
+  readonly retryAfterMs: number;
+
+  constructor(message: string, retryAfterMs: number, facts: ErrorFacts = {}) {
+    super(message, { ...facts, retryAfterMs });
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
 /** A peer, server or client broke its protocol. */
 export class ProtocolError extends AppError {
   override readonly code = 'protocol_error';

@@ -58,7 +58,7 @@ export { HASH_LIMITS } from './hashes/hash-server.ts';
 export { HashTrees } from './hashes/hash-trees.ts';
 export { makeTorrent, type FileToHash, type MadeTorrent, type TorrentToMake } from './make-torrent.ts';
 export { verifierFor, type PieceVerifier } from './hashes/verify.ts';
-export type { WebSeedInspection } from './download/web-seeds.ts';
+export { MAX_WEB_SEEDS, type WebSeedInspection } from './download/web-seeds.ts';
 export type { WebSeedUse } from './download/web-seeding.ts';
 export type {
   Dialer,

@@ -86,6 +86,8 @@ export interface Hasher {
 export interface RangeSource {
   /** For people and logs; without credentials. */
   readonly label: string;
+  /** Tells two sources apart where the label does not, as the query of a signed URL does; never shown. Default: the label. */
+  readonly identity?: string;
   /** Streams exactly [start, endExclusive). @throws AppError on refusal, short or long answers, abort. */
   fetch(start: number, endExclusive: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
 }

@@ -2,7 +2,17 @@
  * HTTP as a source of a torrent's bytes (BEP 19), by the browser's fetch. Answers are believed only as far as their
  * status and Content-Range go (RFC 9110 §14.4); the engine verifies the bytes.
  */
-import { AppError, Cancelled, NotFound, ProtocolError, throwIfAborted, Unavailable } from '../../base/errors.ts';
+import { type Clock, systemClock } from '../../base/clock.ts';
+import {
+  AppError,
+  Cancelled,
+  NotFound,
+  ProtocolError,
+  RetryLater,
+  throwIfAborted,
+  Unavailable,
+} from '../../base/errors.ts';
+import { parseRetryAfterMs } from '../../codec/retry-after.ts';
 import type { RangeSource } from '../../torrent/ports.ts';
 
 const CONTENT_RANGE = /^bytes (\d+)-(\d+)\/(\d+|\*)$/;
@@ -11,13 +21,18 @@ const CONTENT_RANGE = /^bytes (\d+)-(\d+)\/(\d+|\*)$/;
 export class FetchSource implements RangeSource {
   /** Origin and path, for people and logs. */
   readonly label: string;
+  /** The whole URL. */
+  readonly identity: string;
   readonly #url: string;
+  readonly #clock: Clock;
 
   /** `url` names the single file itself and carries no credentials. */
-  constructor(url: string) {
+  constructor(url: string, clock: Clock = systemClock) {
+    this.#clock = clock;
     this.#url = url;
-    const { origin, pathname } = new URL(url);
+    const { origin, pathname, href } = new URL(url);
     this.label = origin + pathname;
+    this.identity = href;
   }
 
   /** Streams exactly [start, endExclusive). @throws NotFound, Unavailable, ProtocolError for other bytes, Cancelled */
@@ -52,7 +67,7 @@ export class FetchSource implements RangeSource {
     }).catch((error: unknown) => {
       throw typed(error, signal);
     });
-    const refusal = refusalOf(response, start, endExclusive);
+    const refusal = refusalOf(response, start, endExclusive, this.#clock.nowMs());
     if (refusal === undefined && response.body !== null) return response.body;
     await response.body?.cancel();
     throw refusal ?? new ProtocolError('a web seed answered without a body');
@@ -60,9 +75,18 @@ export class FetchSource implements RangeSource {
 }
 
 /** Why this answer cannot be the range [start, endExclusive); undefined when it is. */
-export function refusalOf(response: Response, start: number, endExclusive: number): AppError | undefined {
+export function refusalOf(
+  response: Response,
+  start: number,
+  endExclusive: number,
+  nowMs: number,
+): AppError | undefined {
   const { status } = response;
   if (status === 404 || status === 410) return new NotFound('the web seed does not have this file', { status });
+  const retryAfterMs =
+    status === 429 || status === 503 ? parseRetryAfterMs(response.headers.get('retry-after'), nowMs) : undefined;
+  if (retryAfterMs !== undefined)
+    return new RetryLater('the web seed wants to be asked later', retryAfterMs, { status });
   if (status !== 206 && status !== 200) return new Unavailable('the web seed refused', { status });
   if (status === 200) return refusalOfWhole(response, start, endExclusive);
   const [, first, last] = CONTENT_RANGE.exec(response.headers.get('content-range') ?? '') ?? [];

@@ -5,8 +5,17 @@
  */
 import type http from 'node:http';
 import type { AddressSource } from '../../base/address-policy.ts';
-import { AppError, Cancelled, ProtocolError, throwIfAborted, TimedOut, Unavailable } from '../../base/errors.ts';
+import {
+  AppError,
+  Cancelled,
+  ProtocolError,
+  RetryLater,
+  throwIfAborted,
+  TimedOut,
+  Unavailable,
+} from '../../base/errors.ts';
 import { MINUTE_MS } from '../../base/units.ts';
+import { parseRetryAfterMs } from '../../codec/retry-after.ts';
 import type { RangeSource } from '../../torrent/ports.ts';
 import { FetchFailed } from '../guard/fetch-failed.ts';
 import type { Guard } from '../guard/guard.ts';
@@ -29,6 +38,7 @@ export interface HttpSourceOptions extends PatienceOptions {
 
 export class HttpRangeSource implements RangeSource {
   readonly label: string;
+  readonly identity: string;
   readonly #url: URL;
   readonly #options: HttpSourceOptions;
 
@@ -36,6 +46,7 @@ export class HttpRangeSource implements RangeSource {
   constructor(options: HttpSourceOptions) {
     this.#url = webSeedUrl(options.url, options.torrentName);
     this.label = this.#url.origin + this.#url.pathname;
+    this.identity = this.#url.href;
     this.#options = options;
   }
 
@@ -68,7 +79,7 @@ export class HttpRangeSource implements RangeSource {
     const { guard, source, sizeBytes } = this.#options;
     const range = `bytes=${start}-${endExclusive - 1}`;
     const { response } = await guard.request(this.#url, { source, signal, range });
-    checkPartial(response, start, endExclusive, sizeBytes);
+    checkPartial(response, [start, endExclusive, sizeBytes], guard.clock.nowMs());
     return response;
   }
 
@@ -95,12 +106,16 @@ export class HttpRangeSource implements RangeSource {
 }
 
 /** @throws ProtocolError unless it is exactly the range that was asked for, uncoded. */
-function checkPartial(response: http.IncomingMessage, start: number, endExclusive: number, sizeBytes: number): void {
+function checkPartial(
+  response: http.IncomingMessage,
+  [start, endExclusive, sizeBytes]: readonly [start: number, endExclusive: number, sizeBytes: number],
+  nowMs: number,
+): void {
   const { statusCode = 0, headers } = response;
   if (statusCode !== 206) {
     response.destroy();
     if (statusCode >= 200 && statusCode < 300) throw new ProtocolError('the web seed ignores ranges', { statusCode });
-    throw new Unavailable('the web seed refused', { statusCode });
+    throw refusalOf(statusCode, headers['retry-after'], nowMs);
   }
   const wanted = `bytes ${start}-${endExclusive - 1}/`;
   const range = headers['content-range'] ?? '';
@@ -109,6 +124,13 @@ function checkPartial(response: http.IncomingMessage, start: number, endExclusiv
     response.destroy();
     throw new ProtocolError('the web seed sent another range', { wanted: wanted + sizeBytes, range, coded });
   }
+}
+
+function refusalOf(statusCode: number, retryAfter: string | undefined, nowMs: number): Unavailable {
+  const isOverloaded = statusCode === 429 || statusCode === 503;
+  const retryAfterMs = isOverloaded ? parseRetryAfterMs(retryAfter, nowMs) : undefined;
+  if (retryAfterMs === undefined) return new Unavailable('the web seed refused', { statusCode });
+  return new RetryLater('the web seed wants to be asked later', retryAfterMs, { statusCode });
 }
 
 function asAppError(error: unknown, url: URL): AppError {

@@ -6,7 +6,7 @@ import { FakeClock } from '../../../test/support/fake-clock.ts';
 import { seededBytes } from '../../../test/support/random-bytes.ts';
 import { AddressPolicy } from '../../base/address-policy.ts';
 import { concatBytes } from '../../base/bytes.ts';
-import { Cancelled, InvalidInput, ProtocolError, TimedOut, Unavailable } from '../../base/errors.ts';
+import { Cancelled, InvalidInput, ProtocolError, RetryLater, TimedOut, Unavailable } from '../../base/errors.ts';
 import { KIB } from '../../base/units.ts';
 import { Guard, type GuardOptions } from '../guard/guard.ts';
 import { HttpRangeSource, type HttpSourceOptions } from './http-source.ts';
@@ -97,6 +97,30 @@ describe('a web seed', () => {
   ])('that sends %s is refused', async (_what, handler, kind) => {
     const source = sourceAt(`${await serve(handler)}/x`);
     await expect(all(source, 0, 100)).rejects.toBeInstanceOf(kind);
+  });
+
+  test.each([
+    [429, '30', 30_000],
+    [503, 'Thu, 01 Jan 1970 00:01:00 GMT', 59_000],
+    [503, undefined, undefined],
+    [404, '30', undefined],
+  ])('that answers %i and Retry-After: %s wants to be asked again after %s ms', async (status, header, waitMs) => {
+    const origin = await serve((_request, response) =>
+      response.writeHead(status, header === undefined ? {} : { 'retry-after': header }).end(),
+    );
+    const clock = Object.assign(new FakeClock(), { nowMs: () => 1_000 });
+    const failure = await all(sourceAt(`${origin}/x`, { guard: guardOf({ clock }) }), 0, 100).catch(
+      (error: unknown) => error,
+    );
+    expect(failure).toBeInstanceOf(Unavailable);
+    expect(failure instanceof RetryLater ? failure.retryAfterMs : undefined).toBe(waitMs);
+  });
+
+  test('with a renewed query is another source that is shown alike', () => {
+    const [old, renewed] = ['a', 'b'].map((token) => sourceAt(`https://a.example/film.mp4?token=${token}`));
+    expect(renewed?.label).toBe(old?.label);
+    expect(renewed?.label).not.toContain('token');
+    expect(renewed?.identity).not.toBe(old?.identity);
   });
 
   test('a length that stops in the middle is an error, not a short answer', async () => {

@@ -3,8 +3,8 @@
  * short enough that the swarm keeps its share and a seek loses little, and its bytes are verified like any others: one
  * wrong piece and the source is banned.
  */
-import { Cancelled, ProtocolError } from '../../base/errors.ts';
-import { KIB, MIB, SECOND_MS } from '../../base/units.ts';
+import { Cancelled, ProtocolError, RetryLater } from '../../base/errors.ts';
+import { HOUR_MS, KIB, MIB, SECOND_MS } from '../../base/units.ts';
 import { BLOCK_BYTES } from '../../codec/wire.ts';
 import type { Gate, Inflow } from '../limits/inflow.ts';
 import { Waiters } from '../peer/waiters.ts';
@@ -43,6 +43,8 @@ const MIN_SHARE_BYTES = 128 * KIB;
 const RUN_MS = SECOND_MS;
 const FIRST_RETRY_MS = 2 * SECOND_MS;
 const MAX_RETRY_MS = 5 * 60 * SECOND_MS;
+/** So long is a source left alone that asks for it. */
+const MAX_ASKED_FOR_MS = HOUR_MS;
 /** No byte for this long ends the run. */
 const STALL_MS = 10 * SECOND_MS;
 
@@ -273,12 +275,14 @@ export class WebSeed implements BlockSource {
 
   #stumbled(error: unknown, signal: AbortSignal): void {
     if (signal.aborted) return;
-    this.#backOff();
+    this.#backOff(error instanceof RetryLater ? error.retryAfterMs : 0);
     this.#host.failed(this, error);
   }
 
-  #backOff(): void {
-    this.#retryAtMs = this.#host.nowMs() + Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#failures++);
+  /** `askedForMs`: how long the source wants to be left alone, at least. */
+  #backOff(askedForMs = 0): void {
+    const ownMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#failures++);
+    this.#retryAtMs = this.#host.nowMs() + Math.max(ownMs, Math.min(askedForMs, MAX_ASKED_FOR_MS));
   }
 
   /** Gives back the blocks that did not come. */

@@ -1,6 +1,6 @@
 /**
  * The web seeds of one torrent, and how they are joined to its download; `web-seeding` decides what each of them does.
- * Invariants: of one label there is one seed, none fetches while nothing is wanted, and after `stop` none fetches at all.
+ * Invariants: of one identity there is one seed, none fetches while nothing is wanted, and after `stop` none fetches at all.
  */
 import { BLOCK_BYTES } from '../../codec/wire.ts';
 import type { Shared } from '../limits/shared.ts';
@@ -14,6 +14,9 @@ import type { RequestLimits } from './request-limits.ts';
 import { WebSeed } from './web-seed.ts';
 import { WebSeeding, type WebSeedUse } from './web-seeding.ts';
 import type { Wishes } from './wishes.ts';
+
+/** HTTP sources of one torrent; a .torrent file names no more. */
+export const MAX_WEB_SEEDS = 100;
 
 export interface WebSeedsParts {
   readonly shared: Shared;
@@ -58,9 +61,10 @@ export class WebSeeds {
     return this.#seeds.size;
   }
 
-  /** One more source, idle until the next `employ`; false when its label is known already. */
+  /** One more source, idle until the next `employ`; false when it is known already, or there are too many. */
   add(source: RangeSource): boolean {
-    if (this.#seeds.has(source.label) || this.#isStopped) return false;
+    const identity = source.identity ?? source.label;
+    if (this.#seeds.has(identity) || this.#isStopped || !this.#hasRoomFor(source)) return false;
     const { shared, traffic, store, downloader } = this.#parts;
     const seed = new WebSeed(shared.nextSourceId(), source, {
       store,
@@ -75,7 +79,7 @@ export class WebSeeds {
       released: (from, blockKeys) => downloader.released(from, blockKeys, from.current === undefined),
       failed: (from, error) => shared.ports.log.info('webseed.failed', { source: from.source.label, error }),
     });
-    this.#seeds.set(source.label, seed);
+    this.#seeds.set(identity, seed);
     return true;
   }
 
@@ -141,6 +145,15 @@ export class WebSeeds {
   async stop(): Promise<void> {
     this.#isStopped = true;
     await Promise.all(Array.from(this.#seeds.values(), (seed) => seed.stop()));
+  }
+
+  /** A new one takes the place of one that was banned. */
+  #hasRoomFor({ label }: RangeSource): boolean {
+    if (this.#seeds.size < MAX_WEB_SEEDS) return true;
+    const banned = Array.from(this.#seeds).find(([, { isBanned }]) => isBanned);
+    if (banned !== undefined) return this.#seeds.delete(banned[0]);
+    this.#parts.shared.ports.log.warn('webseed.refused', { source: label, code: 'too_many' });
+    return false;
   }
 
   #nowMs(): number {

@@ -198,6 +198,16 @@ describe('the seeder', () => {
     expect(media.verified).toEqual([sha256]);
   });
 
+  test('stops serving a blob of which a piece cannot be read any more, and has it checked', async () => {
+    const media = await Catalogue.open();
+    const row = await media.store('sound', 400_000);
+    const seeding = seedingOf(media);
+    const torrent = await seeding.wake(swarmKeyOf(row.infoHash));
+    torrent?.events.emit('lost', { pieces: [1] });
+    await eventually('quarantined', () => media.verified.length > 0 && seeding.stats.awake === 0);
+    expect(media.verified).toEqual([row.sha256]);
+  });
+
   test('leaves intact bytes alone', async () => {
     const media = await Catalogue.open();
     const row = await media.store('sound', 400_000);

@@ -290,6 +290,9 @@ export class Seeding implements OwnSeed, OwnAnswerer {
     const torrent = this.engine.add({ v1: row.infoHash, info, storage, have: 'all', mode: 'seed-only' });
     this.#awake.set(key, { torrent, sha256: row.sha256, usedAtMs: this.#nowMs() });
     torrent.events.on('error', (error) => this.#doubt(row, error));
+    torrent.events.on('lost', ({ pieces: [piece] }) =>
+      this.#doubt(row, new Unavailable('a stored piece cannot be read', { piece })),
+    );
     this.#options.log.debug('seeding.awake', { infoHash: row.infoHash });
     this.#sampler.add(key);
     return torrent;

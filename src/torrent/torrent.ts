@@ -135,7 +135,9 @@ export class Torrent {
 
   /**
    * Streams verified bytes of [start, endExclusive) as they come, fetching them first of all.
-   * @throws Conflict before the metadata is known, InvalidInput for a range outside the torrent, Cancelled when stopped.
+   * @throws Conflict before the metadata is known, InvalidInput for a range outside the torrent or an option that is none,
+   *   Cancelled when stopped. The stream fails with NotFound where bytes are missing, or get lost, that are not fetched
+   *   (mode `seed-only`), with StorageFailed where they cannot be read, and with why nothing more is fetched.
    */
   read(options: ReadOptions): ReadableStream<Uint8Array<ArrayBuffer>> {
     return this.#opened().read(options);
@@ -209,8 +211,9 @@ export class Torrent {
   }
 
   /**
-   * Lets go of pieces [first, last], but for those that a reader or the selection wants; peers are told. Resolves with
-   * the pieces let go when nothing reads them any more, so that their bytes may be freed.
+   * Lets go of pieces [first, last], but for those that a reader or, in mode `all`, the selection wants, paused or not; of
+   * a torrent that fetches nothing, all up to its readers' ends. Peers are told. Resolves with the pieces let go when
+   * nothing reads them any more, so that their bytes may be freed.
    */
   async dropPieces(first: number, last: number): Promise<readonly number[]> {
     return (await this.#transfer.content?.dropPieces(first, last)) ?? [];

@@ -4,6 +4,7 @@
  */
 import { expect, test } from 'vitest';
 import type { Playback } from '../../bench/seek/playback.ts';
+import { InvalidInput } from '../../src/base/errors.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
 import type { Torrent } from '../../src/torrent/index.ts';
 import {
@@ -256,6 +257,17 @@ test('what is here already is handed over at once, and nobody is asked for it', 
   await reading;
   expect(sentBy(seeds) - before).toBeLessThan(KIB);
 });
+
+// 0 is what a page computes from a duration that it does not know yet.
+test.each([0, -5, Number.NaN, Number.POSITIVE_INFINITY])(
+  'a consumption of %s bytes per second is refused, where it would move no window',
+  async (bytesPerSecond) => {
+    const torrent = addViewer(new Swarm(), await makeTorrent(MIB, MIB));
+    const read = () => torrent.read({ start: 0, endExclusive: MIB, bytesPerSecond });
+    expect(read).toThrow(InvalidInput);
+    expect(read).toThrow(/bytesPerSecond/);
+  },
+);
 
 test.each([Number.NaN, -1, Number.POSITIVE_INFINITY])('a deadline of %s ms is refused', async (deadlineMs) => {
   const torrent = addViewer(new Swarm(), await makeTorrent(MIB, MIB));

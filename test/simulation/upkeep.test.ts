@@ -1,6 +1,7 @@
 /** Looking after stored bytes: rechecks, data of unknown state, and letting pieces go, while peers and readers go on. */
 import { expect, test } from 'vitest';
 import { concatBytes, equalBytes } from '../../src/base/bytes.ts';
+import { NotFound, StorageFailed, Unavailable } from '../../src/base/errors.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
 import { Bitfield } from '../../src/codec/bitfield.ts';
 import { decodeDontHave } from '../../src/codec/extension.ts';
@@ -313,6 +314,141 @@ test.each([
   const held: number[] = [];
   here.torrent.have.forEachSet((piece) => void held.push(piece));
   expect(held).toEqual(kept);
+});
+
+/** Reads everything from now on; how many bytes came, and how it ended. */
+function readOn(torrent: Torrent): { end?: unknown; bytes: number } {
+  const seen: { end?: unknown; bytes: number } = { bytes: 0 };
+  const read = async (): Promise<void> => {
+    for await (const chunk of torrent.read({ start: 0, endExclusive: torrent.info?.totalBytes ?? 0 }))
+      seen.bytes += chunk.length;
+    seen.end = 'done';
+  };
+  void read().catch((error: unknown) => (seen.end = error));
+  return seen;
+}
+
+test.each([
+  { how: 'that fetches nothing', mode: 'seed-only' as const, isPaused: false },
+  { how: 'that is paused', mode: 'all' as const, isPaused: true },
+  { how: 'that is read on demand and paused', mode: 'on-demand' as const, isPaused: true },
+])('of a torrent $how, a reader gets to its end, whatever is let go meanwhile', async ({ mode, isPaused }) => {
+  const here = await world({ mode, pieces: isPaused ? 32 : 256, readMs: 5 }); // more than a window, or less
+  if (isPaused) here.torrent.pause();
+  const seen = readOn(here.torrent);
+  await here.swarm.until(() => seen.bytes > 0);
+  const dropping = here.torrent.dropPieces(0, 255);
+  await here.swarm.until(() => seen.end !== undefined, 60_000);
+  await dropping;
+  expect(seen).toEqual({ end: 'done', bytes: here.source.bytes.length });
+  await here.torrent.dropPieces(0, 255); // nobody reads any more
+  expect(here.torrent.have.count).toBe(mode === 'all' ? 32 : 0);
+});
+
+test.each(['seed-only', 'all'] as const)('a reader of what turns out to be bad: mode %s', async (mode) => {
+  const here = await world({ mode, damaged: [12], readMs: 5 });
+  const seen = readOn(here.torrent);
+  const checking = here.torrent.recheck();
+  await here.swarm.until(() => here.lost.length > 0);
+  await here.swarm.clock.advanceAsync(1_000);
+  if (mode === 'seed-only') expect(seen.end).toBeInstanceOf(NotFound); // nobody will ever fetch it
+  else {
+    expect(seen.end).toBeUndefined();
+    here.torrent.addPeers([addSeed(here).address]);
+    await here.swarm.until(() => seen.end === 'done');
+  }
+  await here.swarm.until(() => here.events.includes('checked'));
+  await checking;
+});
+
+/** One bad sector. */
+class Scratched extends MemoryStorage {
+  badPiece: number | undefined;
+  error: Error = new StorageFailed('EIO');
+
+  override async read(views: readonly Uint8Array[], position: number): Promise<void> {
+    if (Math.floor(position / PIECE) === this.badPiece) throw this.error;
+    await super.read(views, position);
+  }
+
+  override async write(bytes: Uint8Array, position: number): Promise<void> {
+    if (Math.floor(position / PIECE) === this.badPiece) this.badPiece = undefined; // remapped
+    await super.write(bytes, position);
+  }
+}
+
+test('a piece that cannot be read for a peer is fetched anew, and the download goes on', async () => {
+  const swarm = new Swarm();
+  const source = await makeTorrent(PIECES * PIECE, PIECE);
+  const [seed, node, other] = [swarm.addNode({ uploadBytesPerSecond: 4 * PIECE }), swarm.addNode(), swarm.addNode()];
+  const storage = new Scratched(new Uint8Array(source.bytes.length));
+  const have = new Bitfield(PIECES);
+  for (const piece of [2, 3, 4]) {
+    have.set(piece);
+    storage.bytes.set(source.bytes.subarray(piece * PIECE, (piece + 1) * PIECE), piece * PIECE);
+  }
+  storage.badPiece = 3;
+  seed.engine.add({ ...source.hashes, info: source.info, storage: new MemoryStorage(source.bytes), have: 'all' });
+  const torrent = node.engine.add({ ...source.hashes, info: source.info, storage, have });
+  const said: string[] = [];
+  torrent.events.on('error', () => void said.push('error'));
+  torrent.events.on('lost', ({ pieces }) => void said.push(`lost ${pieces.join()}`));
+  let outcome: unknown;
+  const done = torrent.done().then(
+    () => (outcome = 'done'),
+    (error: unknown) => (outcome = error),
+  );
+  const leech = other.engine.add({
+    ...source.hashes,
+    info: source.info,
+    storage: new MemoryStorage(new Uint8Array(source.bytes.length)),
+    have: 'none',
+  });
+  leech.addPeers([node.address]);
+  await swarm.until(() => said.length > 0);
+  torrent.addPeers([seed.address]);
+  await swarm.until(() => outcome !== undefined && leech.isComplete);
+  await done;
+  expect([said, outcome, torrent.isComplete, equalBytes(storage.bytes, source.bytes)]).toEqual([
+    ['lost 3'],
+    'done',
+    true,
+    true,
+  ]);
+});
+
+test('a seed whose disk lost a piece says so, and gives the others on', async () => {
+  const here = await world({ mode: 'seed-only' });
+  const storage = new Scratched(here.source.bytes);
+  const node = here.swarm.addNode();
+  const torrent = node.engine.add({ ...here.source.hashes, info: here.source.info, storage, have: 'all' });
+  const peer = await meet({ ...here, node }, DONTHAVE);
+  peer.signal('haveNone').signal('interested');
+  await here.swarm.clock.advanceAsync(100);
+  storage.badPiece = 3;
+  for (const piece of [3, 4]) peer.request({ piece, offsetBytes: 0, lengthBytes: 16 * KIB });
+  await here.swarm.until(() => heardLost(peer).length > 0);
+  expect([heardLost(peer), torrent.failure, torrent.have.count]).toEqual([[3], undefined, PIECES - 1]);
+  peer.request({ piece: 4, offsetBytes: 0, lengthBytes: 16 * KIB });
+  await here.swarm.until(() => peer.blocks.some(({ ref }) => ref.piece === 4));
+});
+
+test('a disk that is only busy costs a peer its request, and the torrent no piece', async () => {
+  const here = await world({ mode: 'seed-only' });
+  const storage = new Scratched(here.source.bytes);
+  storage.error = new Unavailable('too many reads');
+  const node = here.swarm.addNode();
+  const torrent = node.engine.add({ ...here.source.hashes, info: here.source.info, storage, have: 'all' });
+  const peer = await meet({ ...here, node }, DONTHAVE);
+  peer.signal('haveNone').signal('interested');
+  await here.swarm.clock.advanceAsync(100);
+  storage.badPiece = 3;
+  peer.request({ piece: 3, offsetBytes: 0, lengthBytes: 16 * KIB });
+  await here.swarm.clock.advanceAsync(1_000);
+  expect([peer.blocks.length, torrent.have.count, torrent.failure]).toEqual([0, PIECES, undefined]);
+  storage.badPiece = undefined;
+  peer.request({ piece: 3, offsetBytes: 0, lengthBytes: 16 * KIB });
+  await here.swarm.until(() => peer.blocks.length === 1);
 });
 
 test('pieces count as let go when the last read of them has ended, so that their bytes may be freed', async () => {

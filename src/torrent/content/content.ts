@@ -151,8 +151,20 @@ export class Content {
 
   /** Lets go what is held of [first, last] and wanted by nobody; resolves with those pieces when nobody reads them any more. */
   dropPieces(first: number, last: number): Promise<readonly number[]> {
-    const { window } = this.downloader;
-    return this.upkeep.drop(first, last, (piece) => !this.wishes.wants(piece) && !window.hasPiece(piece));
+    const window = this.#readingWindow();
+    // What cannot be fetched again is kept for the readers up to their ends.
+    const isNeeded = (piece: number): boolean =>
+      this.#mayFetchForReaders ? window.hasPiece(piece) : this.#readers.need(piece);
+    return this.upkeep.drop(first, last, (piece) => !this.wishes.keeps(piece) && !isNeeded(piece));
+  }
+
+  /** A peer asked for these pieces, and their bytes could not be read. What is not there any more is not offered. */
+  readFailed(pieces: Iterable<number>, error: unknown): void {
+    const { log } = this.#host.shared.ports;
+    for (const piece of new Set(pieces)) {
+      log.warn('torrent.piece_unreadable', { piece, error });
+      this.upkeep.lookAgain(piece);
+    }
   }
 
   addWebSeed(source: RangeSource): void {
@@ -227,9 +239,14 @@ export class Content {
     this.downloader.fillAll();
   }
 
+  /** Whether what a reader lacks is fetched for it, be it only once a pause is over. */
+  get #mayFetchForReaders(): boolean {
+    return this.wishes.mode !== 'seed-only' && this.#error === undefined;
+  }
+
   /** Ends readers for which some bytes are missing that may not be fetched. */
   #failUnfetchable(): void {
-    if (this.wishes.mode !== 'seed-only' && this.#error === undefined) return;
+    if (this.#mayFetchForReaders) return;
     this.#readers.failLacking(this.#error instanceof Error ? this.#error : new NotFound('these bytes are not here'));
   }
 
@@ -241,10 +258,13 @@ export class Content {
     this.downloader.fillAll();
   }
 
+  #readingWindow(): ReadingWindow {
+    return this.#readers.window((position) => this.downloader.picking.leadMsAt(position));
+  }
+
   #moveWindow(isJump: boolean): void {
     const mayFetch = this.wishes.mode !== 'seed-only' && !this.wishes.isPaused;
-    const find = (): ReadingWindow =>
-      mayFetch ? this.#readers.window((position) => this.downloader.picking.leadMsAt(position)) : ReadingWindow.empty;
+    const find = (): ReadingWindow => (mayFetch ? this.#readingWindow() : ReadingWindow.empty);
     let window = find();
     // Where leaves are asked for, single blocks of a piece are wanted instead of the whole.
     if (this.hashes?.windowMoved(window.spans) === true) window = find();
@@ -275,6 +295,7 @@ export class Content {
       this.#fail(error);
     }
     for (const piece of pieces) this.wishes.lost(piece);
+    this.#failUnfetchable();
     this.#host.lost(pieces);
     for (const piece of pieces) this.downloader.pieceMissing(piece);
     this.downloader.updateInterest();
@@ -350,6 +371,7 @@ export class Content {
       maxJobs: shared.limits.maxHashJobs,
       window: () => this.downloader.window.spans,
       reclaimMemory: () => this.#host.reclaimMemory(),
+      log: shared.ports.log,
       found: (piece) => this.#onFound(piece),
       lost: (pieces) => this.#onLost(pieces),
       changed: (piece) => this.downloader.pieceMissing(piece),

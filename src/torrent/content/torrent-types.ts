@@ -51,7 +51,7 @@ export interface TorrentEvents {
   done: undefined;
   /** A recheck has looked at every piece, be it the one at the start (`have: 'check'`) or a later one. */
   checked: undefined;
-  /** These pieces are not in storage any more: wrong in a recheck, or let go. */
+  /** These pieces are not in storage any more: wrong in a recheck, not to be read for a peer, or let go. */
   lost: { readonly pieces: readonly number[] };
   /** A peer finished its handshake, or its connection is closed. */
   peer: { readonly peer: PeerStats; readonly change: 'connected' | 'gone' };

@@ -4,6 +4,7 @@
  * time; what is read and hashed at once is bounded by the engine's hash jobs and its piece memory.
  */
 import type { Clock } from '../../base/clock.ts';
+import type { Log } from '../../base/log.ts';
 import { Cancelled, Conflict, StorageFailed, throwIfAborted } from '../../base/errors.ts';
 import { sleep } from '../../base/tasks.ts';
 import { MIB } from '../../base/units.ts';
@@ -39,6 +40,7 @@ export interface UpkeepParts {
   readonly maxJobs: number;
   /** Pieces that readers wait for: looked at first. */
   window(): readonly WantedSpan[];
+  readonly log: Log;
   /** Memory is short: another torrent may give some up. */
   reclaimMemory(): boolean;
   /** A piece that was missing is there and right. */
@@ -55,6 +57,8 @@ export class Upkeep {
   readonly #parts: UpkeepParts;
   /** Pieces being looked at now. */
   readonly #taken = new Set<number>();
+  /** Single pieces being looked at outside a recheck. */
+  readonly #looks = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
   #recheck: Promise<void> | undefined;
   #cursor = 0;
@@ -91,10 +95,23 @@ export class Upkeep {
     this.#parts.checked();
   }
 
+  /**
+   * The piece could not be read: looks whether it is there and right, as a recheck would. Of many at once some are left
+   * out: they are looked at when they cannot be read again.
+   */
+  lookAgain(piece: number): void {
+    const { store, maxJobs } = this.#parts;
+    const isLookedAt = this.#taken.has(piece) || store.unchecked?.has(piece) === true;
+    const { signal } = this.#stopping;
+    if (isLookedAt || !store.have.has(piece) || this.#looks.size >= maxJobs || signal.aborted) return;
+    const look = this.#lookAtOne(piece, signal).finally(() => this.#looks.delete(look));
+    this.#looks.add(look);
+  }
+
   /** Ends a recheck; resolves when nothing of it runs any more. */
   async stop(): Promise<void> {
     this.#stopping.abort(new Cancelled('the torrent was stopped'));
-    await Promise.allSettled([this.#recheck]);
+    await Promise.allSettled([this.#recheck, ...this.#looks]);
   }
 
   /** Gives up pieces of [first, last] that are held and satisfy `isFree`; resolves when nobody reads them any more. */
@@ -106,6 +123,19 @@ export class Upkeep {
     if (dropped.length > 0) this.#parts.lost(dropped);
     await store.readsSettled();
     return dropped;
+  }
+
+  async #lookAtOne(piece: number, signal: AbortSignal): Promise<void> {
+    const { store, log } = this.#parts;
+    this.#taken.add(piece);
+    try {
+      const isRight = await this.#look(piece, signal);
+      if (!isRight && !signal.aborted && store.have.clear(piece)) this.#parts.lost([piece]);
+    } catch (error) {
+      if (!signal.aborted) log.warn('torrent.look_failed', { piece, error }); // the disk is busy: it counts as before
+    } finally {
+      this.#taken.delete(piece);
+    }
   }
 
   /** From now on every piece that is not on its way in waits to be looked at. */

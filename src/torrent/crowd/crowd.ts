@@ -350,7 +350,7 @@ export class Crowd {
       openInflow: (gate, address) => traffic.openInflow(gate, address),
       turn: (peer) => content()?.downloader.turn(peer),
       dhtPortHeard: (peer, port) => this.#host.dhtPortHeard(peer, port),
-      storageFailed: (error) => this.#host.storageFailed(error),
+      readFailed: (pieces, error) => content()?.readFailed(pieces, error),
       closed: (peer, cause) => this.#onClosed(peer, cause),
     };
   }

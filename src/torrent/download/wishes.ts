@@ -124,6 +124,11 @@ export class Wishes {
     return this.levelOf(piece) > 0;
   }
 
+  /** Whether the piece, once here, is to stay: it would be fetched again, now or when a pause is over. */
+  keeps(piece: number): boolean {
+    return this.#mode === 'all' && this.selects(piece);
+  }
+
   /** Whether the selection has the piece, whatever the mode. */
   selects(piece: number): boolean {
     return this.#selectedLevel(piece) > 0;

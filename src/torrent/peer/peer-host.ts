@@ -36,7 +36,8 @@ export interface PeerHost<Peer> {
   turn(peer: Peer): void;
   /** Where its DHT node listens (BEP 5). */
   dhtPortHeard(peer: Peer, port: number): void;
-  storageFailed(error: unknown): void;
+  /** Bytes of these pieces that the peer asked for could not be read. */
+  readFailed(pieces: readonly number[], error: unknown): void;
   closed(peer: Peer, cause: Error | undefined): void;
 }
 

@@ -33,6 +33,10 @@ export function uploadPortsOf(
       return peer.connection.write(bytes, released);
     },
     reject,
-    failed: (error) => host.storageFailed(error),
+    failed: (requests, error) =>
+      host.readFailed(
+        requests.map(({ piece }) => piece),
+        error,
+      ),
   };
 }

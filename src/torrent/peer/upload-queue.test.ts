@@ -71,7 +71,7 @@ class Receiver {
         return !this.isFull;
       },
       reject: (refs) => this.rejected.push(...refs),
-      failed: (error) => this.failures.push(error),
+      failed: (_requests, error) => this.failures.push(error),
     };
     this.queue = new UploadQueue(ports);
   }

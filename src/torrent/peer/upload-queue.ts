@@ -35,8 +35,8 @@ export interface UploadPorts {
   write(bytes: Uint8Array, released: () => void): boolean;
   /** Sends rejects; does nothing for peers without the fast extension. */
   reject(blocks: readonly BlockRef[]): void;
-  /** Storage could not be read. */
-  failed(error: unknown): void;
+  /** What these requests are for could not be read; they are rejected. */
+  failed(requests: readonly BlockRef[], error: unknown): void;
 }
 
 export class UploadQueue {
@@ -122,7 +122,7 @@ export class UploadQueue {
     if (buffer === undefined) return;
     this.#queue.splice(0, batch.length);
     this.#isBusy = true;
-    this.#serve(batch, buffer, sizeBytes).catch((error: unknown) => this.#ports.failed(error));
+    this.#serve(batch, buffer, sizeBytes).catch((error: unknown) => this.#ports.failed(batch, error));
   }
 
   #chooseBatch(): BlockRef[] {

@@ -15,7 +15,7 @@ const CHUNK_BYTES = 256 * KIB;
 export interface ReadOptions extends ByteRange {
   /** Aborting ends the stream with Cancelled and withdraws all its requests. */
   readonly signal?: AbortSignal;
-  /** Average consumption (file size / duration), which sizes the windows. */
+  /** Average consumption (file size / duration), which sizes the windows; above 0. Left out where it is not known. */
   readonly bytesPerSecond?: number;
   /**
    * When its first byte is needed, in ms from now; default 0. The readers of a torrent are served by deadline: one that
@@ -30,6 +30,17 @@ export interface ReaderHost {
   /** The window moved by reading on; `isJump` when it appeared or vanished. */
   windowMoved(isJump: boolean): void;
   closed(reader: Reader): void;
+}
+
+/** @throws InvalidInput */
+function checkReading({ start, endExclusive, bytesPerSecond, deadlineMs }: ReadOptions, totalBytes: number): void {
+  const isRange = Number.isSafeInteger(start) && Number.isSafeInteger(endExclusive);
+  if (!(isRange && start >= 0 && start < endExclusive && endExclusive <= totalBytes))
+    throw new InvalidInput('range outside the torrent', { start, endExclusive, totalBytes });
+  if (deadlineMs !== undefined && !(Number.isFinite(deadlineMs) && deadlineMs >= 0))
+    throw new InvalidInput('deadlineMs is a number of ms from now, 0 or more', { deadlineMs });
+  if (bytesPerSecond !== undefined && !(Number.isFinite(bytesPerSecond) && bytesPerSecond > 0))
+    throw new InvalidInput('bytesPerSecond is a number above 0, or left out where it is not known', { bytesPerSecond });
 }
 
 function asError(error: unknown): Error {
@@ -51,14 +62,10 @@ export class Reader {
   #isPulling = false;
   #isClosed = false;
 
-  /** @throws InvalidInput when the range is empty or outside the torrent, Cancelled when the signal is aborted. */
+  /** @throws InvalidInput for options that `ReadOptions` does not allow, Cancelled when the signal is aborted. */
   constructor(host: ReaderHost, options: ReadOptions) {
-    const { start, endExclusive, signal, deadlineMs = 0 } = options;
-    const { totalBytes } = host.store.geometry;
-    if (!(Number.isSafeInteger(start) && start >= 0 && start < endExclusive && endExclusive <= totalBytes))
-      throw new InvalidInput('range outside the torrent', { start, endExclusive, totalBytes });
-    if (!(deadlineMs >= 0 && deadlineMs < Number.POSITIVE_INFINITY))
-      throw new InvalidInput('a deadline is a number of ms from now', { deadlineMs });
+    checkReading(options, host.store.geometry.totalBytes);
+    const { start, signal, deadlineMs = 0 } = options;
     throwIfAborted(signal);
     this.#host = host;
     this.#options = options;
@@ -103,6 +110,16 @@ export class Reader {
     for (let piece = geometry.pieceAt(this.#position); piece <= last; piece++)
       if (!this.#host.store.isReadable(piece)) return true;
     return false;
+  }
+
+  /** Whether it has yet to read from the piece. */
+  needs(piece: number): boolean {
+    const { geometry } = this.#host.store;
+    return (
+      !this.#isClosed &&
+      piece >= geometry.pieceAt(this.#position) &&
+      piece <= geometry.pieceAt(this.#options.endExclusive - 1)
+    );
   }
 
   /** More of some piece became readable. */

@@ -33,6 +33,12 @@ export class Readers {
     return new ReadingWindow([...this.#readers].map((reader) => reader.window(leadMsAt)));
   }
 
+  /** Whether one of them has yet to read from the piece. */
+  need(piece: number): boolean {
+    for (const reader of this.#readers) if (reader.needs(piece)) return true;
+    return false;
+  }
+
   /** More of some piece can be read. */
   pieceReadable(piece: number): void {
     for (const reader of this.#readers) reader.pieceReadable(piece);

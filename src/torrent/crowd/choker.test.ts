@@ -8,6 +8,7 @@ const candidate = (id: number, facts: Partial<ChokeCandidate> = {}): ChokeCandid
   downloadRate: 0,
   uploadRate: 0,
   isSnubbed: false,
+  isWasteful: false,
   changedAtMs: 0,
   isNew: false,
   ...facts,
@@ -52,6 +53,15 @@ test('newcomers are tried three times as often', () => {
   ];
   const tried = [0, 0.25, 0.5, 0.75].map((value) => chooseUnchoked(peers, rules({ random: () => value })).optimistic);
   expect(tried).toEqual([3, 4, 4, 4]);
+});
+
+test('while seeding, who does not use its slot makes room within its minute, and keeps it where nobody waits', () => {
+  const holder = candidate(1, { isUnchoked: true, changedAtMs: 90_000, isWasteful: true });
+  const [reading, waiting] = [candidate(2, { isUnchoked: true, changedAtMs: 90_000 }), candidate(3)];
+  const chosen = (peers: ChokeCandidate[]) => chooseUnchoked(peers, rules({ seeding: true, rotate: false })).unchoked;
+  expect(chosen([holder, reading]).has(1)).toBe(true);
+  expect([...chosen([{ ...holder, isWasteful: false }, reading, waiting])].slice(0, 2)).toEqual([1, 2]);
+  expect([...chosen([holder, reading, waiting])].slice(0, 2)).toEqual([2, 3]);
 });
 
 test('while seeding, whoever had a minute makes room for whoever waits longest', () => {

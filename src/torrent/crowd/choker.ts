@@ -15,6 +15,8 @@ export interface ChokeCandidate {
   readonly isSnubbed: boolean;
   /** Monotonic time of its last unchoke or choke. */
   readonly changedAtMs: number;
+  /** It holds a slot and does not use it: reads nothing of what it asked for, or asks for nothing. */
+  readonly isWasteful: boolean;
   /** Connected less than a minute ago: three times as likely to be tried. */
   readonly isNew: boolean;
 }
@@ -63,11 +65,11 @@ function byReciprocity(a: ChokeCandidate, b: ChokeCandidate): number {
   return b.downloadRate - a.downloadRate || Number(b.isUnchoked) - Number(a.isUnchoked) || a.id - b.id;
 }
 
-/** Holders within their turn first, fastest first; then who waits longest; last those whose turn is over. */
+/** Holders within their turn first, fastest first; then who waits longest; last those whose turn is over, or wasted. */
 function bySeedTurn(nowMs: number): (a: ChokeCandidate, b: ChokeCandidate) => number {
   const tier = (peer: ChokeCandidate): number => {
     if (!peer.isUnchoked) return 1;
-    return nowMs - peer.changedAtMs < SEED_TURN_MS ? 0 : 2;
+    return nowMs - peer.changedAtMs < SEED_TURN_MS && !peer.isWasteful ? 0 : 2;
   };
   return (a, b) => {
     const difference = tier(a) - tier(b);

@@ -3,8 +3,11 @@ import { MINUTE_MS, SECOND_MS } from '../../base/units.ts';
 import type { UploadSlots } from '../limits/upload-slots.ts';
 import type { Peer } from '../peer/peer.ts';
 import { chooseUnchoked, type ChokeCandidate } from './choker.ts';
+import { wastedSlotMs } from './peer-worth.ts';
 
 const ROUND_MS = 10 * SECOND_MS;
+/** A slot that is not used for so long goes to others who wait; a reader of 20 KiB/s takes six seconds for a batch. */
+const WASTED_MS = 8 * SECOND_MS;
 const ROUNDS_PER_OPTIMIST = 3;
 const LEECHING_SLOTS = 4;
 /** Slots while seeding without an upload limit; with one, one slot per this many bytes a second. */
@@ -101,6 +104,7 @@ function describe(peer: Peer, nowMs: number): ChokeCandidate {
     downloadRate: peer.downloaded.bytesPerSecond(nowMs),
     uploadRate: peer.uploaded.bytesPerSecond(nowMs),
     isSnubbed: peer.isSnubbed,
+    isWasteful: wastedSlotMs(peer, nowMs) >= WASTED_MS,
     changedAtMs: peer.chokeChangedAtMs,
     isNew: nowMs - peer.connectedAtMs < MINUTE_MS,
   };

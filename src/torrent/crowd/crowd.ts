@@ -24,6 +24,7 @@ import { Choking } from './choking.ts';
 import { chooseToPartFrom, type PeerWorth } from './eviction.ts';
 import { PeerExchange } from './peer-exchange.ts';
 import { canonicalPriority } from './peer-priority.ts';
+import { worthOf } from './peer-worth.ts';
 import { chooseStalled } from './stalled-readers.ts';
 
 /** Something must be sent at least this often (BEP 3: two minutes, less the slack others grant). */
@@ -210,7 +211,7 @@ export class Crowd {
   /** Parts from a peer that brings and takes nothing; true when there was one. */
   giveUpPeer(): boolean {
     const nowMs = this.#nowMs();
-    const id = chooseToPartFrom(Array.from(this.#peers, (peer) => this.#describeWorth(peer, nowMs)));
+    const id = chooseToPartFrom(Array.from(this.#peers, (peer) => this.#worthOf(peer, nowMs)));
     for (const peer of this.#peers) if (peer.sourceId === id) peer.connection.close(new TimedOut('no use for long'));
     return id !== undefined;
   }
@@ -283,25 +284,23 @@ export class Crowd {
 
   /** One address must not fill a torrent's places. */
   #isCrowdedFrom(remote: PeerAddress | undefined): boolean {
-    if (remote === undefined || isShared(remote.host)) return false;
-    let count = 0;
-    for (const peer of this.#peers) if (peer.connection.remote?.host === remote.host) count++;
-    return count >= this.#host.shared.limits.maxPeersPerAddress;
+    return this.#sharing(remote) >= this.#host.shared.limits.maxPeersPerAddress;
   }
 
-  #describeWorth(peer: Peer, nowMs: number): PeerWorth {
+  /** Peers at the address; none where many may live behind it. */
+  #sharing(remote: PeerAddress | undefined): number {
+    if (remote === undefined || isShared(remote.host)) return 0;
+    let count = 0;
+    for (const peer of this.#peers) if (peer.connection.remote?.host === remote.host) count++;
+    return count;
+  }
+
+  #worthOf(peer: Peer, nowMs: number): PeerWorth {
     const address = peer.listenAddress ?? peer.connection.remote;
     const { listenPort = 0 } = this.#host.shared;
-    return {
-      id: peer.sourceId,
-      connectedMs: nowMs - peer.connectedAtMs,
-      bytesPerSecond: peer.downloaded.bytesPerSecond(nowMs) + peer.uploaded.bytesPerSecond(nowMs),
-      isWanted: peer.amInterested || peer.isInterested,
-      priority:
-        this.#ownHost === undefined || address === undefined
-          ? 0
-          : canonicalPriority({ host: this.#ownHost, port: listenPort }, address),
-    };
+    const own = this.#ownHost === undefined ? undefined : { host: this.#ownHost, port: listenPort };
+    const priority = own === undefined || address === undefined ? 0 : canonicalPriority(own, address);
+    return worthOf(peer, { nowMs, priority, sharingAddress: this.#sharing(peer.connection.remote) });
   }
 
   #isLower(other: Handshake): boolean {

@@ -49,6 +49,7 @@ export class UploadQueue {
   /** Written buffers that the socket still holds. */
   #unsent = 0;
   #takenBytes = 0;
+  #takenAtMs = Number.NEGATIVE_INFINITY;
   /** When the oldest of them was written, or a buffer before it came back. */
   #movedAtMs = 0;
 
@@ -59,6 +60,16 @@ export class UploadQueue {
   /** Requests waiting to be served. */
   get length(): number {
     return this.#queue.length;
+  }
+
+  /** It asked for something and nothing is written: limits, the disk or a lack of buffers keep it waiting. */
+  get isOwing(): boolean {
+    return this.#unsent === 0 && (this.#isBusy || this.#queue.length > 0);
+  }
+
+  /** When the socket last took something over; monotonic ms, −Infinity before that. */
+  get takenAtMs(): number {
+    return this.#takenAtMs;
   }
 
   /** Bytes the socket has taken over from us; some of them may still wait in a kernel. */
@@ -167,6 +178,7 @@ export class UploadQueue {
       this.#unsent--;
       this.#takenBytes += sizeBytes;
       this.#movedAtMs = this.#ports.nowMs();
+      this.#takenAtMs = this.#movedAtMs;
       this.#ports.pool.release(buffer);
     });
   }

@@ -29,7 +29,7 @@ import { simulate } from './simulator/simulation.ts';
 import { drawScenario } from './simulator/widening.ts';
 
 /** Seeds tried before a fault counts as not found. */
-const MAX_SEEDS = 20;
+const MAX_SEEDS = 60;
 
 interface Fault {
   readonly fault: string;

@@ -10,6 +10,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     pool: 'forks',
     reporters: ['default', new SkipReporter()],
+    globalSetup: ['test/support/clean-run.ts'],
     projects: [
       {
         extends: true,

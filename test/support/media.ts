@@ -49,7 +49,7 @@ export function pngImage(ffmpeg: string, size = '320x180'): Promise<string> {
 
 async function make(ffmpeg: string, extension: string, args: readonly string[]): Promise<string> {
   const recipe = createHash('sha256').update(JSON.stringify(args)).digest('hex').slice(0, 16);
-  const folder = path.join(os.tmpdir(), 'seedbed-media');
+  const folder = path.join(os.tmpdir(), 'made-media');
   const file = path.join(folder, `${recipe}.${extension}`);
   if (existsSync(file)) return file;
   await mkdir(folder, { recursive: true });

@@ -1,9 +1,9 @@
 /** The disk store: the shared contract, and what only a disk can do wrong. */
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import os from 'node:os';
+import { readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { describeBlobStore, newUploadId, randomBytes, sha256Of } from '../../../test/contracts/blob-store.ts';
+import { temporaryFolder, testFolder } from '../../../test/support/temp-dir.ts';
 import { NoSpace, StorageFailed, Unavailable } from '../../base/errors.ts';
 import { GIB } from '../../base/units.ts';
 import { FsBlobStore } from './blob-store.ts';
@@ -12,18 +12,15 @@ import type { Disk } from './disk.ts';
 import { lengthOf, viewsAfter } from './views.ts';
 import { roomAbove } from './volume.ts';
 
-async function temporaryRoot(): Promise<string> {
-  const root = await mkdtemp(path.join(os.tmpdir(), 'seedbed-blobs-'));
-  onTestFinished(() => rm(root, { recursive: true, force: true }));
-  return root;
-}
+const temporaryRoot = (): Promise<string> => testFolder('blobs');
 
 describeBlobStore('the disk store', async () => {
-  const root = path.join(await mkdtemp(path.join(os.tmpdir(), 'seedbed-blobs-')), 'not', 'yet', 'there');
+  const folder = await temporaryFolder('blobs');
+  const root = path.join(folder.path, 'not', 'yet', 'there');
   return {
     store: await FsBlobStore.open({ root }),
     reopen: () => FsBlobStore.open({ root }),
-    remove: () => rm(root, { recursive: true, force: true }),
+    remove: async () => folder[Symbol.asyncDispose](),
   };
 });
 

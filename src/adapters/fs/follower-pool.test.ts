@@ -1,25 +1,24 @@
 /** Hashing threads: the shared contract, and the digest by itself. */
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import os from 'node:os';
-import path from 'node:path';
 import { expect, test } from 'vitest';
 import { randomBytes } from '../../../test/contracts/blob-store.ts';
 import { describeFollowerPool } from '../../../test/contracts/follower-pool.ts';
+import { temporaryFolder } from '../../../test/support/temp-dir.ts';
 import { toHex } from '../../base/bytes.ts';
 import { FsBlobStore } from './blob-store.ts';
 import { WorkerFollowerPool } from './follower-pool.ts';
 import { PieceDigest } from './running-digest.ts';
 
 describeFollowerPool('the pool of hashing threads', async () => {
-  const root = await mkdtemp(path.join(os.tmpdir(), 'seedbed-follow-'));
+  const folder = await temporaryFolder('follow');
+  const { path: root } = folder;
   const pool = new WorkerFollowerPool({ root, threads: 2 });
   return {
     store: await FsBlobStore.open({ root }),
     pool,
     async remove() {
       await pool.close();
-      await rm(root, { recursive: true, force: true });
+      await folder[Symbol.asyncDispose]();
     },
   };
 });

@@ -1,10 +1,9 @@
 /** Rows on SQLite: the shared contract, and what is SQLite's own. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { describeRows, shelfMigrations } from '../../../test/contracts/rows.ts';
 import type { ShelfTables } from '../../../test/contracts/rows.ts';
+import { temporaryFolder, testFolder } from '../../../test/support/temp-dir.ts';
 import { NoSpace, StorageFailed, Unavailable } from '../../base/errors.ts';
 import { Connection } from './connection.ts';
 import { errorOf, failureOf } from './failures.ts';
@@ -13,9 +12,7 @@ import { SqliteRows } from './sqlite-rows.ts';
 import { MAX_WAITING_UNITS, Writer } from './writer.ts';
 
 async function temporaryFile(): Promise<string> {
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'seedbed-rows-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  return path.join(folder, 'deep', 'seedbed.db');
+  return path.join(await testFolder('rows'), 'deep', 'seedbed.db');
 }
 
 function openShelf(file: string, migrations = shelfMigrations): Promise<SqliteRows<ShelfTables>> {
@@ -23,8 +20,8 @@ function openShelf(file: string, migrations = shelfMigrations): Promise<SqliteRo
 }
 
 describeRows('SQLite', async () => {
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'seedbed-rows-'));
-  const file = path.join(folder, 'seedbed.db');
+  const folder = await temporaryFolder('rows');
+  const file = path.join(folder.path, 'seedbed.db');
   const opened = [await openShelf(file)];
   return {
     rows: opened[0] as SqliteRows<ShelfTables>,
@@ -36,7 +33,7 @@ describeRows('SQLite', async () => {
     },
     async remove() {
       await opened.at(-1)?.close();
-      await rm(folder, { recursive: true, force: true });
+      await folder[Symbol.asyncDispose]();
     },
   };
 });

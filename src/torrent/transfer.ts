@@ -154,7 +154,9 @@ export class Transfer {
       this.metadata.tick(nowMs);
       this.crowd.check(nowMs, this.#content?.info.isPrivate);
     }
-    return this.crowd.isBusy || (this.#content?.isBusy ?? false);
+    const isBusy = this.crowd.isBusy || (this.#content?.isBusy ?? false);
+    if (!isBusy) this.#content?.downloader.giveUpUnwanted(nowMs);
+    return isBusy;
   }
 
   inspect(): TorrentInspection {

@@ -137,3 +137,27 @@ test('memory held by a piece that nobody brings any more is given to pieces that
   staying.serve(source.bytes, MIB);
   await swarm.until(() => torrent.have.count === 3, 20_000);
 });
+
+test.each(['its peers stay', 'its peers leave'])(
+  'memory of a piece that nobody reads on with is given to other torrents, when %s',
+  async (what) => {
+    const swarm = new Swarm();
+    const [film, bulk] = [await makeTorrent(4 * MIB, MIB, { seed: 'film' }), await makeTorrent(4 * MIB, MIB)];
+    const [slow, fast] = [swarm.addNode({ uploadBytesPerSecond: 64 * KIB }), swarm.addNode()];
+    seedOn(slow, film);
+    seedOn(fast, bulk);
+    const leech = swarm.addNode({}, { limits: { pieceBufferBytes: MIB } });
+    const watched = leechOn(leech, film, { mode: 'on-demand', peers: [slow.address] });
+    const leaving = new AbortController();
+    const reading = watched
+      .read({ start: 0, endExclusive: 4 * MIB, signal: leaving.signal })
+      .pipeTo(new WritableStream());
+    await swarm.clock.advanceAsync(4_000);
+    expect(leech.engine.bufferBytes).toBe(MIB);
+    leaving.abort(new Error('seen enough'));
+    await expect(reading).rejects.toThrow();
+    if (what === 'its peers leave') await slow.engine.stop();
+    const torrent = leechOn(leech, bulk, { peers: [fast.address] });
+    await swarm.until(() => torrent.isComplete, 90_000);
+  },
+);

@@ -13,6 +13,7 @@ import type { PieceStore } from '../pieces/piece-store.ts';
 import { ReadingWindow } from '../reading/reading-window.ts';
 import { longestUnaskedFirst, quickestFirst } from './asking-order.ts';
 import type { Availability } from './availability.ts';
+import { idleSince, stalestOf } from './giving-up.ts';
 import { Hedging } from './hedging.ts';
 import type { PendingBlock } from './owed-blocks.ts';
 import { Picking } from './picking.ts';
@@ -250,14 +251,17 @@ export class Downloader {
 
   /** Gives up the stalest piece that no reader waits for; true when there was one. `force` also takes pieces in progress. */
   evictOne(force: boolean): boolean {
-    let stalest: ActivePiece | undefined;
-    for (const piece of this.#parts.store.active.values()) {
-      // One that is all here waits for its last leaf checks only, and gives its memory back then.
-      if (piece.isComplete || this.#window.hasPiece(piece.index) || (!force && piece.askedBlocks > 0)) continue;
-      if (stalest === undefined || piece.touchedAtMs < stalest.touchedAtMs) stalest = piece;
-    }
+    const isKept = (piece: ActivePiece): boolean =>
+      this.#window.hasPiece(piece.index) || (!force && piece.askedBlocks > 0);
+    const stalest = stalestOf(this.#parts.store.active.values(), isKept);
     if (stalest !== undefined) this.discard(stalest);
     return stalest !== undefined;
+  }
+
+  /** Memory of what nobody wants any more, and nobody brought anything of since that moment, is for others. */
+  giveUpUnwanted(sinceMs: number): void {
+    const idle = idleSince(this.#parts.store.active.values(), sinceMs);
+    for (const piece of idle) if (!this.wants(piece.index)) this.discard(piece);
   }
 
   /**
@@ -283,6 +287,7 @@ export class Downloader {
     for (const piece of this.#parts.store.active.values())
       if (piece.exclusiveTo !== undefined && piece.askedBlocks === 0 && nowMs - piece.touchedAtMs > SNUB_AFTER_MS)
         this.discard(piece);
+    this.giveUpUnwanted(nowMs - INTEREST_LINGERS_MS);
   }
 
   /** Begins a piece for a source, making room when a reader waits; undefined when it may not have it. */

@@ -3,7 +3,7 @@
  * seed, under the name of the promise it breaks. Without the fault the same seeds are clean (`seeds.test.ts`).
  */
 import { afterEach, expect, test } from 'vitest';
-import { SECOND_MS } from '../../src/base/units.ts';
+import { MIB, SECOND_MS } from '../../src/base/units.ts';
 import { Rc4 } from '../../src/codec/rc4.ts';
 import { MESSAGE } from '../../src/codec/wire.ts';
 import { Crowd } from '../../src/torrent/crowd/crowd.ts';
@@ -12,8 +12,13 @@ import { Suspicions } from '../../src/torrent/download/suspicion.ts';
 import { Wishes } from '../../src/torrent/download/wishes.ts';
 import { PieceLeaves } from '../../src/torrent/hashes/piece-leaves.ts';
 import { Sha1Verifier } from '../../src/torrent/hashes/verify.ts';
+import type { AddressRateLimits, RateLimits } from '../../src/torrent/index.ts';
+import { AddressTraffic, type AddressShare } from '../../src/torrent/limits/address-traffic.ts';
 import { BufferPool } from '../../src/torrent/limits/buffers.ts';
+import { Inflow } from '../../src/torrent/limits/inflow.ts';
 import { TokenBucket } from '../../src/torrent/limits/rate.ts';
+import { Traffic } from '../../src/torrent/limits/traffic.ts';
+import { UploadLimit } from '../../src/torrent/limits/upload-limit.ts';
 import { Connection } from '../../src/torrent/peer/connection.ts';
 import { PeerPieces } from '../../src/torrent/peer/peer-pieces.ts';
 import { Peer } from '../../src/torrent/peer/peer.ts';
@@ -67,6 +72,18 @@ function every(nth: number): () => boolean {
   let calls = 0;
   return () => ++calls % nth === 0;
 }
+
+const UPLOAD_LIMITS = [
+  "the engine's upload limit holds",
+  "a torrent's upload limit holds",
+  "an address's upload limit holds",
+] as const;
+const DOWNLOAD_LIMITS = [
+  "the engine's download limit holds",
+  "a torrent's download limit holds",
+  "an address's download limit holds",
+] as const;
+const RATE_LIMITS = [...UPLOAD_LIMITS, ...DOWNLOAD_LIMITS];
 
 const FAULTS: readonly Fault[] = [
   {
@@ -177,8 +194,72 @@ const FAULTS: readonly Fault[] = [
   {
     fault: 'a rate limit that is not looked at',
     among: 'scarce',
-    breaks: ['an upload limit holds'],
+    breaks: RATE_LIMITS,
     plant: () => replace(TokenBucket.prototype, 'available', () => () => Number.POSITIVE_INFINITY),
+  },
+  {
+    fault: 'blocks that come late and are not charged',
+    among: (scenario) => isSmall(scenario) && isLimited(scenario, 'downloadBytesPerSecond'),
+    breaks: DOWNLOAD_LIMITS,
+    plant() {
+      const expected = new WeakMap<Inflow, number>();
+      const change = (inflow: Inflow, by: number): void =>
+        void expected.set(inflow, Math.max(0, (expected.get(inflow) ?? 0) + by));
+      replace(Inflow.prototype, 'asked', (asked, inflow) => (sizeBytes, nowMs) => {
+        change(inflow, sizeBytes);
+        asked(sizeBytes, nowMs);
+      });
+      replace(Inflow.prototype, 'takenBack', (takenBack, inflow) => (sizeBytes) => {
+        change(inflow, -sizeBytes);
+        takenBack(sizeBytes);
+      });
+      replace(Inflow.prototype, 'lowered', (lowered, inflow) => () => {
+        lowered();
+        expected.delete(inflow);
+      });
+      replace(Inflow.prototype, 'came', (came, inflow) => (sizeBytes, nowMs) => {
+        const charged = Math.min(sizeBytes, expected.get(inflow) ?? 0);
+        change(inflow, -charged);
+        if (charged > 0) came(charged, nowMs);
+      });
+    },
+  },
+  {
+    fault: 'a source that is read on although more came than may',
+    among: (scenario) => isSmall(scenario) && isLimited(scenario, 'downloadBytesPerSecond'),
+    breaks: DOWNLOAD_LIMITS,
+    plant: () => replace(Inflow.prototype, 'hold', () => () => undefined),
+  },
+  {
+    fault: 'uploads that are not charged to their address',
+    among: (scenario) => isSmall(scenario) && isLimited(scenario, 'uploadBytesPerSecondPerAddress'),
+    breaks: ["an address's upload limit holds"],
+    plant: () =>
+      replace(Traffic.prototype, 'chargeUpload', (charge, traffic) => (sizeBytes, share) => {
+        charge(sizeBytes, { ...share, upload: new UploadLimit(traffic.uploadBytesPerSecond, 0) });
+      }),
+  },
+  {
+    fault: 'the share of an address that is forgotten when its last peer leaves',
+    among: (scenario) =>
+      scenario.nodes.length < 10 && scenario.hostile.some(({ kind }) => kind === 'comes back for more'),
+    breaks: ["an address's upload limit holds"],
+    plant() {
+      const peers = new WeakMap<AddressShare, number>();
+      const count = (share: AddressShare, by: number): number => {
+        peers.set(share, (peers.get(share) ?? 0) + by);
+        return peers.get(share) ?? 0;
+      };
+      replace(AddressTraffic.prototype, 'join', (join) => (host, nowMs) => {
+        const share = join(host, nowMs);
+        if (count(share, 1) === 1) renew(share.upload, nowMs);
+        return share;
+      });
+      replace(AddressTraffic.prototype, 'leave', (leave) => (share) => {
+        leave(share);
+        count(share, -1);
+      });
+    },
   },
   {
     fault: 'a slip in the search for who sent bad bytes',
@@ -276,6 +357,19 @@ function does({ nodes }: Scenario, what: Deed['what']): boolean {
 /** Runs the task some promises later, before any virtual time passes. */
 function soon(task: () => void, turns = 30): void {
   queueMicrotask(() => (turns === 0 ? task() : soon(task, turns - 1)));
+}
+
+/** Some engine or torrent has such a limit, at some time. */
+function isLimited({ nodes }: Scenario, name: keyof (RateLimits & AddressRateLimits)): boolean {
+  const plans = nodes.flatMap(({ rates, holdings }) => [...rates, ...holdings.flatMap((holding) => holding.rates)]);
+  return plans.some(({ limits }) => ((limits as AddressRateLimits & RateLimits)[name] ?? Infinity) < 100 * MIB);
+}
+
+/** As if nothing had passed yet. */
+function renew(limit: UploadLimit, nowMs: number): void {
+  const { bytesPerSecond } = limit;
+  limit.limit(Number.POSITIVE_INFINITY, nowMs);
+  limit.limit(bytesPerSecond, nowMs);
 }
 
 /** The first seeds of that kind. */

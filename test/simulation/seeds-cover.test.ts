@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { ENCRYPTION_HOSTILE_KINDS } from './simulator/encryption-hostiles.ts';
 import { HASH_HOSTILE_KINDS } from './simulator/hash-hostiles.ts';
 import { PLAIN_HOSTILE_KINDS } from './simulator/hostile.ts';
+import { RATE_HOSTILE_KINDS } from './simulator/rate-hostiles.ts';
 import type { HoldingPlan, NodePlan, ReadPlan, Scenario } from './simulator/scenario.ts';
 import { drawScenario } from './simulator/widening.ts';
 
@@ -52,7 +53,33 @@ test.each(['prioritize', 'select', 'mode', 'pause', 'recheck', 'drop', 'rot', 'r
   },
 );
 
-test.each([...PLAIN_HOSTILE_KINDS, ...HASH_HOSTILE_KINDS, ...ENCRYPTION_HOSTILE_KINDS])(
+/** Limits of engines and torrents, by name. */
+const ratesOf = ({ nodes }: Scenario): [name: string, rate: number, atMs: number][] =>
+  nodes
+    .flatMap(({ rates, holdings }) => [...rates, ...holdings.flatMap((holding) => holding.rates)])
+    .flatMap(({ atMs, limits }) =>
+      Object.entries(limits).map(([name, rate]): [string, number, number] => [name, Number(rate), atMs]),
+    );
+
+test.each([
+  'uploadBytesPerSecond',
+  'downloadBytesPerSecond',
+  'uploadBytesPerSecondPerAddress',
+  'downloadBytesPerSecondPerAddress',
+])('a limit, from the start or set while running, a tiny one, and one of 0: %s', (name) => {
+  const isSet = (isSo: (rate: number, atMs: number) => boolean) => (scenario: Scenario) =>
+    ratesOf(scenario).some(([limit, rate, atMs]) => limit === name && isSo(rate, atMs));
+  expect(count(isSet((rate, atMs) => rate < Infinity && atMs === 0))).toBeGreaterThanOrEqual(20);
+  expect(count(isSet((rate, atMs) => rate < Infinity && atMs > 0))).toBeGreaterThanOrEqual(20);
+  expect(count(isSet((rate) => rate === 20_000))).toBeGreaterThanOrEqual(5);
+  expect(count(isSet((rate) => rate === 0))).toBeGreaterThanOrEqual(5);
+});
+
+test('limits of single torrents: in at least 20 of a hundred seeds', () => {
+  expect(count(someHolding(({ rates }) => rates.length > 0))).toBeGreaterThanOrEqual(20);
+});
+
+test.each([...PLAIN_HOSTILE_KINDS, ...HASH_HOSTILE_KINDS, ...ENCRYPTION_HOSTILE_KINDS, ...RATE_HOSTILE_KINDS])(
   'a hostile peer: %s',
   (kind) => {
     expect(count(({ hostile }) => hostile.some((peer) => peer.kind === kind))).toBeGreaterThan(0);

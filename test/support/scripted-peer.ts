@@ -29,6 +29,8 @@ export class ScriptedPeer {
   /** Called for each request; the default does nothing. */
   onRequest: (request: BlockRef) => void = () => undefined;
   onMessage: (message: PeerMessage) => void = () => undefined;
+  /** Called for each block that has come. */
+  onBlock: () => void = () => undefined;
   readonly socket: PeerSocket;
   #incoming: { readonly ref: BlockRef; readonly bytes: Uint8Array; at: number } | undefined;
 
@@ -60,6 +62,7 @@ export class ScriptedPeer {
         if (remembers) this.#incoming = { ref, bytes: new Uint8Array(lengthBytes), at: 0 };
       },
       blockBytes: (bytes, isLast) => {
+        if (isLast) this.onBlock();
         const incoming = this.#incoming;
         if (incoming === undefined) return;
         incoming.bytes.set(bytes, incoming.at);

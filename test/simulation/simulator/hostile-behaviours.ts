@@ -8,11 +8,13 @@ import { encodeBitfield, encodeExtended, encodePieceIndex, writePieceHeader } fr
 import { ENCRYPTION_BEHAVIOURS } from './encryption-hostiles.ts';
 import { HASH_BEHAVIOURS } from './hash-hostiles.ts';
 import type { HostileKind } from './hostile.ts';
+import { RATE_BEHAVIOURS } from './rate-hostiles.ts';
 import { blockOf, greet, pose, randomBlock, repeatedly, servesWith, type Behaviour } from './hostile-basics.ts';
 
 export const BEHAVIOURS: Readonly<Record<HostileKind, Behaviour>> = {
   ...HASH_BEHAVIOURS,
   ...ENCRYPTION_BEHAVIOURS,
+  ...RATE_BEHAVIOURS,
 
   'wrong blocks': servesWith(1),
   'some wrong blocks': servesWith(0.2),

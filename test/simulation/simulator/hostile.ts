@@ -11,6 +11,7 @@ import { HANDSHAKELESS, type EncryptionHostileKind } from './encryption-hostiles
 import type { HashHostileKind } from './hash-hostiles.ts';
 import { openEncrypted, openIncoming, type HostileOpening } from './hostile-opening.ts';
 import { BEHAVIOURS } from './hostile-behaviours.ts';
+import type { RateHostileKind } from './rate-hostiles.ts';
 import type { HostilePlan } from './scenario.ts';
 import type { World } from './world.ts';
 
@@ -33,7 +34,11 @@ export const PLAIN_HOSTILE_KINDS = [
   'garbage',
   'never reads',
 ] as const;
-export type HostileKind = (typeof PLAIN_HOSTILE_KINDS)[number] | HashHostileKind | EncryptionHostileKind;
+export type HostileKind =
+  | (typeof PLAIN_HOSTILE_KINDS)[number]
+  | HashHostileKind
+  | EncryptionHostileKind
+  | RateHostileKind;
 
 /** Connections one hostile peer opens in its life. */
 const MAX_CONNECTIONS = 60;
@@ -61,6 +66,8 @@ export interface Attack {
   readonly dice: Dice;
   /** Runs `task` later, if the connection still stands. */
   after(delayMs: number, task: () => void): void;
+  /** Hangs up and dials the same host again at once. */
+  comeBack(): void;
 }
 
 export class HostilePeer {
@@ -97,12 +104,15 @@ export class HostilePeer {
     if (this.#isGone || this.#connections >= MAX_CONNECTIONS) return;
     const { honestHosts } = this.#world;
     const victims = this.#world.announce(this.#plan.torrent, this.#address).filter(({ host }) => honestHosts.has(host));
-    for (const address of victims.slice(0, 2))
-      this.#machine.dial(address).then(
-        (socket) => this.#approach(socket),
-        () => undefined, // nobody there: another one next time
-      );
+    for (const address of victims.slice(0, 2)) this.#dialOne(address);
     this.#world.at(this.#world.clock.monotonicMs() + DIAL_EVERY_MS, () => this.#dial());
+  }
+
+  #dialOne(address: PeerAddress): void {
+    this.#machine.dial(address).then(
+      (socket) => this.#approach(socket),
+      () => undefined, // nobody there: another one next time
+    );
   }
 
   /** Whom it speaks as: of a hybrid now one half, now both. */
@@ -152,6 +162,10 @@ export class HostilePeer {
         this.#world.at(this.#world.clock.monotonicMs() + delayMs, () => {
           if (!peer.isClosed && !this.#isGone) task();
         }),
+      comeBack: () => {
+        socket.close();
+        if (socket.remote !== undefined) this.#dialOne({ host: socket.remote.host, port: PEER_PORT });
+      },
     });
   }
 }

@@ -18,6 +18,8 @@ export interface HttpParts {
   readonly dice: Dice;
   /** Called for each request. */
   readonly fetches: (start: number, endExclusive: number) => void;
+  /** Called for each chunk. */
+  readonly came: (sizeBytes: number) => void;
 }
 
 const CHUNK_BYTES = 16_000;
@@ -29,6 +31,7 @@ export class HttpSource implements RangeSource {
   readonly #clock: Clock;
   readonly #dice: Dice;
   readonly #fetches: HttpParts['fetches'];
+  readonly #came: HttpParts['came'];
 
   constructor(label: string, plan: HttpPlan, parts: HttpParts) {
     this.label = label;
@@ -37,6 +40,7 @@ export class HttpSource implements RangeSource {
     this.#clock = parts.clock;
     this.#dice = parts.dice;
     this.#fetches = parts.fetches;
+    this.#came = parts.came;
   }
 
   async *fetch(start: number, endExclusive: number, signal: AbortSignal): AsyncIterable<Uint8Array> {
@@ -53,6 +57,7 @@ export class HttpSource implements RangeSource {
       await sleep(this.#clock, Math.ceil(((end - at) / bytesPerSecond) * 1000), signal);
       const chunk = this.#bytes.slice(at, end);
       if (breaks && kind === 'lies') chunk.fill(0x5a);
+      this.#came(chunk.length);
       yield chunk;
     }
   }

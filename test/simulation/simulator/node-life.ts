@@ -6,7 +6,7 @@ import { ProtocolError } from '../../../src/base/errors.ts';
 import { swarmKeyOf, type SwarmKey } from '../../../src/base/ids.ts';
 import type { Log, LogFields } from '../../../src/base/log.ts';
 import { sleep } from '../../../src/base/tasks.ts';
-import { HOUR_MS, SECOND_MS } from '../../../src/base/units.ts';
+import { HOUR_MS, KIB, SECOND_MS } from '../../../src/base/units.ts';
 import type { InfoHashes } from '../../../src/codec/metainfo.ts';
 import {
   Engine,
@@ -14,6 +14,7 @@ import {
   type EngineOptions,
   type OpenedStorage,
   type PeerSocket,
+  type RateLimits,
   type Torrent,
   type TorrentInspection,
 } from '../../../src/torrent/index.ts';
@@ -28,7 +29,8 @@ import type { Holding } from './holding.ts';
 import { HttpSource, type HttpPlan } from './http-source.ts';
 import { LeafAudit } from './leaf-audit.ts';
 import { NodeClock } from './node-clock.ts';
-import { RateAudit } from './rate-audit.ts';
+import { RateBooks, type Way } from './rate-books.ts';
+import { ratesAt } from './rates.ts';
 import type { NodePlan } from './scenario.ts';
 import { Rest } from './rest.ts';
 import { SlotAudit } from './slot-audit.ts';
@@ -38,6 +40,7 @@ import { Wiretap } from './wiretap.ts';
 import type { World } from './world.ts';
 
 const ANNOUNCE_MS = 30 * SECOND_MS;
+const BLOCK_BYTES = 16 * KIB;
 
 export interface LifeParts {
   readonly world: World;
@@ -59,8 +62,8 @@ export class NodeLife {
   readonly #dice: Dice;
   readonly #sessions: DiskSession[] = [];
   readonly #sessionOf = new Map<Holding, DiskSession>();
-  readonly #engineRate: RateAudit;
-  readonly #rates = new Map<Holding, RateAudit>();
+  readonly #rates: RateBooks;
+  readonly #torrents = new Map<Holding, Torrent>();
   readonly #leaves: LeafAudit;
   readonly #slots = new Map<Holding, SlotAudit>();
   readonly #holdings = new Map<SwarmKey, Holding>();
@@ -73,7 +76,9 @@ export class NodeLife {
     this.clock = new NodeClock(world.clock, () => parts.touched());
     this.#leaves = new LeafAudit(parts.name, world.referee);
     for (const holding of parts.holdings) for (const key of keysOf(holding)) this.#holdings.set(key, holding);
-    this.#engineRate = new RateAudit(plan.limits.uploadBytesPerSecond ?? Number.POSITIVE_INFINITY);
+    this.#rates = this.#createRates();
+    const rates = { ...plan.limits, ...ratesAt(plan.rates, world.clock.monotonicMs()) };
+    this.#rates.limitEngine(rates);
     this.engine = new Engine({
       ports: {
         clock: this.clock,
@@ -86,7 +91,7 @@ export class NodeLife {
       encryption: plan.encryption,
       peerId: this.#dice.bytes(20),
       listenPort: PEER_PORT,
-      limits: plan.limits,
+      limits: rates,
       ...this.#rest(),
     });
     machine.listen(PEER_PORT, (socket) => this.engine.accept(this.#tap(socket, false)));
@@ -95,6 +100,7 @@ export class NodeLife {
       if (holding.isAsleep) world.announce(holding.plan.torrent, { host: machine.host, port: PEER_PORT });
       else this.#add(holding);
     }
+    this.#changeRates();
   }
 
   /** Checks the engine's books. */
@@ -181,7 +187,9 @@ export class NodeLife {
     this.#sessionOf.set(holding, session);
     this.#slots.set(holding, new SlotAudit(name, world.referee));
     holding.orders.restart();
+    this.#rates.begin(plan.torrent, this.#ratesOf(holding));
     const torrent = this.#open(holding, session);
+    this.#torrents.set(holding, torrent);
     holding.running(torrent, {
       world,
       name,
@@ -189,7 +197,6 @@ export class NodeLife {
       reopen: () => void this.#add(holding),
       isOver: () => this.isOver,
     });
-    this.#rates.set(holding, new RateAudit(plan.limits.uploadBytesPerSecond ?? Number.POSITIVE_INFINITY));
     this.#announce(plan.torrent, torrent, { host: machine.host, port: PEER_PORT });
     return torrent;
   }
@@ -202,7 +209,7 @@ export class NodeLife {
     const opened: OpenedStorage = { storage: session, have };
     const options = {
       ...hashesOf(holding),
-      ...plan.limits,
+      ...this.#ratesOf(holding),
       mode: holding.orders.mode,
       webSeedUse: plan.webSeedUse,
       webSeeds: plan.webSeeds.map((http, at) => this.#createHttpSource(http, at, holding)),
@@ -219,13 +226,14 @@ export class NodeLife {
     return this.engine.addByHash({ ...options, openStorage });
   }
 
-  #createHttpSource(http: HttpPlan, at: number, { torrent, orders }: Holding): HttpSource {
+  #createHttpSource(http: HttpPlan, at: number, { torrent, orders, plan }: Holding): HttpSource {
     const { referee } = this.#parts.world;
     const label = `${http.kind} ${at}`;
     return new HttpSource(label, http, {
       bytes: torrent.bytes,
       clock: this.clock,
       dice: this.#dice.fork(),
+      came: (sizeBytes) => this.#rates.pass('download', sizeBytes, plan.torrent),
       fetches: (start, endExclusive) => {
         const { pieceLengthBytes } = torrent.info;
         const blame = (): string => `${this.#parts.name}: [${start}, ${endExclusive}) of ${label}`;
@@ -269,7 +277,8 @@ export class NodeLife {
       holdingOf: (swarmKey) => this.#holdings.get(swarmKey),
       hashesOf: (swarmKey) => world.hashTruths[this.#holdings.get(swarmKey)?.plan.torrent ?? -1],
       touched: () => this.#parts.touched(),
-      uploads: (swarmKey, sizeBytes) => this.#onUpload(swarmKey, sizeBytes),
+      uploads: (swarmKey, sizeBytes) => this.#pass('upload', sizeBytes, swarmKey, socket.remote?.host),
+      downloads: (swarmKey, sizeBytes) => this.#pass('download', sizeBytes, swarmKey, socket.remote?.host),
     });
     this.audits.push(audit);
     if (socket.transport !== 'tcp') return new TappedSocket(socket, audit);
@@ -284,13 +293,58 @@ export class NodeLife {
     return new TappedSocket(socket, wiretap);
   }
 
-  #onUpload(swarmKey: SwarmKey, sizeBytes: number): void {
-    const { world, name } = this.#parts;
-    const nowMs = world.clock.monotonicMs();
-    const holding = this.#holdings.get(swarmKey);
-    const rates = [this.#engineRate, holding && this.#rates.get(holding)];
-    const isWithin = rates.every((rate) => rate?.pass(sizeBytes, nowMs) ?? true);
-    world.referee.check(isWithin, 'an upload limit holds', () => `${name} at ${swarmKey}`);
+  #pass(way: Way, sizeBytes: number, swarmKey: SwarmKey, host: string | undefined): void {
+    const torrent = this.#holdings.get(swarmKey)?.plan.torrent;
+    if (torrent !== undefined) this.#rates.pass(way, sizeBytes, torrent, host);
+  }
+
+  #createRates(): RateBooks {
+    const { world, name, holdings } = this.#parts;
+    return new RateBooks({
+      name,
+      referee: world.referee,
+      nowMs: () => world.clock.monotonicMs(),
+      slowestReadMs: Math.max(...holdings.map(({ plan }) => plan.disk.slowestMs)),
+      webSeeds: holdings.reduce((sum, { plan }) => sum + plan.webSeeds.length, 0),
+      underWayBytes: (torrent, host) => this.#underWayBytes(torrent, host),
+    });
+  }
+
+  /** Of peers by what was said; of web seeds what one of them may not be able to give back. */
+  #underWayBytes(torrent?: number, host?: string): number {
+    const ofTorrent = ({ swarmKey }: WireAudit): boolean =>
+      torrent === undefined || (swarmKey && this.#holdings.get(swarmKey)?.plan.torrent) === torrent;
+    const audits = this.audits.filter(
+      (audit) => ofTorrent(audit) && (host === undefined || audit.address.startsWith(`${host}:`)),
+    );
+    const webSeeds = this.#parts.holdings.reduce((sum, { plan }) => sum + plan.webSeeds.length, 0);
+    return BLOCK_BYTES * audits.reduce((sum, { mayCome }) => sum + mayCome, 2 * webSeeds);
+  }
+
+  #ratesOf({ plan }: Holding): RateLimits {
+    return { ...plan.limits, ...ratesAt(plan.rates, this.#parts.world.clock.monotonicMs()) };
+  }
+
+  /** What is told to the engine and its torrents from now on. */
+  #changeRates(): void {
+    const { world, plan, holdings } = this.#parts;
+    const later = (atMs: number, task: () => void): void => {
+      if (atMs <= world.clock.monotonicMs()) return;
+      world.at(atMs, () => {
+        if (!this.isOver) task();
+      });
+    };
+    for (const { atMs, limits } of plan.rates)
+      later(atMs, () => {
+        this.#rates.limitEngine(limits);
+        this.engine.setLimits(limits);
+      });
+    for (const holding of holdings)
+      for (const { atMs, limits } of holding.plan.rates)
+        later(atMs, () => {
+          this.#rates.limitTorrent(holding.plan.torrent, limits);
+          this.#torrents.get(holding)?.setLimits(limits);
+        });
   }
 
   /** A connection takes a round trip; where nobody can be reached the caller waits until it gives up. */

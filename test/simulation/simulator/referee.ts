@@ -20,7 +20,9 @@ export type Invariant =
   | 'what is asked is answered or given up'
   | 'lent buffers are accounted for'
   | 'limits hold'
-  | 'an upload limit holds'
+  | `the engine's ${'upload' | 'download'} limit holds`
+  | `a torrent's ${'upload' | 'download'} limit holds`
+  | `an address's ${'upload' | 'download'} limit holds`
   | 'a buffer is left alone while it is in use'
   | 'storage is not used after it was closed'
   | 'honest peers are never banned'

@@ -6,6 +6,7 @@
 import { KIB, MINUTE_MS, SECOND_MS } from '../../../src/base/units.ts';
 import type { TorrentFormat } from '../../../src/codec/make-info.ts';
 import type {
+  AddressRateLimits,
   EncryptionPolicy,
   EngineLimits,
   RateLimits,
@@ -18,6 +19,7 @@ import { Dice } from './dice.ts';
 import type { DiskPlan } from './disk.ts';
 import type { HttpPlan } from './http-source.ts';
 import { PLAIN_HOSTILE_KINDS, type HostileKind } from './hostile.ts';
+import type { RatePlan } from './rates.ts';
 import type { WeatherPlan } from './sky.ts';
 
 export interface TorrentPlan {
@@ -61,6 +63,8 @@ export interface HoldingPlan {
   /** It has the piece layers from the start (v2, hybrid); others ask their peers. */
   readonly hasLayers: boolean;
   readonly limits: RateLimits;
+  /** What it is told later, in order of time. */
+  readonly rates: readonly RatePlan<RateLimits>[];
   readonly disk: DiskPlan;
   readonly webSeeds: readonly HttpPlan[];
   readonly webSeedUse: WebSeedUse;
@@ -78,6 +82,8 @@ export interface ChangePlan {
 export interface NodePlan {
   readonly host: HostOptions;
   readonly limits: Partial<EngineLimits>;
+  /** What the engine is told later, in order of time. */
+  readonly rates: readonly RatePlan<RateLimits & AddressRateLimits>[];
   readonly slowestHashMs: number;
   readonly encryption: EncryptionPolicy;
   readonly holdings: readonly HoldingPlan[];
@@ -198,6 +204,7 @@ class Draw {
     return starts.map((start) => ({
       host: { ...this.#host(), uploadBytesPerSecond: this.#dice.int(300, 4_000) * KIB },
       limits: {},
+      rates: [],
       slowestHashMs: 5,
       encryption: 'prefer',
       holdings: [
@@ -223,6 +230,7 @@ class Draw {
     return {
       host: this.#host(),
       limits: this.#is('scarce') ? this.#tightLimits() : {},
+      rates: [],
       slowestHashMs: dice.pick([0, 5, 50, 300]),
       encryption: 'prefer',
       holdings,
@@ -260,6 +268,7 @@ class Draw {
       half: 'both',
       hasLayers: true,
       limits: dice.chance(0.15) ? { uploadBytesPerSecond: dice.int(40, 400) * KIB } : {},
+      rates: [],
       disk: this.#disk(),
       webSeeds: dice.chance(this.#is('streaming') ? 0.5 : 0.1) ? this.#webSeeds() : [],
       webSeedUse: dice.pick<WebSeedUse>(['when-needed', 'when-needed', 'always']),

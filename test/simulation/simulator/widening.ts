@@ -10,6 +10,7 @@ import { Dice } from './dice.ts';
 import { ENCRYPTION_HOSTILE_KINDS } from './encryption-hostiles.ts';
 import { HASH_HOSTILE_KINDS } from './hash-hostiles.ts';
 import type { HostileKind } from './hostile.ts';
+import { withRates } from './rates.ts';
 import {
   drawPlainScenario,
   RESTLESS_MS,
@@ -32,7 +33,7 @@ const LONGEST_PAUSE_MS = 12 * SECOND_MS;
 
 /** The scenario that a seed stands for. */
 export function drawScenario(seed: number): Scenario {
-  return new Widening(drawPlainScenario(seed)).scenario();
+  return withRates(new Widening(drawPlainScenario(seed)).scenario());
 }
 
 class Widening {

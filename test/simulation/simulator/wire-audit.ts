@@ -31,6 +31,8 @@ export interface AuditedConnection {
   touched(): void;
   /** Block bytes leave. */
   uploads(swarmKey: SwarmKey, sizeBytes: number): void;
+  /** Bytes of a block come that was asked for, at some time. */
+  downloads(swarmKey: SwarmKey, sizeBytes: number): void;
 }
 
 /** One direction's blocks in flight, by name. */
@@ -80,6 +82,8 @@ export class WireAudit implements Tap {
   /** What they call messages that name peers (BEP 11). */
   #exchangeId: number | undefined;
   #incoming = '';
+  /** It was asked for; what was not ends the connection. */
+  #isExpected = false;
   readonly #hashes: HashAudit;
   #block: { readonly ref: BlockRef; at: number; isRight: boolean } | undefined;
 
@@ -108,8 +112,10 @@ export class WireAudit implements Tap {
       request: (piece, offsetBytes, lengthBytes) => add(this.#theirs, keyOf({ piece, offsetBytes, lengthBytes })),
       blockStart: (piece, offsetBytes, lengthBytes) => {
         this.#incoming = keyOf({ piece, offsetBytes, lengthBytes });
+        this.#isExpected = this.#ours.has(this.#incoming) || this.#takenBack.has(this.#incoming);
       },
-      blockBytes: (_bytes, isLast) => {
+      blockBytes: (bytes, isLast) => {
+        if (this.#isExpected && this.#swarmKey !== undefined) this.#parts.downloads(this.#swarmKey, bytes.length);
         if (isLast) this.#delivered(this.#incoming);
       },
     });
@@ -157,6 +163,14 @@ export class WireAudit implements Tap {
     if (this.#parts.isHonest) return this.#oursCount;
     const owesNothing = this.#chokedSinceMs !== undefined && this.#allowedFast.size === 0;
     return owesNothing ? 0 : undefined;
+  }
+
+  /** Blocks that were asked for, taken back or not, and may still come. */
+  get mayCome(): number {
+    if (this.#isClosed || this.#isInDead) return 0;
+    let blocks = this.#oursCount;
+    for (const count of this.#takenBack.values()) blocks += count;
+    return blocks;
   }
 
   /** The other end, `host:port`. */

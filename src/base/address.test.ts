@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { formatIp, householdOf, parseIp } from './address.ts';
+import { formatIp, householdOf, parseIp, siteOf } from './address.ts';
 import { InvalidInput } from './errors.ts';
 
 test.each([
@@ -82,4 +82,12 @@ test('noise is an address or InvalidInput', () => {
     }),
     { numRuns: 5_000 },
   );
+});
+
+test.each([
+  { host: '192.0.2.1', site: [192, 0, 2, 1] },
+  { host: '::ffff:192.0.2.1', site: [192, 0, 2, 1] },
+  { host: '2001:db8:1:2:3:4:5:6', site: [0x20, 0x01, 0x0d, 0xb8, 0, 1] },
+])('the site of $host is $site', ({ host, site }) => {
+  expect([...siteOf(parseIp(host))]).toEqual(site);
 });

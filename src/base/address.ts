@@ -16,6 +16,16 @@ export function householdOf(host: string): string {
   return bytes.length === 4 ? formatIp(bytes) : `${formatIp(bytes.fill(0, 8))}/64`;
 }
 
+const SITE_BYTES = 6;
+
+/**
+ * The part of an address (4 or 16 bytes) that its owner cannot vary where many small things are counted: all of an IPv4
+ * address, or the /48 of an IPv6 one, which is what a site gets at most (RFC 6177).
+ */
+export function siteOf(ip: Uint8Array): Uint8Array {
+  return ip.length === 4 ? ip : ip.subarray(0, SITE_BYTES);
+}
+
 const IPV4 = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/;
 const MAPPED_V4_PREFIX = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 

@@ -5,7 +5,7 @@
 import type { Clock } from '../base/clock.ts';
 import { RateLimited } from '../base/errors.ts';
 import { BoundedMap } from '../media/bounded-map.ts';
-import { TokenBucket, type Rate } from '../tracker/token-bucket.ts';
+import { TokenBucket, type Rate } from '../base/token-bucket.ts';
 
 /** Far above what a client needs that uploads many small files, each with a token of its own. */
 export const DEFAULT_SIGNATURE_RATE: Rate = { capacity: 300, perSecond: 30 };

@@ -129,12 +129,9 @@ export class Engine {
       nextSourceId: () => ++this.#sourceId,
     };
     const perSecond = limits.handshakesPerSecondPerAddress;
-    this.#knocks = new AddressRate({
-      perSecond,
-      burst: BURST_SECONDS * perSecond,
-      maxAddresses: MAX_KNOCKING,
-      loopbackWeight: LOOPBACK_WEIGHT,
-    });
+    const burst = BURST_SECONDS * perSecond;
+    const knocks = { perSecond, burst, maxAddresses: MAX_KNOCKING, loopbackWeight: LOOPBACK_WEIGHT };
+    this.#knocks = new AddressRate(knocks, options.ports.clock);
     this.#dialling = new Dialling({
       shared: this.#shared,
       mayOpen: () => this.#mayOpen(),
@@ -249,7 +246,7 @@ export class Engine {
 
   #mayGreet(remote: PeerAddress | undefined): boolean {
     if (this.#isStopped || this.#greetings.incomingCount >= this.#shared.limits.maxGreetings) return false;
-    if (remote !== undefined && !this.#knocks.admits(remote.host, this.#nowMs())) return false;
+    if (remote !== undefined && !this.#knocks.admits(remote.host)) return false;
     return this.#mayOpen() || this.#host.makeRoom();
   }
 

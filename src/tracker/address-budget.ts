@@ -2,12 +2,12 @@
  * What one address may cost us in a second, for all addresses in fixed memory: counters by hash of the address (IPv6:
  * its /48). Two addresses may meet in one counter, so a budget is a little smaller than it says, never larger.
  */
+import { siteOf } from '../base/address.ts';
 import { randomBytes, readUint32 } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
 import { SECOND_MS } from '../base/units.ts';
 
 const COUNTERS = 1 << 14;
-const IPV6_GROUP_BYTES = 6;
 /** Differs in each process, so that nobody can choose whom to meet. */
 const HASH_START = readUint32(randomBytes(4), 0);
 
@@ -45,8 +45,7 @@ export class AddressBudget {
 
 /** FNV-1a from a secret start. */
 function slotOf(ip: Uint8Array): number {
-  const count = ip.length === 4 ? 4 : IPV6_GROUP_BYTES;
   let hash = HASH_START;
-  for (let at = 0; at < count; at++) hash = Math.imul(hash ^ (ip[at] ?? 0), 0x01000193);
+  for (const byte of siteOf(ip)) hash = Math.imul(hash ^ byte, 0x01000193);
   return (hash ^ (hash >>> 15)) & (COUNTERS - 1);
 }

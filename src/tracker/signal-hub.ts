@@ -5,11 +5,11 @@
 import type { Clock } from '../base/clock.ts';
 import { RateLimited } from '../base/errors.ts';
 import { silentLog, type Log } from '../base/log.ts';
+import type { Rate } from '../base/token-bucket.ts';
 import type { LatinId } from '../codec/tracker-ws.ts';
 import type { OwnAnswerer, SignalSocket } from './ports.ts';
 import type { SwarmRegistry } from './registry.ts';
 import { SignalSession } from './signal-session.ts';
-import type { Rate } from './token-bucket.ts';
 
 export interface SignalLimits {
   /** Swarms one socket may be in. */

@@ -6,6 +6,7 @@
 import { parseIp } from '../base/address.ts';
 import { InvalidInput } from '../base/errors.ts';
 import type { SwarmKey } from '../base/ids.ts';
+import { TokenBucket } from '../base/token-bucket.ts';
 import {
   decodeWsClientMessage,
   encodeWsServerMessage,
@@ -22,7 +23,6 @@ import type { AnswerSink, SignalSocket } from './ports.ts';
 import { NOT_TRACKED } from './registry.ts';
 import type { SignalHub } from './signal-hub.ts';
 import type { Swarm } from './swarm.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 type Message<Type extends WsClientMessage['type']> = Extract<WsClientMessage, { type: Type }>;
 

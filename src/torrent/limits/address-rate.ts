@@ -3,9 +3,10 @@
  * that knocked longest ago forgotten first. Loopback stands for a crowd: behind a proxy or a reverse tunnel everybody comes
  * from there, so all of it together may knock as often as many addresses, and no more.
  */
-import { parseIp } from '../../base/address.ts';
+import { parseIp, siteOf } from '../../base/address.ts';
 import { toHex } from '../../base/bytes.ts';
-import { SECOND_MS } from '../../base/units.ts';
+import type { Clock } from '../../base/clock.ts';
+import { TokenBucket } from '../../base/token-bucket.ts';
 
 export interface AddressRateOptions {
   readonly perSecond: number;
@@ -16,20 +17,16 @@ export interface AddressRateOptions {
   readonly loopbackWeight: number;
 }
 
-interface Bucket {
-  tokens: number;
-  filledAtMs: number;
-}
-
-const IPV6_GROUP_BYTES = 6;
 const LOOPBACK = 'loopback';
 
 export class AddressRate {
   readonly #options: AddressRateOptions;
-  readonly #buckets = new Map<string, Bucket>();
+  readonly #clock: Clock;
+  readonly #buckets = new Map<string, TokenBucket>();
 
-  constructor(options: AddressRateOptions) {
+  constructor(options: AddressRateOptions, clock: Clock) {
     this.#options = options;
+    this.#clock = clock;
   }
 
   /** Addresses remembered. */
@@ -38,19 +35,20 @@ export class AddressRate {
   }
 
   /** Counts a knock; false when there were too many. @throws InvalidInput unless the host is an IP literal */
-  admits(host: string, nowMs: number): boolean {
+  admits(host: string): boolean {
     const key = keyOf(host);
-    const { maxAddresses, loopbackWeight } = this.#options;
-    const weight = key === LOOPBACK ? loopbackWeight : 1;
-    const [perSecond, burst] = [weight * this.#options.perSecond, weight * this.#options.burst];
-    const { tokens, filledAtMs } = this.#buckets.get(key) ?? { tokens: burst, filledAtMs: nowMs };
-    const filled = Math.min(burst, tokens + ((nowMs - filledAtMs) / SECOND_MS) * perSecond);
-    const isAdmitted = filled >= 1;
+    const bucket = this.#buckets.get(key) ?? this.#newBucket(key);
     this.#buckets.delete(key);
-    this.#buckets.set(key, { tokens: isAdmitted ? filled - 1 : filled, filledAtMs: nowMs });
+    this.#buckets.set(key, bucket);
     const oldest = this.#buckets.keys().next();
-    if (this.#buckets.size > maxAddresses && !oldest.done) this.#buckets.delete(oldest.value);
-    return isAdmitted;
+    if (this.#buckets.size > this.#options.maxAddresses && !oldest.done) this.#buckets.delete(oldest.value);
+    return bucket.take(1);
+  }
+
+  #newBucket(key: string): TokenBucket {
+    const { perSecond, burst, loopbackWeight } = this.#options;
+    const weight = key === LOOPBACK ? loopbackWeight : 1;
+    return new TokenBucket({ capacity: weight * burst, perSecond: weight * perSecond }, this.#clock);
   }
 }
 
@@ -58,5 +56,5 @@ function keyOf(host: string): string {
   const address = parseIp(host);
   if (address.length === 4) return address[0] === 127 ? LOOPBACK : toHex(address);
   const isLoopback = address.every((byte, at) => byte === (at === 15 ? 1 : 0));
-  return isLoopback ? LOOPBACK : toHex(address.subarray(0, IPV6_GROUP_BYTES));
+  return isLoopback ? LOOPBACK : toHex(siteOf(address));
 }

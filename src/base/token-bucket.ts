@@ -1,12 +1,14 @@
-/** How much one sender may do: `capacity` at once, `perSecond` in the long run. */
-import type { Clock } from '../base/clock.ts';
-import { SECOND_MS } from '../base/units.ts';
+/** How much one sender may do: `capacity` at once, `perSecond` in the long run. Invariant: there is no debt. */
+import type { Clock } from './clock.ts';
+import { SECOND_MS } from './units.ts';
 
+/** In whatever is counted. */
 export interface Rate {
   readonly capacity: number;
   readonly perSecond: number;
 }
 
+/** Full at first. */
 export class TokenBucket {
   readonly #rate: Rate;
   readonly #clock: Clock;

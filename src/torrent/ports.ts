@@ -82,7 +82,7 @@ export interface Hasher {
   sha256(bytes: Uint8Array): Promise<Uint8Array>;
 }
 
-/** An HTTP source of the torrent's bytes (BEP 19), addressed in the flat byte space of a single-file torrent. */
+/** An HTTP source of the torrent's bytes (BEP 19), addressed in its flat byte space, padding included. */
 export interface RangeSource {
   /** For people and logs; without credentials. */
   readonly label: string;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { RetryLater } from '../../base/errors.ts';
+import { InvalidInput, RetryLater } from '../../base/errors.ts';
 import { FetchSource, refusalOf } from './fetch-source.ts';
 
 function answer(status: number, headers: Record<string, string> = {}): Response {
@@ -37,6 +37,13 @@ test.each([
 ])('a server that answers %i with %o wants to be asked again after: %s ms', (status, headers, waitMs) => {
   const refusal = refusalOf(answer(status, headers), 100, 200, 0);
   expect(refusal instanceof RetryLater ? refusal.retryAfterMs : undefined).toBe(waitMs);
+});
+
+test('of a torrent of many files a folder is a source, and a file is none', () => {
+  const files = ['a', 'b'].map((name, at) => ({ path: [name], lengthBytes: 5, offsetBytes: 5 * at, isPad: false }));
+  const info = { name: 'show', files, isSingleFile: false, totalBytes: 10 };
+  expect(FetchSource.of('https://a.example/files/', info).label).toBe('https://a.example/files/');
+  expect(() => FetchSource.of('https://a.example/files', info)).toThrow(InvalidInput);
 });
 
 test('a renewed query makes another source that is shown alike', () => {

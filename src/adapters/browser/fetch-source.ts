@@ -13,6 +13,7 @@ import {
   Unavailable,
 } from '../../base/errors.ts';
 import { parseRetryAfterMs } from '../../codec/retry-after.ts';
+import { webSeedOf, type WebSeededInfo } from '../../torrent/files-source.ts';
 import type { RangeSource } from '../../torrent/ports.ts';
 
 const CONTENT_RANGE = /^bytes (\d+)-(\d+)\/(\d+|\*)$/;
@@ -33,6 +34,14 @@ export class FetchSource implements RangeSource {
     const { origin, pathname, href } = new URL(url);
     this.label = origin + pathname;
     this.identity = href;
+  }
+
+  /**
+   * The torrent's bytes from a web seed's URL: the file, or a folder that holds the torrent under its name.
+   * @throws InvalidInput for a URL that cannot serve this torrent
+   */
+  static of(url: string, info: WebSeededInfo): RangeSource {
+    return webSeedOf(url, info, (file) => new FetchSource(file.href));
   }
 
   /** Streams exactly [start, endExclusive). @throws NotFound, Unavailable, ProtocolError for other bytes, Cancelled */

@@ -20,12 +20,10 @@ import type { RangeSource } from '../../torrent/ports.ts';
 import { FetchFailed } from '../guard/fetch-failed.ts';
 import type { Guard } from '../guard/guard.ts';
 import { Patience, type PatienceOptions } from '../guard/patience.ts';
-import { webSeedUrl } from './url.ts';
 
 export interface HttpSourceOptions extends PatienceOptions {
-  readonly url: string;
-  /** Name in the torrent: what a URL ending in `/` is completed by. */
-  readonly torrentName: string;
+  /** Of the file itself; see `webSeedOf`. */
+  readonly url: URL;
   /** Size of the whole file; a server that claims another is refused. */
   readonly sizeBytes: number;
   /** Every request goes through it. */
@@ -42,9 +40,8 @@ export class HttpRangeSource implements RangeSource {
   readonly #url: URL;
   readonly #options: HttpSourceOptions;
 
-  /** @throws InvalidInput for a bad URL. */
   constructor(options: HttpSourceOptions) {
-    this.#url = webSeedUrl(options.url, options.torrentName);
+    this.#url = options.url;
     this.label = this.#url.origin + this.#url.pathname;
     this.identity = this.#url.href;
     this.#options = options;

@@ -6,11 +6,10 @@ import { FakeClock } from '../../../test/support/fake-clock.ts';
 import { seededBytes } from '../../../test/support/random-bytes.ts';
 import { AddressPolicy } from '../../base/address-policy.ts';
 import { concatBytes } from '../../base/bytes.ts';
-import { Cancelled, InvalidInput, ProtocolError, RetryLater, TimedOut, Unavailable } from '../../base/errors.ts';
+import { Cancelled, ProtocolError, RetryLater, TimedOut, Unavailable } from '../../base/errors.ts';
 import { KIB } from '../../base/units.ts';
 import { Guard, type GuardOptions } from '../guard/guard.ts';
 import { HttpRangeSource, type HttpSourceOptions } from './http-source.ts';
-import { webSeedUrl } from './url.ts';
 
 const FILE = seededBytes('webseed', 300 * KIB);
 const never = new AbortController().signal;
@@ -55,7 +54,7 @@ function guardOf(options: Partial<GuardOptions> = {}): Guard {
 }
 
 function sourceAt(url: string, options: Partial<HttpSourceOptions> = {}): HttpRangeSource {
-  const base = { url, torrentName: 'film', sizeBytes: FILE.length, source: 'judged' } as const;
+  const base = { url: new URL(url), sizeBytes: FILE.length, source: 'judged' } as const;
   return new HttpRangeSource({ ...base, guard: options.guard ?? guardOf(), ...options });
 }
 
@@ -213,22 +212,4 @@ describe('a web seed', () => {
     for await (const chunk of sourceAt(`${origin}/x`).fetch(0, FILE.length, never)) if (chunk.length > 0) break;
     await closed.promise;
   });
-});
-
-describe('web seed URLs (BEP 19)', () => {
-  test.each([
-    ['https://a.example/files/', 'film one.mp4', 'https://a.example/files/film%20one.mp4'],
-    ['https://a.example/film.mp4', 'other', 'https://a.example/film.mp4'],
-    ['https://a.example/f?id=1#x', 'other', 'https://a.example/f?id=1'],
-    ['https://a.example', '../../etc', 'https://a.example/..%2F..%2Fetc'],
-  ])('%s with the name %s means %s', (url, name, meant) => {
-    expect(webSeedUrl(url, name).href).toBe(meant);
-  });
-
-  test.each(['ftp://a.example/x', 'https://u:p@a.example/x', 'nonsense', 'file:///etc/passwd'])(
-    '%s is refused',
-    (url) => {
-      expect(() => webSeedUrl(url, 'x')).toThrow(InvalidInput);
-    },
-  );
 });

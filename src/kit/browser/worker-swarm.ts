@@ -111,7 +111,7 @@ export class WorkerSwarm implements AsyncDisposable {
   /**
    * Downloads what a magnet link, or the bytes of a .torrent file, names, and gives it to others, until the torrent or the
    * swarm is stopped. Peers come through the page's tracker; the trackers, peers and HTTP sources that it names itself are
-   * not asked (for one you trust: `torrent.addWebSeed(new FetchSource(url))`). Resolves at once; `torrent.ready()` waits
+   * not asked (for one you trust: `torrent.addWebSeed(FetchSource.of(url, info))`). Resolves at once; `torrent.ready()` waits
    * for the metadata, and the event `error` says that a magnet link's pieces could not be kept.
    * @throws InvalidInput for what is neither or a wrong option, Conflict when it is running already; NoSpace,
    *   StorageFailed for a .torrent file whose pieces cannot be kept

@@ -24,7 +24,7 @@ export interface AddTorrentOptions extends Pick<TorrentOptions, 'mode' | 'webSee
   readonly selectedFiles?: readonly FileRange[];
   /** Peers that you name yourself; dialled wherever they are. */
   readonly peers?: readonly PeerAddress[];
-  /** Whether the HTTP sources it names (BEP 19) are used, where it is a single file. Default true. */
+  /** Whether the HTTP sources it names (BEP 19) are used. Default true. */
   readonly useWebSeeds?: boolean;
   /** Default: nothing is logged. */
   readonly log?: Log;

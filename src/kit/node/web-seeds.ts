@@ -4,6 +4,7 @@ import type { AddressSource } from '../../base/address-policy.ts';
 import { AppError } from '../../base/errors.ts';
 import { type Log, silentLog } from '../../base/log.ts';
 import type { TorrentInfo } from '../../codec/torrent-info.ts';
+import { webSeedOf } from '../../torrent/files-source.ts';
 import type { Torrent } from '../../torrent/index.ts';
 import type { SwarmNode } from './swarm-node.ts';
 
@@ -16,8 +17,9 @@ export interface WebSeedOptions {
 }
 
 /**
- * Has the torrent also fetch from these URLs (BEP 19) once its metadata is known; only single-file torrents can. URLs that
- * are none are left out, and the log has one `web_seed.refused` for each.
+ * Has the torrent also fetch from these URLs (BEP 19) once its metadata is known: of the file, or of a folder, ending in
+ * `/`, that holds the torrent under its name. What cannot serve it is left out, and the log has one `web_seed.refused`,
+ * a warning, for each.
  */
 export function addWebSeeds(
   { guard }: Pick<SwarmNode, 'guard'>,
@@ -26,17 +28,22 @@ export function addWebSeeds(
   { source = 'told', log = silentLog }: WebSeedOptions = {},
 ): void {
   const add = (info: TorrentInfo): void => {
-    if (!info.isSingleFile) return;
     for (const url of urls) {
       try {
-        const { totalBytes: sizeBytes, name: torrentName } = info;
-        torrent.addWebSeed(new HttpRangeSource({ url, torrentName, sizeBytes, guard, source }));
+        const openFile = (file: URL, sizeBytes: number) => new HttpRangeSource({ url: file, sizeBytes, guard, source });
+        torrent.addWebSeed(webSeedOf(url, info, openFile));
       } catch (error) {
         if (!(error instanceof AppError)) throw error;
-        log.info('web_seed.refused', { url, code: error.code });
+        log.warn('web_seed.refused', { source: shown(url), code: error.code, reason: error.message });
       }
     }
   };
   if (torrent.info !== undefined) add(torrent.info);
   else torrent.events.on('metadata', add);
+}
+
+/** Without query and password, which may be secrets. */
+function shown(url: string): string {
+  const parsed = URL.parse(url);
+  return parsed === null ? 'no URL' : `${parsed.protocol}//${parsed.host}${parsed.pathname}`;
 }

@@ -35,7 +35,7 @@ export interface TorrentOptions extends InfoHashes, RateLimits {
   readonly selectedFiles?: readonly FileRange[];
   /** Default `when-needed`. */
   readonly webSeedUse?: WebSeedUse;
-  /** HTTP sources of a single-file torrent (BEP 19). */
+  /** HTTP sources of its bytes (BEP 19). */
   readonly webSeeds?: readonly RangeSource[];
   /** Addresses to dial, named by strangers: they pass the engine's filter first. */
   readonly peers?: readonly PeerAddress[];

@@ -6,11 +6,14 @@
 import { formatIp, parseIp, type PeerAddress } from './address.ts';
 import { type AddressScope, scopeOf } from './address-scope.ts';
 
+/** Who may name an address. */
+export const ADDRESS_SOURCES = ['told', 'observed', 'judged'] as const;
+
 /**
  * `told`: by a stranger, such as PEX, DHT, a foreign tracker, a magnet link. `observed`: we got a packet of its from
  * there. `judged`: a person typed it, or whoever hands it over has looked at it.
  */
-export type AddressSource = 'told' | 'observed' | 'judged';
+export type AddressSource = (typeof ADDRESS_SOURCES)[number];
 
 /** What strangers may name beyond public addresses. */
 export interface AddressPolicyOptions {

@@ -8,6 +8,7 @@ import { withDefaults } from '../base/defaults.ts';
 import { endTogether } from '../base/endings.ts';
 import { Cancelled, Conflict, InvalidInput } from '../base/errors.ts';
 import type { SwarmKey } from '../base/ids.ts';
+import { checkKeys, type OptionKeys } from '../base/options.ts';
 import { TaskGroup } from '../base/tasks.ts';
 import { createPeerId } from '../codec/peer-id.ts';
 import type { VerifiedLayers } from '../codec/piece-layers.ts';
@@ -27,7 +28,7 @@ import { DEFAULT_LIMITS, type AddressFilter, type DhtLink, type EngineLimits, ty
 import { changeLimits, type RateLimits } from './limits/traffic.ts';
 import { UploadLimit } from './limits/upload-limit.ts';
 import { UploadSlots } from './limits/upload-slots.ts';
-import { checkEngineOptions, checkRates, checkTorrentOptions } from './options-check.ts';
+import { checkEngineOptions, checkEngineRates, checkTorrentOptions, TORRENT_KEYS } from './options-check.ts';
 import type { EncryptionPolicy } from './peer/opening.ts';
 import type { EnginePorts, PeerAddress, PeerSocket } from './ports.ts';
 import { playRound } from './rounds.ts';
@@ -83,6 +84,26 @@ export interface AddByHashOptions extends TorrentOptions {
   readonly openStorage: (info: TorrentInfo) => Promise<OpenedStorage>;
 }
 
+const ENGINE_KEYS: OptionKeys<EngineOptions> = {
+  ports: true,
+  peerId: true,
+  listenPort: true,
+  dht: true,
+  limits: true,
+  allowAddress: true,
+  wake: true,
+  encryption: true,
+  resolveObfuscated: true,
+};
+const ADD_KEYS: OptionKeys<AddOptions> = {
+  ...TORRENT_KEYS,
+  info: true,
+  storage: true,
+  have: true,
+  pieceLayers: true,
+};
+const ADD_BY_HASH_KEYS: OptionKeys<AddByHashOptions> = { ...TORRENT_KEYS, openStorage: true };
+
 /** Runs torrents over the ports it is given, within its global caps. Nothing is contacted before a torrent is added. */
 export class Engine {
   readonly #options: EngineOptions;
@@ -103,6 +124,7 @@ export class Engine {
 
   /** @throws InvalidInput for options of a wrong kind or size, or encryption required without the arithmetic for it. */
   constructor(options: EngineOptions) {
+    checkKeys('Engine', options, ENGINE_KEYS);
     const peerId = options.peerId ?? createPeerId();
     if (peerId.length !== 20) throw new InvalidInput('a peer id has 20 bytes');
     this.#options = options;
@@ -171,6 +193,7 @@ export class Engine {
    * @throws Conflict when it is running already, InvalidInput for no hash or a wrong option, Cancelled when stopped
    */
   add(options: AddOptions): Torrent {
+    checkKeys('add', options, ADD_KEYS);
     const transfer = this.#register(options);
     try {
       transfer.openContent(options.info, options, options.pieceLayers);
@@ -187,6 +210,7 @@ export class Engine {
    * @throws Conflict when it is running already, InvalidInput for no hash or a wrong option, Cancelled when stopped
    */
   addByHash(options: AddByHashOptions): Torrent {
+    checkKeys('addByHash', options, ADD_BY_HASH_KEYS);
     const transfer = this.#register(options);
     this.#openers.set(transfer, options.openStorage);
     transfer.torrent.addPeers(options.peers ?? []);
@@ -201,7 +225,7 @@ export class Engine {
 
   /** Changes the limits over all torrents in bytes per second; Infinity lifts one, 0 lets nothing pass. @throws InvalidInput */
   setLimits(limits: RateLimits & AddressRateLimits): void {
-    checkRates(limits);
+    checkEngineRates(limits);
     const nowMs = this.#nowMs();
     this.#shared.addressTraffic.setLimits(limits, nowMs);
     changeLimits({ upload: this.#shared.uploadLimit, download: this.#shared.downloadLimit }, limits, nowMs);

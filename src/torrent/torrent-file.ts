@@ -4,7 +4,7 @@
 import { InvalidInput, NotFound } from '../base/errors.ts';
 import type { TorrentFile as FileEntry } from '../codec/torrent-files.ts';
 import type { TorrentInfo } from '../codec/torrent-info.ts';
-import type { ReadOptions } from './reading/reader.ts';
+import { checkReadKeys, type ReadOptions } from './reading/reader.ts';
 
 /** A range of the file's own bytes, by default all of them; the rest as for reading the torrent. */
 export interface FileReadOptions extends Omit<ReadOptions, 'start' | 'endExclusive'> {
@@ -35,9 +35,10 @@ export class TorrentFile {
 
   /**
    * Streams verified bytes of the file as they come; pulled slowly it fetches no faster than it must. An empty file is
-   * an empty stream. @throws InvalidInput for a range outside the file, Cancelled when aborted or stopped.
+   * an empty stream. @throws InvalidInput for a range outside the file or an option that is none, Cancelled when aborted or stopped.
    */
   read(options: FileReadOptions = {}): ByteStream {
+    checkReadKeys(options);
     const { start = 0, endExclusive = this.lengthBytes, ...rest } = options;
     const isRange = Number.isSafeInteger(start) && Number.isSafeInteger(endExclusive);
     if (!isRange || start < 0 || start > endExclusive || endExclusive > this.lengthBytes)

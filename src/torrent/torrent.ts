@@ -5,6 +5,7 @@
 import type { AddressSource } from '../base/address-policy.ts';
 import type { Emitter } from '../base/emitter.ts';
 import { Conflict } from '../base/errors.ts';
+import { checkAddresses } from '../base/options.ts';
 import type { SwarmKey } from '../base/ids.ts';
 import { Bitfield } from '../codec/bitfield.ts';
 import type { FileRange } from '../codec/magnet.ts';
@@ -23,7 +24,7 @@ import type { TorrentEvents } from './content/torrent-types.ts';
 import type { RecheckOptions } from './content/upkeep.ts';
 import type { FileChoice, TorrentMode } from './download/wishes.ts';
 import type { RateLimits } from './limits/traffic.ts';
-import { checkRates } from './options-check.ts';
+import { checkAddressSource, checkTorrentRates } from './options-check.ts';
 import type { PeerAddress, PeerSocket, RangeSource } from './ports.ts';
 import type { ReadOptions } from './reading/reader.ts';
 import { openFile, type TorrentFile } from './torrent-file.ts';
@@ -151,8 +152,13 @@ export class Torrent {
     return openFile(this.#opened().info, which, (options) => this.read(options));
   }
 
-  /** Addresses to dial, and who named them: `judged` for those of your own. Those the filter refuses are dropped. */
+  /**
+   * Addresses to dial, and who named them: `judged` for those of your own. Those the filter refuses are dropped.
+   * @throws InvalidInput for what is no `{ host, port }`, or a host that is no IP literal: names are not looked up
+   */
   addPeers(addresses: readonly PeerAddress[], source: AddressSource = 'told'): void {
+    checkAddresses('addresses', addresses);
+    checkAddressSource(source);
     if (addresses.length > 0) this.#transfer.crowd.addAddresses(addresses, source);
   }
 
@@ -183,7 +189,7 @@ export class Torrent {
    * nothing pass. @throws InvalidInput
    */
   setLimits(limits: RateLimits): void {
-    checkRates(limits);
+    checkTorrentRates(limits);
     this.#transfer.traffic.setLimits(limits);
   }
 

@@ -14,6 +14,7 @@ import { endInTurn } from '../../base/endings.ts';
 import { InvalidInput } from '../../base/errors.ts';
 import type { SwarmKey } from '../../base/ids.ts';
 import { type Log, silentLog } from '../../base/log.ts';
+import { checkKeys, type OptionKeys } from '../../base/options.ts';
 import { TaskGroup } from '../../base/tasks.ts';
 import { MIB, SECOND_MS } from '../../base/units.ts';
 import { infoHashesOf } from '../../codec/metainfo.ts';
@@ -60,6 +61,15 @@ export interface WorkerSwarmOptions {
 /** How a torrent is downloaded; limits are in bytes per second. */
 export type WorkerTorrentOptions = Pick<TorrentOptions, 'mode' | 'selectedFiles' | 'webSeedUse'> & RateLimits;
 
+const SWARM_KEYS: OptionKeys<WorkerSwarmOptions> = { limits: true, memoryLimitBytes: true, budget: true, log: true };
+const ADD_KEYS: OptionKeys<WorkerTorrentOptions> = {
+  mode: true,
+  selectedFiles: true,
+  webSeedUse: true,
+  uploadBytesPerSecond: true,
+  downloadBytesPerSecond: true,
+};
+
 /** What torrent is made of picked files, and where it is announced. */
 export interface SeedPickedOptions extends HashPickedOptions {
   /** URLs that go into the magnet link and the .torrent file. */
@@ -90,7 +100,9 @@ export class WorkerSwarm implements AsyncDisposable {
   readonly #listening = new AbortController();
 
   /** In the worker's first turn; the page's `PageSwarm` hears of it and brings peers. */
-  constructor({ limits = {}, memoryLimitBytes = 256 * MIB, budget, log = silentLog }: WorkerSwarmOptions = {}) {
+  constructor(options: WorkerSwarmOptions = {}) {
+    checkKeys('WorkerSwarm', options, SWARM_KEYS);
+    const { limits = {}, memoryLimitBytes = 256 * MIB, budget, log = silentLog } = options;
     this.#vault = PieceVault.open({ folder: FOLDER, memoryLimitBytes, budget, clock: systemClock });
     this.#tasks = new TaskGroup(log);
     const ports = { clock: systemClock, hasher: subtleHasher, log, random: Math.random, dialers: [] };
@@ -117,6 +129,7 @@ export class WorkerSwarm implements AsyncDisposable {
    *   StorageFailed for a .torrent file whose pieces cannot be kept
    */
   async add(source: string | Uint8Array, options: WorkerTorrentOptions = {}): Promise<Torrent> {
+    checkKeys('add', options, ADD_KEYS);
     checkTorrentOptions(options);
     const { hashes, info, pieceLayers, selectedFiles } = await readTorrentSource(source);
     const common = {
@@ -142,7 +155,14 @@ export class WorkerSwarm implements AsyncDisposable {
     const files = picked instanceof File ? [picked] : picked;
     const { info, pieceLayers, name, storage } = await hashPicked(files, { ...hashing, name: nameOf(files, options) });
     const known = { hashes: await infoHashesOf(info), info, ...(pieceLayers && { pieceLayers }) };
-    const torrent = this.engine.add({ ...known, ...known.hashes, storage, have: 'all', mode: 'seed-only' });
+    const torrent = this.engine.add({
+      ...known.hashes,
+      info,
+      ...(pieceLayers && { pieceLayers }),
+      storage,
+      have: 'all',
+      mode: 'seed-only',
+    });
     this.join(torrent);
     const createdAtSec = Math.floor(systemClock.nowMs() / SECOND_MS);
     return { ...torrentLinksOf({ ...known, name, trackers, createdAtSec }), torrent };

@@ -7,12 +7,14 @@ import { withDefaults } from '../../base/defaults.ts';
 import { Conflict } from '../../base/errors.ts';
 import { swarmKeyOf } from '../../base/ids.ts';
 import { type Log, silentLog } from '../../base/log.ts';
+import { checkKeys, type OptionKeys } from '../../base/options.ts';
 import type { FileRange } from '../../codec/magnet.ts';
 import type { InfoHashes } from '../../codec/metainfo.ts';
 import { readTorrentSource, type TorrentSource } from '../../codec/torrent-source.ts';
 import type { Engine, RateLimits, Torrent, TorrentOptions } from '../../torrent/index.ts';
 import { checkText, checkTorrentOptions } from '../../torrent/options-check.ts';
 import { openFiles } from './files.ts';
+import { orStopped } from './or-stopped.ts';
 import type { SwarmNode } from './swarm-node.ts';
 import { addWebSeeds } from './web-seeds.ts';
 
@@ -30,6 +32,18 @@ export interface AddTorrentOptions extends Pick<TorrentOptions, 'mode' | 'webSee
   readonly log?: Log;
 }
 
+const ADD_KEYS: OptionKeys<AddTorrentOptions> = {
+  folder: true,
+  mode: true,
+  selectedFiles: true,
+  peers: true,
+  webSeedUse: true,
+  useWebSeeds: true,
+  uploadBytesPerSecond: true,
+  downloadBytesPerSecond: true,
+  log: true,
+};
+
 /**
  * Downloads what a magnet link, or the bytes of a .torrent file, names, and gives it to others, until the torrent or the
  * node is stopped. Resolves at once; `torrent.ready()` waits for the metadata, `torrent.done()` for the files; both fail with
@@ -42,15 +56,18 @@ export async function addTorrent(
   source: string | Uint8Array,
   options: AddTorrentOptions,
 ): Promise<Torrent> {
+  checkKeys('addTorrent', options, ADD_KEYS);
   checkTorrentOptions(options);
   checkText('folder', options.folder);
   const named = await readTorrentSource(source);
   const torrent = await start(node, named, options);
   const { peers = [], useWebSeeds = true, log = silentLog } = options;
-  torrent.addPeers(peers, 'judged');
-  if (useWebSeeds) addWebSeeds(node, torrent, named.webSeeds, { log });
-  node.announce(torrent, named.trackers);
-  return torrent;
+  return orStopped(torrent, () => {
+    torrent.addPeers(peers, 'judged');
+    if (useWebSeeds) addWebSeeds(node, torrent, named.webSeeds, { log });
+    node.announce(torrent, named.trackers);
+    return torrent;
+  });
 }
 
 async function start({ engine }: SwarmNode, named: TorrentSource, options: AddTorrentOptions): Promise<Torrent> {

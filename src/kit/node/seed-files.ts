@@ -19,6 +19,7 @@ import type { VerifiedLayers } from '../../codec/piece-layers.ts';
 import { parseTorrentInfo, SHA1_BYTES, type TorrentInfo } from '../../codec/torrent-info.ts';
 import { type TorrentLinks, torrentLinksOf } from '../../codec/torrent-links.ts';
 import type { AddOptions, Torrent } from '../../torrent/index.ts';
+import { orStopped } from './or-stopped.ts';
 import type { SwarmNode } from './swarm-node.ts';
 
 /** Pieces read ahead of the hashes; bounds memory to so many pieces. */
@@ -123,11 +124,13 @@ export async function seedFile(
     have: 'all',
     mode: 'seed-only',
   });
-  node.announce(
-    torrent,
-    trackers.map((tracker) => [tracker]),
-    'judged',
-  );
+  await orStopped(torrent, () => {
+    node.announce(
+      torrent,
+      trackers.map((tracker) => [tracker]),
+      'judged',
+    );
+  });
   const createdAtSec = Math.floor(Date.now() / SECOND_MS);
   const links = torrentLinksOf({ hashes, info, ...(pieceLayers && { pieceLayers }), name, trackers, createdAtSec });
   return { ...hashedFile, ...links, torrent };

@@ -1,10 +1,14 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import { describe, expect, test } from 'vitest';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { makeTorrent, MemoryStorage } from '../../../test/support/swarm.ts';
+import { testFolder } from '../../../test/support/temp-dir.ts';
 import { StorageFailed } from '../../base/errors.ts';
 import { KIB } from '../../base/units.ts';
-import { SwarmNode, type SwarmNodeOptions } from './index.ts';
+import { DEFAULT_LIMITS } from '../../torrent/index.ts';
+import { addTorrent, hashFile, seedFile, SwarmNode, type SwarmNodeOptions } from './index.ts';
 
 async function isAccepting(port: number): Promise<boolean> {
   const socket = net.connect(port, '127.0.0.1');
@@ -15,6 +19,65 @@ async function isAccepting(port: number): Promise<boolean> {
   socket.destroy();
   return event;
 }
+
+describe('a node', () => {
+  test('takes caps for its engine', async () => {
+    const node = await SwarmNode.open({ host: '127.0.0.1', utp: false, limits: { maxConnections: 7 } });
+    onTestFinished(() => node.stop());
+    expect(node.engine.inspect().limits).toMatchObject({ maxConnections: 7, maxHalfOpen: DEFAULT_LIMITS.maxHalfOpen });
+  });
+
+  test.each<{ options: object; words: RegExp }>([
+    { options: { downloadLimit: 5 }, words: /SwarmNode\.open.*'downloadLimit'.*limits/ },
+    { options: { limits: { maxConns: 5 } }, words: /limits.*'maxConns', use maxConnections/ },
+    { options: { limits: { maxConnections: -1 } }, words: /limits\.maxConnections/ },
+    { options: { dht: { port: 0, bootstrap: [], nodes: [] } }, words: /dht.*'nodes'.*bootstrap/ },
+  ])('is not opened with $options', async ({ options, words }) => {
+    await expect(SwarmNode.open({ host: '127.0.0.1', ...options })).rejects.toMatchObject({
+      code: 'invalid_input',
+      message: expect.stringMatching(words),
+    });
+  });
+
+  test.each<{ tiers: unknown }>([
+    { tiers: 'udp://tracker.example:1' },
+    { tiers: ['http://127.0.0.1:1/announce'] },
+    { tiers: [[5]] },
+  ])('announces at lists of lists of URLs, and not at $tiers', async ({ tiers }) => {
+    const node = await SwarmNode.open({ host: '127.0.0.1', utp: false });
+    onTestFinished(() => node.stop());
+    const { hashes, info, bytes } = await makeTorrent(64 * KIB, 16 * KIB);
+    const torrent = node.engine.add({ ...hashes, info, storage: new MemoryStorage(bytes), have: 'all' });
+    expect(() => node.announce(torrent, tiers as never)).toThrow(/tiers is an array of arrays of URLs/);
+  });
+
+  test.each<{ options: object; words: RegExp }>([
+    { options: { peers: ['127.0.0.1:6881'] }, words: /peers is an array of \{ host, port \}/ },
+    { options: { path: '/tmp' }, words: /addTorrent has no option 'path'.*folder/ },
+    { options: { folder: '' }, words: /folder/ },
+  ])('leaves no torrent running that could not be added: $options', async ({ options, words }) => {
+    const node = await SwarmNode.open({ host: '127.0.0.1', utp: false });
+    onTestFinished(() => node.stop());
+    const folder = await testFolder('not-added');
+    const adding = addTorrent(node, `magnet:?xt=urn:btih:${'ab'.repeat(20)}`, { folder, ...options });
+    await expect(adding).rejects.toMatchObject({ code: 'invalid_input', message: expect.stringMatching(words) });
+    expect(node.engine.torrents).toEqual([]);
+  });
+
+  test('stops a torrent that was added and could not be announced: nobody has it in hand', async () => {
+    const node = await SwarmNode.open({ host: '127.0.0.1', utp: false });
+    onTestFinished(() => node.stop());
+    const announce = vi.spyOn(node, 'announce').mockImplementation(() => {
+      throw new StorageFailed('out of descriptors');
+    });
+    const folder = await testFolder('not-added');
+    const file = path.join(folder, 'film');
+    await writeFile(file, new Uint8Array(64 * KIB).fill(7));
+    await expect(addTorrent(node, `magnet:?xt=urn:btih:${'ab'.repeat(20)}`, { folder })).rejects.toThrow('descriptors');
+    await expect(seedFile(node, await hashFile(file), ['http://127.0.0.1:1/announce'])).rejects.toThrow('descriptors');
+    expect([announce.mock.calls.length, node.engine.torrents]).toEqual([2, []]);
+  });
+});
 
 describe('a node that is stopped', () => {
   test('has closed everything, even where a disk could not be closed in good order', async () => {

@@ -20,9 +20,17 @@ import { scopeOf } from '../../base/address-scope.ts';
 import { systemClock } from '../../base/clock.ts';
 import { endInTurn, endTogether } from '../../base/endings.ts';
 import { type Log, silentLog } from '../../base/log.ts';
+import { checkKeys, type OptionKeys } from '../../base/options.ts';
 import { openUtp } from './open-utp.ts';
-import { Engine, type EncryptionPolicy, type PeerAddress, type PeerSocket, type Torrent } from '../../torrent/index.ts';
-import { checkEncryption, checkPort } from '../../torrent/options-check.ts';
+import {
+  Engine,
+  type EncryptionPolicy,
+  type EngineLimits,
+  type PeerAddress,
+  type PeerSocket,
+  type Torrent,
+} from '../../torrent/index.ts';
+import { checkAddressSource, checkCaps, checkEncryption, checkPort, checkTiers } from '../../torrent/options-check.ts';
 import { Dht, type DhtOptions } from './dht.ts';
 import type { Finding } from './finding.ts';
 import { PeerFinder } from './peer-finder.ts';
@@ -47,6 +55,37 @@ export interface SwarmNodeOptions {
   readonly encryption?: EncryptionPolicy;
   /** Whether to speak uTP on the same port, where this system can. Default true. */
   readonly utp?: boolean;
+  /** Global caps of the engine; those left out as in `DEFAULT_LIMITS`. */
+  readonly limits?: Partial<EngineLimits>;
+}
+
+const NODE_KEYS: OptionKeys<SwarmNodeOptions> = {
+  host: true,
+  port: true,
+  allowPrivate: true,
+  guard: true,
+  dht: true,
+  lsd: true,
+  log: true,
+  encryption: true,
+  utp: true,
+  limits: true,
+};
+const DHT_KEYS: OptionKeys<NonNullable<SwarmNodeOptions['dht']>> = {
+  port: true,
+  bootstrap: true,
+  isReadOnly: true,
+  keeper: true,
+};
+
+/** @throws InvalidInput */
+function checkNodeOptions(options: SwarmNodeOptions): void {
+  checkKeys('SwarmNode.open', options, NODE_KEYS);
+  checkEncryption(options.encryption);
+  checkPort('port', options.port);
+  if (options.dht !== undefined) checkKeys('dht', options.dht, DHT_KEYS);
+  checkPort('dht.port', options.dht?.port);
+  if (options.limits !== undefined) checkCaps(options.limits);
 }
 
 /** Where peers come in. */
@@ -110,20 +149,10 @@ export class SwarmNode implements AsyncDisposable {
   }
 
   /** @throws Unavailable when the port is taken, InvalidInput for an option that is none. */
-  static async open({
-    host,
-    port = 0,
-    allowPrivate = false,
-    guard,
-    dht: dhtOptions,
-    lsd: wantsLsd = false,
-    log = silentLog,
-    encryption = 'prefer',
-    utp = true,
-  }: SwarmNodeOptions = {}): Promise<SwarmNode> {
-    checkEncryption(encryption);
-    checkPort('port', port);
-    checkPort('dht.port', dhtOptions?.port);
+  static async open(options: SwarmNodeOptions = {}): Promise<SwarmNode> {
+    checkNodeOptions(options);
+    const { host, port = 0, allowPrivate = false, guard, dht: dhtOptions, lsd: wantsLsd = false } = options;
+    const { log = silentLog, encryption = 'prefer', utp = true, limits: caps = {} } = options;
     const webRtc = await loadWebRtc(log);
     const wayOut = guard ?? new Guard({ policy: new AddressPolicy({ allowPrivate }), log });
     const limits = new ConnectionLimits(LIMITS);
@@ -152,6 +181,7 @@ export class SwarmNode implements AsyncDisposable {
         mse: new NodeMseCrypto(),
       },
       encryption,
+      limits: caps,
     });
     early.engine = engine;
     return new SwarmNode({ engine, doors, webRtc, guard: wayOut, dht, lsd, log });
@@ -169,9 +199,11 @@ export class SwarmNode implements AsyncDisposable {
 
   /**
    * Looks for peers of a torrent until it, the node, or what this returns is stopped. URLs of unknown kinds are left out;
-   * `source`: who named them, strangers by default.
+   * `source`: who named them, strangers by default. @throws InvalidInput for what is no list of lists of texts
    */
   announce(torrent: Torrent, tiers: readonly (readonly string[])[], source: AddressSource = 'told'): Finding {
+    checkTiers(tiers);
+    checkAddressSource(source);
     return this.#finder.find(torrent, tiers, source);
   }
 

@@ -6,6 +6,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import { Cancelled, Conflict, StorageFailed, throwIfAborted } from '../../base/errors.ts';
+import { checkKeys, checkSignal, type OptionKeys } from '../../base/options.ts';
 import { sleep } from '../../base/tasks.ts';
 import { MIB } from '../../base/units.ts';
 import { Bitfield } from '../../codec/bitfield.ts';
@@ -31,6 +32,8 @@ export interface RecheckOptions {
   /** Called after each piece. */
   readonly onProgress?: (progress: RecheckProgress) => void;
 }
+
+const RECHECK_KEYS: OptionKeys<RecheckOptions> = { signal: true, onProgress: true };
 
 export interface UpkeepParts {
   readonly store: PieceStore;
@@ -84,10 +87,13 @@ export class Upkeep {
 
   /**
    * Reads back and hashes everything; resolves when each piece counts as what it is.
-   * @throws Conflict while another recheck runs, Cancelled when aborted or stopped, HashMismatch where the halves of a
+   * @throws InvalidInput for an option that is none, Conflict while another recheck runs, Cancelled when aborted or stopped, HashMismatch where the halves of a
    * hybrid disagree, StorageFailed where what is open cannot be closed in good order
    */
-  async recheck({ signal, onProgress }: RecheckOptions): Promise<void> {
+  async recheck(options: RecheckOptions): Promise<void> {
+    checkKeys('recheck', options, RECHECK_KEYS);
+    checkSignal(options.signal);
+    const { signal, onProgress } = options;
     const { signal: stopped } = this.#stopping;
     this.#begin();
     this.#recheck = this.#run(signal === undefined ? stopped : AbortSignal.any([signal, stopped]), onProgress);

@@ -3,6 +3,7 @@
  * window moves with its position; cancelling it (or its signal) withdraws its wishes at once.
  */
 import { Cancelled, InvalidInput, StorageFailed, throwIfAborted } from '../../base/errors.ts';
+import { checkKeys, checkSignal, type OptionKeys } from '../../base/options.ts';
 import type { ByteRange } from '../../base/range.ts';
 import { KIB } from '../../base/units.ts';
 import type { PieceStore } from '../pieces/piece-store.ts';
@@ -32,8 +33,23 @@ export interface ReaderHost {
   closed(reader: Reader): void;
 }
 
-/** @throws InvalidInput */
-function checkReading({ start, endExclusive, bytesPerSecond, deadlineMs }: ReadOptions, totalBytes: number): void {
+const READ_KEYS: OptionKeys<ReadOptions> = {
+  start: true,
+  endExclusive: true,
+  deadlineMs: true,
+  bytesPerSecond: true,
+  signal: true,
+};
+
+/** Whether it is an object with no other keys than those of `ReadOptions`. @throws InvalidInput */
+export function checkReadKeys(options: unknown): void {
+  checkKeys('read', options, READ_KEYS);
+}
+
+function checkReading(options: ReadOptions, totalBytes: number): void {
+  checkReadKeys(options);
+  checkSignal(options.signal);
+  const { start, endExclusive, bytesPerSecond, deadlineMs } = options;
   const isRange = Number.isSafeInteger(start) && Number.isSafeInteger(endExclusive);
   if (!(isRange && start >= 0 && start < endExclusive && endExclusive <= totalBytes))
     throw new InvalidInput('range outside the torrent', { start, endExclusive, totalBytes });

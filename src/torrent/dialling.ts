@@ -41,8 +41,9 @@ export class Dialling {
     return this.#open({ transfer, dialled: address, isOutgoing: true });
   }
 
-  /** For a plain handshake, at once: it takes the place of the connection that just ended. */
+  /** For a plain handshake, at once, where the place of the connection that just ended is not needed; else false. */
   dialAgain(transfer: Transfer, address: PeerAddress): boolean {
+    if (!this.#host.mayOpen()) return false;
     return this.#open({ transfer, dialled: address, isOutgoing: true, isPlainRetry: true });
   }
 

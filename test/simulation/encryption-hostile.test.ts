@@ -159,6 +159,23 @@ describe('a peer that takes plain handshakes only', () => {
     expect(arePlain).toEqual([false, true]);
   });
 
+  test('waits for its turn where others have taken its place, and is dialled in plain then', async () => {
+    const swarm = new Swarm();
+    const source = await makeTorrent(MIB, PIECE);
+    const { address, arePlain } = plainOnly(swarm, source, new Uint8Array(0));
+    const leecher = swarm.addNode({ transport: 'tcp' }, { limits: { maxConnections: 1 } });
+    const torrent = leech(leecher, source, { address });
+    await swarm.clock.advanceAsync(1_000);
+    const silent = swarm.addMachine();
+    silent.listen(PEER_PORT, () => undefined);
+    torrent.attach(await leecher.machine.dial({ host: silent.host, port: PEER_PORT }));
+    // The first has been given up for its silence, the second, which a page of ours has met, not yet.
+    await swarm.clock.advanceAsync(9_500);
+    expect([arePlain, leecher.engine.connectionCount]).toEqual([[false], 1]);
+    await swarm.until(() => torrent.peerCount === 1, 60_000);
+    expect(arePlain).toEqual([false, true]);
+  });
+
   test('is remembered, and dialled in plain at once the next time', async () => {
     const swarm = new Swarm();
     const [source, other] = [await makeTorrent(MIB, PIECE), await makeTorrent(MIB, PIECE, { seed: 'another' })];

@@ -5,6 +5,7 @@
 import { DEFAULT_LIMITS as TCP_LIMITS } from '../adapters/tcp/limits.ts';
 import { MAX_CANDIDATES } from '../adapters/webrtc/candidates.ts';
 import { MIB } from '../base/units.ts';
+import { TOLD_TRACKERS } from '../kit/node/announced-tiers.ts';
 import { SEEDING_CAPS } from '../media/seeding.ts';
 import { DEFAULT_LIMITS as ENGINE_LIMITS, HASH_LIMITS, MAX_WEB_SEEDS } from '../torrent/index.ts';
 import { DEFAULT_LIMITS as TRACKER_LIMITS } from '../tracker/registry.ts';
@@ -32,6 +33,8 @@ export function capsOf({ maxPeers }: Pick<Config, 'maxPeers'>) {
     unknownTorrentsPerSecond: SEEDING_CAPS.unknownPerSecond,
     iceCandidates: MAX_CANDIDATES,
     webSeeds: MAX_WEB_SEEDS,
+    trackersPerTorrent: TOLD_TRACKERS.trackers,
+    tiersPerTorrent: TOLD_TRACKERS.tiers,
     uploadSlots: ENGINE_LIMITS.maxUploadSlots,
     hashJobs: ENGINE_LIMITS.maxHashJobs,
     leafCacheMib: ENGINE_LIMITS.leafCacheBytes / MIB,

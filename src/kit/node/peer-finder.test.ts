@@ -10,10 +10,17 @@ import { testFolder } from '../../../test/support/temp-dir.ts';
 import type { PeerAddress } from '../../base/address.ts';
 import { concatBytes } from '../../base/bytes.ts';
 import { parseInfoHashV1, swarmKeyOf } from '../../base/ids.ts';
+import { type Log, silentLog } from '../../base/log.ts';
 import { encodeCompactPeer } from '../../codec/compact-peers.ts';
 import { formatMagnet } from '../../codec/magnet.ts';
 import type { TorrentFormat } from '../../codec/make-info.ts';
-import { encodeCompactAnswer, type HttpAnnounce, parseHttpAnnounce } from '../../codec/tracker-http.ts';
+import {
+  encodeCompactAnswer,
+  encodeHttpFailure,
+  type HttpAnnounce,
+  parseHttpAnnounce,
+} from '../../codec/tracker-http.ts';
+import { eventually } from '../../../test/support/eventually.ts';
 import { addTorrent, hashPath, seedFile, type SeededFile, SwarmNode } from './index.ts';
 
 /** An HTTP tracker. */
@@ -55,8 +62,8 @@ async function openTracker(peers: readonly PeerAddress[] = []): Promise<Tracker>
   };
 }
 
-async function openNode(): Promise<SwarmNode> {
-  const node = await SwarmNode.open({ host: '127.0.0.1', utp: false, allowPrivate: true });
+async function openNode(log: Log = silentLog): Promise<SwarmNode> {
+  const node = await SwarmNode.open({ host: '127.0.0.1', utp: false, allowPrivate: true, log });
   onTestFinished(() => node.stop());
   return node;
 }
@@ -106,4 +113,27 @@ test('a WebSocket tracker is parted from when its torrent stops, while the node 
   await torrent.stop();
   await closed;
   expect(server.clients.size).toBe(0);
+});
+
+test('strangers’ lists without end are announced to as far as the limit goes, and it is said', async () => {
+  const asked = new Set<string>();
+  const server = createServer(({ url = '' }, response) => {
+    asked.add(url.slice(0, url.indexOf('?')));
+    response.end(encodeHttpFailure('not here'));
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo; // of a TCP server
+  const trackers = Array.from({ length: 60 }, (_, at) => `http://127.0.0.1:${port}/${at}`);
+  const warned: unknown[] = [];
+  const node = await openNode({ ...silentLog, warn: (event, fields) => warned.push([event, fields?.['trackers']]) });
+  const magnet = formatMagnet({ v1: parseInfoHashV1('ab'.repeat(20)), trackers });
+  const torrent = await addTorrent(node, magnet, { folder: await testFolder('peer-finder') });
+  expect(warned).toEqual([['tracker.left_out', 10]]);
+  await eventually('fifty tiers', () => asked.size >= 50);
+  await torrent.stop();
+  expect(asked).toEqual(new Set(trackers.slice(0, 50).map((url) => new URL(url).pathname)));
 });

@@ -18,6 +18,7 @@ import type { SwarmKey } from '../../base/ids.ts';
 import type { Log } from '../../base/log.ts';
 import { TaskGroup } from '../../base/tasks.ts';
 import type { Torrent } from '../../torrent/index.ts';
+import { announcedTiers } from './announced-tiers.ts';
 import type { Dht } from './dht.ts';
 import type { Finding } from './finding.ts';
 import { findLocally } from './local-search.ts';
@@ -74,8 +75,11 @@ export class PeerFinder {
     this.#tasks = new TaskGroup(log);
   }
 
-  /** Looks for peers from now on, until the torrent stops. `tiers` of tracker URLs (BEP 12), and who named them. */
-  find(torrent: Torrent, tiers: readonly (readonly string[])[], source: AddressSource): Finding {
+  /** Looks for peers from now on, until the torrent stops. `named`: tiers of tracker URLs (BEP 12), `source`: by whom. */
+  find(torrent: Torrent, named: readonly (readonly string[])[], source: AddressSource): Finding {
+    const tiers = announcedTiers(named, source);
+    const leftOut = new Set(named.flat()).size - tiers.flat().length;
+    if (leftOut > 0) this.#options.log.warn('tracker.left_out', { trackers: leftOut, code: 'too_many' });
     const clients = tiers.map((tier) => tier.flatMap((url) => this.#clientOf(url, source) ?? []));
     const trackers = { clients, webUrls: webUrlsOf(tiers, source), source };
     const searches = new Map<SwarmKey, Search>();

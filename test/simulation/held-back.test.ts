@@ -79,3 +79,40 @@ test('of many that refuse the block soon each is asked about once: somebody else
   expect(asked).toBeLessThan(1.5 * 8);
   expect(tookMs).toBeLessThan(600);
 });
+
+/** What reading 1 MiB at each of these pieces takes, once all of the quick peers beside a seed have stopped at once. */
+async function readAfterStop(quickPeers: number): Promise<number[]> {
+  const swarm = new Swarm();
+  const source = await makeTorrent(16 * MIB, PIECE);
+  const leech = swarm.addNode({ latencyMs: 5 });
+  const torrent = leechOn(leech, source, { mode: 'on-demand' });
+  let haveStopped = false;
+  for (let at = 0; at < quickPeers; at++) {
+    const peer = new ScriptedPeer(await swarm.addMachine({ latencyMs: 1 }).dial(leech.address));
+    peer
+      .sayHello({ swarmKey: keyOf(source) })
+      .signal('haveAll')
+      .signal('unchoke')
+      .serve(source.bytes, PIECE);
+    const serve = peer.onRequest;
+    peer.onRequest = (request) => haveStopped || serve(request);
+  }
+  const seed = swarm.addNode({ latencyMs: 20, uploadBytesPerSecond: 2 * MIB });
+  seedOn(seed, source);
+  torrent.addPeers([seed.address]);
+  await swarm.clock.advanceAsync(500);
+  await readMs(swarm, torrent, 0);
+  haveStopped = true;
+  const times: number[] = [];
+  for (const piece of [20, 40, 10, 50]) times.push(await readMs(swarm, torrent, piece));
+  return times;
+}
+
+test.each([1, 3, 8, 20])(
+  '%i quick peers that stop at once cost a reader one moment, and then nothing',
+  async (count) => {
+    const [[aloneMs = 0], [firstMs, ...laterMs]] = [await readAfterStop(0), await readAfterStop(count)];
+    expect(firstMs).toBeLessThan(aloneMs + 400);
+    for (const ms of laterMs) expect(ms).toBeLessThan(aloneMs + 120);
+  },
+);

@@ -19,6 +19,11 @@ const MAX_DUPLICATES = 3;
 
 type BlockFilter = (block: number) => boolean;
 
+/** It was late and has not made that good: nothing urgent is asked of it where others are. */
+function isDoubtful(peer: Pick<Peer, 'punctuality'>, span: WantedSpan): boolean {
+  return span.isUrgent && peer.punctuality.isInDoubt;
+}
+
 /** What both let through; undefined lets everything through. */
 function joined(one: BlockFilter | undefined, other: BlockFilter | undefined): BlockFilter | undefined {
   if (one === undefined || other === undefined) return one ?? other;
@@ -107,9 +112,11 @@ export class Picking {
     const nowMs = this.#parts.clock.monotonicMs();
     const dueInMs = span.dueAtMs - nowMs;
     const ownMs = peer.pipeline.arrivalMs(peer.queuedBytes + picked * BLOCK_BYTES);
-    const mayBeTrusted = isReliable(peer, nowMs);
+    const mayBeTrusted = isReliable(peer, nowMs) && !isDoubtful(peer, span);
     if (mayBeTrusted && isEarly(ownMs, dueInMs)) return true;
-    const others = this.#sourcesOf(span.piece).filter((other) => other !== peer && this.#mayTakeNext(other, span));
+    const others = this.#sourcesOf(span.piece).filter(
+      (other) => other !== peer && !isDoubtful(other, span) && this.#mayTakeNext(other, span),
+    );
     if (!mayBeTrusted) return others.length === 0;
     return isTimely({ ownMs, othersMs: jointArrivalMs(others, freeBlocks * BLOCK_BYTES), dueInMs });
   }

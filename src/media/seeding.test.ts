@@ -144,6 +144,22 @@ describe('the seeder', () => {
     expect(media.mostOpen).toBeLessThanOrEqual(17); // 16 that wake, one sample
   });
 
+  test('a torrent that somebody reads stays awake without peers, and sleeps when the reading is over', async () => {
+    const media = await Catalogue.open();
+    const [film, late] = [await media.store('film', 400_000), await media.store('late', 400_000)];
+    const clock = new FakeClock();
+    const seeding = seedingOf(media, { clock, idleMs: 60_000, maxAwake: 1 });
+    const torrent = await seeding.wake(swarmKeyOf(film.infoHash));
+    const reader = torrent?.read({ start: 0, endExclusive: 400_000 }).getReader();
+    await reader?.read();
+    expect(await seeding.wake(swarmKeyOf(late.infoHash))).toBeUndefined(); // nobody is cut off for a newcomer
+    await clock.advanceAsync(300_000);
+    expect([seeding.stats.awake, (await reader?.read())?.done]).toEqual([1, false]);
+    await reader?.cancel();
+    await clock.advanceAsync(120_000);
+    await eventually('asleep', () => torrent?.isStopped === true && seeding.stats.awake === 0);
+  });
+
   test('when everything awake has peers, a newcomer is refused and nobody loses a peer', async () => {
     const media = await Catalogue.open();
     const [busy, late] = [await media.store('busy', 400_000), await media.store('late', 400_000)];

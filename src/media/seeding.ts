@@ -90,7 +90,7 @@ export interface SeedingOptions {
 interface Awake {
   readonly torrent: Torrent;
   readonly sha256: Sha256;
-  /** Monotonic; moves on while peers are connected. */
+  /** Monotonic; moves on while peers are connected, or somebody reads. */
   usedAtMs: number;
 }
 
@@ -157,7 +157,7 @@ export class Seeding implements OwnSeed, OwnAnswerer {
   }
 
   /**
-   * The running torrent of a stored blob; undefined when there is none, its bytes are gone or wrong, or too many want to
+   * The running torrent of a stored blob, awake as long as it has peers or is read; undefined when there is none, its bytes are gone or wrong, or too many want to
    * wake at once. @throws StorageFailed
    */
   wake(key: SwarmKey): Promise<Torrent | undefined> {
@@ -344,7 +344,7 @@ export class Seeding implements OwnSeed, OwnAnswerer {
     const idleMs = this.#options.idleMs ?? IDLE_MS;
     const before = [...this.#awake]; // the order changes on the way
     for (const [key, awake] of before) {
-      if (awake.torrent.peerCount > 0) this.#used(key, awake, nowMs);
+      if (isInUse(awake.torrent)) this.#used(key, awake, nowMs);
       else if (nowMs - awake.usedAtMs >= idleMs) await this.#sleep(key);
     }
   }
@@ -356,10 +356,10 @@ export class Seeding implements OwnSeed, OwnAnswerer {
     this.#awake.set(key, awake);
   }
 
-  /** Puts the longest idle torrent to sleep; false when all have peers. Its place is free when this returns. */
+  /** Puts the longest idle torrent to sleep; false when all are in use. Its place is free when this returns. */
   #makeRoom(): boolean {
     for (const [key, awake] of this.#awake) {
-      if (awake.torrent.peerCount > 0) continue;
+      if (isInUse(awake.torrent)) continue;
       this.#drop(key);
       return true;
     }
@@ -369,6 +369,10 @@ export class Seeding implements OwnSeed, OwnAnswerer {
   #nowMs(): number {
     return this.#options.clock.monotonicMs();
   }
+}
+
+function isInUse({ peerCount, readerCount }: Torrent): boolean {
+  return peerCount > 0 || readerCount > 0;
 }
 
 function ipOf(remote: PeerAddress | undefined): Uint8Array {

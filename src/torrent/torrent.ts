@@ -98,6 +98,11 @@ export class Torrent {
     return this.#transfer.crowd.peers.size;
   }
 
+  /** Streams of `read` that are open now. */
+  get readerCount(): number {
+    return this.#transfer.content?.readerCount ?? 0;
+  }
+
   /** Progress, bytes and rates at this moment; cheap. */
   stats(): TorrentStats {
     return describeTorrent(

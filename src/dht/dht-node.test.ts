@@ -70,6 +70,23 @@ describe('a network of nodes', () => {
 });
 
 describe('a node', () => {
+  test('looks whether others live that it was told of, sixteen at a time', async () => {
+    const world = new DhtWorld();
+    const node = world.node([]);
+    const told = (from: number): void => {
+      for (let at = from; at < from + 40; at++) node.addNode({ host: `20.8.${at}.1`, port: 6_881 });
+    };
+    const sent = (): number => world.network.sent.filter(({ from }) => from.host === node.address.host).length;
+    told(0);
+    await world.clock.advanceAsync(100);
+    expect(sent()).toBe(16);
+    await world.clock.advanceAsync(3_000);
+    told(100);
+    await world.clock.advanceAsync(100);
+    expect(sent()).toBe(32);
+    await world.stop();
+  });
+
   test('says nothing to anybody without bootstrap nodes', async () => {
     const world = new DhtWorld();
     world.node([]);

@@ -192,6 +192,48 @@ describe('a UDP tracker', () => {
     expect(fake.requests).toEqual(['connect', 'announce', 'scrape']);
   });
 
+  test('at an inner address names its neighbours, and nobody that answers for more', async () => {
+    const named = [
+      { host: '127.0.0.1', port: 6881 },
+      { host: '127.0.0.1', port: 22 },
+      { host: '192.168.1.7', port: 6881 },
+      { host: '169.254.169.254', port: 8_080 },
+      { host: '93.184.215.14', port: 80 },
+    ];
+    const fake = await udpServer('127.0.0.1', 0, named);
+    const { peers } = await clientOf(fake.url).announce(ANNOUNCE, never);
+    expect(peers).toEqual([named[0], named[2], named[4]]);
+  });
+
+  test.each([
+    ['port', 'udp://127.0.0.9:6697/announce'],
+    ['url', 'udp://user@127.0.0.9:6697/announce'],
+  ])('that a stranger named with a %s that is none of his is not asked: %s', async (reason, url) => {
+    const fake = await udpServer('127.0.0.9', 6_697);
+    const home = new Guard({ policy: new AddressPolicy({ allowPrivate: true }), clock: new FakeClock() });
+    const trackers = new UdpTrackers(home);
+    cleanups.push(() => Promise.resolve([trackers.close(), home.close()]));
+    await expect(trackers.client(url, 'told').announce(ANNOUNCE, never)).rejects.toMatchObject({ reason });
+    expect(fake.requests).toEqual([]);
+    await trackers.client('udp://127.0.0.9:6697/announce', 'judged').announce(ANNOUNCE, never);
+    expect(fake.requests).toEqual(['connect', 'announce']);
+  });
+
+  test('is forgotten when a thousand others were asked since, and connected to again', async () => {
+    const trackers = new UdpTrackers(guardOf(new FakeClock()));
+    cleanups.push(() => Promise.resolve(trackers.close()));
+    const announce = async ({ url }: FakeTracker): Promise<void> => {
+      const { port } = new URL(url);
+      await trackers.client(`udp://127.0.0.1:${port}/`, 'judged').announce(ANNOUNCE, never);
+    };
+    const first = await udpServer();
+    await announce(first);
+    await announce(first);
+    for (let at = 0; at < 1_000; at++) await announce(await udpServer());
+    await announce(first);
+    expect(first.requests).toEqual(['connect', 'announce', 'announce', 'connect', 'announce']);
+  });
+
   test('that loses a packet is asked again', async () => {
     const fake = await udpServer();
     fake.silentFor = 1;

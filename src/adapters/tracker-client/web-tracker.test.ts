@@ -1,17 +1,23 @@
 import { once } from 'node:events';
+import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { eventually } from '../../../test/support/eventually.ts';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
 import type { PeerAddress } from '../../base/address.ts';
-import { AddressPolicy } from '../../base/address-policy.ts';
+import { AddressPolicy, type AddressSource } from '../../base/address-policy.ts';
 import { utf8 } from '../../base/bytes.ts';
 import { systemClock } from '../../base/clock.ts';
 import { parseSwarmKey } from '../../base/ids.ts';
 import { Unavailable } from '../../base/errors.ts';
-import { silentLog } from '../../base/log.ts';
-import { decodeWsClientMessage, encodeWsServerMessage, type WsClientMessage } from '../../codec/tracker-ws.ts';
+import { type Log, silentLog } from '../../base/log.ts';
+import {
+  decodeWsClientMessage,
+  encodeWsServerMessage,
+  MAX_WS_FRAME_LENGTH,
+  type WsClientMessage,
+} from '../../codec/tracker-ws.ts';
 import type { PeerSocket } from '../../torrent/ports.ts';
 import { Guard } from '../guard/guard.ts';
 import { WebTracker, type WebTrackerOptions } from './web-tracker.ts';
@@ -29,12 +35,13 @@ describe('a WebSocket tracker', () => {
     readonly url: string;
     readonly heard: WsClientMessage[];
     send(message: Parameters<typeof encodeWsServerMessage>[0]): void;
+    raw(text: string): void;
     hangUp(): void;
     connections(): number;
   }
 
-  async function hub(): Promise<FakeHub> {
-    const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+  async function hub(host = '127.0.0.1', port = 0): Promise<FakeHub> {
+    const server = new WebSocketServer({ host, port });
     await once(server, 'listening');
     const heard: WsClientMessage[] = [];
     server.on('connection', (socket) =>
@@ -45,9 +52,10 @@ describe('a WebSocket tracker', () => {
       return new Promise((resolve) => server.close(resolve));
     });
     return {
-      url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      url: `ws://${host}:${(server.address() as AddressInfo).port}`,
       heard,
       send: (message) => server.clients.forEach((socket) => socket.send(encodeWsServerMessage(message))),
+      raw: (text) => server.clients.forEach((socket) => socket.send(text)),
       connections: () => server.clients.size,
       hangUp: () => server.clients.forEach((socket) => socket.terminate()),
     };
@@ -118,6 +126,81 @@ describe('a WebSocket tracker', () => {
     cleanups.push(() => tracker.stop());
     return { tracker, log, open, fail, connected, filters };
   }
+
+  /** One that strangers have named, on a network that they may name, with names that all mean `address`. */
+  function told(url: string, address = '127.0.0.1', source: AddressSource = 'told'): { readonly failures: unknown[] } {
+    const failures: unknown[] = [];
+    const log: Log = { ...silentLog, info: (event, fields) => failures.push([event, fields?.['error']]) };
+    const policy = new AddressPolicy({ allowPrivate: true });
+    const guard = new Guard({ policy, lookup: () => Promise.resolve([address]) });
+    const rtc: WebTrackerOptions['rtc'] = {
+      offer: () => Promise.reject(new Unavailable('no offers here')),
+      answer: () => ({ addCandidate: () => undefined }),
+    };
+    const tracker = new WebTracker({
+      url,
+      source,
+      guard,
+      peerId: PEER_ID,
+      clock: systemClock,
+      log,
+      random: () => 0,
+      rtc,
+    });
+    tracker.join({
+      key: KEY,
+      describe: () => ({ uploadedBytes: 0, downloadedBytes: 0 }),
+      wantedPeers: () => 'none',
+      connected: () => undefined,
+    });
+    cleanups.push(async () => {
+      await tracker.stop();
+      guard.close();
+    });
+    return { failures };
+  }
+
+  test('is dialled at the address that was judged, whatever its name means a moment later', async () => {
+    const server = await hub();
+    told(server.url.replace('127.0.0.1', 'tracker.example'));
+    await eventually('the announce', () => server.heard.length === 1);
+  });
+
+  test.each(['ws://127.0.0.9:6697/', 'ws://user@127.0.0.9:6697/'])(
+    'that a stranger named as %s, where other services live, is not asked; where a person did, it is',
+    async (url) => {
+      const server = await hub('127.0.0.9', 6_697);
+      const { failures } = told(url);
+      await eventually('the refusal', () => failures.length > 0 || server.connections() > 0);
+      expect(server.connections()).toBe(0);
+      expect(failures).toMatchObject([['tracker.failed', { code: 'fetch_failed' }]]);
+      told('ws://127.0.0.9:6697/', undefined, 'judged');
+      await eventually('the announce', () => server.heard.length === 1);
+    },
+  );
+
+  test('leads nowhere else by a redirect', async () => {
+    const elsewhere = await hub('127.0.0.2');
+    const server = http.createServer().on('upgrade', (_request, socket) => {
+      socket.end(`HTTP/1.1 302 Found\r\nLocation: ${elsewhere.url}\r\nConnection: close\r\n\r\n`);
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    cleanups.push(() => new Promise((resolve) => server.close(resolve)));
+    const { failures } = told(`ws://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    await eventually('the end of it', () => failures.length > 0 || elsewhere.heard.length > 0);
+    expect(elsewhere.heard).toEqual([]);
+    expect(failures).toHaveLength(1);
+  });
+
+  test('that sends more than a message can have is parted from', async () => {
+    const server = await hub();
+    const { failures } = told(server.url);
+    await eventually('the announce', () => server.heard.length === 1);
+    server.raw('x'.repeat(4 * MAX_WS_FRAME_LENGTH + 1));
+    server.send({ ...THEIRS, type: 'offer', sdp: 'theirs', trickle: false });
+    await eventually('the end', () => failures.length > 0);
+    await eventually('nobody is connected', () => server.connections() === 0);
+  });
 
   async function firstAnnounce(server: FakeHub, clock: FakeClock): Promise<void> {
     await eventually('the announce', async () => {

@@ -11,7 +11,7 @@ import { SECOND_MS } from '../base/units.ts';
 import { encodeHandshake, type Handshake } from '../codec/handshake.ts';
 import { obfuscatedKey, type MseCrypto } from '../codec/mse.ts';
 import { encodeKeepAlive } from '../codec/wire-encode.ts';
-import { addressKey } from './crowd/peer-exchange.ts';
+import { PlainAddresses } from './crowd/plain-addresses.ts';
 import type { EngineOptions } from './engine.ts';
 import type { Shared } from './limits/shared.ts';
 import { Connection } from './peer/connection.ts';
@@ -26,8 +26,6 @@ import type { PeerAddress, PeerSocket, TransportKind } from './ports.ts';
 import type { Transfer } from './transfer.ts';
 
 const HANDSHAKE_TIMEOUT_MS = 10 * SECOND_MS;
-/** Addresses remembered to want a plain handshake; the oldest goes when there are more. */
-const MAX_PLAIN_ADDRESSES = 2_000;
 
 /**
  * Over uTP, Transmission 3.00 overlooks what came in one packet with the last handshake until another packet comes. So a
@@ -88,7 +86,7 @@ export class Greetings {
   /** Connections to be nudged, the next one first. */
   readonly #nudges: { readonly connection: Connection; readonly dueAtMs: number }[] = [];
   /** Addresses where only a plain handshake worked. */
-  readonly #plainAddresses = new Set<string>();
+  readonly #plain = new PlainAddresses();
 
   constructor(options: GreetingsOptions) {
     this.#options = options;
@@ -211,7 +209,7 @@ export class Greetings {
 
   /** Only where a plain handshake can follow when the peer does not answer the encrypted one. */
   #mayTryEncryption({ dialled, isPlainRetry }: Origin): boolean {
-    return dialled !== undefined && isPlainRetry !== true && !this.#plainAddresses.has(addressKey(dialled));
+    return dialled !== undefined && isPlainRetry !== true && !this.#plain.has(dialled);
   }
 
   #openingListener(greeting: Greeting): OpeningListener {
@@ -306,7 +304,7 @@ export class Greetings {
     this.#greetings.delete(greeting);
     const { dialled, isOutgoing, isPlainRetry, transport } = greeting;
     if (dialled !== undefined) this.#options.dialEnded(dialled, transport, true);
-    if (dialled !== undefined && isPlainRetry === true) this.#rememberPlain(dialled);
+    if (dialled !== undefined && isPlainRetry === true) this.#plain.add(dialled);
     const isAdopted = transfer.crowd.adopt(connection, handshake, isOutgoing);
     if (!isAdopted && dialled !== undefined) transfer.crowd.dialEnded(dialled);
   }
@@ -317,22 +315,14 @@ export class Greetings {
     if (transfer === undefined || dialled === undefined) return;
     const mayBePlain = this.#options.encryption === 'prefer';
     if (!isTryingEncryption || !mayBePlain || transfer.isStopped) {
-      this.#plainAddresses.delete(addressKey(dialled));
+      this.#plain.delete(dialled);
       this.#options.dialEnded(dialled, greeting.transport, false);
       transfer.crowd.dialEnded(dialled);
     } else if (!this.#options.redial(transfer, dialled)) {
       // It is dialled again in its turn, and greeted plainly then.
-      this.#rememberPlain(dialled);
+      this.#plain.add(dialled);
       transfer.crowd.postpone(dialled);
     }
-  }
-
-  #rememberPlain(address: PeerAddress): void {
-    const key = addressKey(address);
-    this.#plainAddresses.delete(key);
-    this.#plainAddresses.add(key);
-    const [oldest] = this.#plainAddresses;
-    if (this.#plainAddresses.size > MAX_PLAIN_ADDRESSES && oldest !== undefined) this.#plainAddresses.delete(oldest);
   }
 }
 

@@ -25,6 +25,30 @@ async function meet(from: MemoryHost, node: Node, source: TestTorrent, yourIp?: 
   return peer.sayExtensions({ extensions: {}, ...(yourIp !== undefined && { yourIp }) });
 }
 
+test('a peer that was dialled for one torrent and answers for another one is parted from', async () => {
+  const swarm = new Swarm();
+  const [source, other] = await Promise.all(['wanted', 'another'].map((seed) => makeTorrent(MIB, PIECE, { seed })));
+  if (source === undefined || other === undefined) throw new Error('two torrents');
+  const node = swarm.addNode();
+  const have = 'none' as const;
+  const [wanted, known] = [source, other].map(({ hashes, info }) =>
+    node.engine.add({ ...hashes, info, storage: new MemoryStorage(new Uint8Array(MIB)), have }),
+  );
+  const machine = swarm.addMachine();
+  const met: ScriptedPeer[] = [];
+  const answers = [other, source]; // by and by
+  machine.listen(PEER_PORT, (socket) => {
+    const answer = answers.shift() ?? source;
+    const peer = new ScriptedPeer(socket, { closesOnNonsense: true });
+    met.push(peer.sayHello({ swarmKey: keyOf(answer) }).signal('haveNone'));
+  });
+  wanted?.addPeers([{ host: machine.host, port: PEER_PORT }]);
+  await swarm.until(() => met[0]?.isClosed === true, 5_000);
+  expect([wanted?.peerCount, known?.peerCount]).toEqual([0, 0]);
+  await swarm.until(() => wanted?.peerCount === 1); // who answers for the right one next time is welcome
+  expect(known?.peerCount).toBe(0);
+});
+
 test('one address gets no more than its share of a torrent, others still get in', async () => {
   const { swarm, source, node, torrent } = await seeding({ maxPeersPerAddress: 3 });
   const greedy = swarm.addMachine();

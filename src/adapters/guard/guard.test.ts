@@ -11,7 +11,7 @@ import { Cancelled } from '../../base/errors.ts';
 import { guardedFetch, type FetchOptions } from './fetch.ts';
 import { FetchFailed } from './fetch-failed.ts';
 import { Guard, type GuardOptions } from './guard.ts';
-import type { Lookup } from './names.ts';
+import { type Lookup, Names } from './names.ts';
 
 const never = new AbortController().signal;
 const cleanups: (() => unknown)[] = [];
@@ -295,6 +295,30 @@ describe('an answer', () => {
     await expect(outcome).rejects.toBeInstanceOf(Cancelled);
     await gone.promise;
   });
+});
+
+test('of an answer’s headers 16 KiB are taken, and no more', async () => {
+  const fits = await serve((_request, response) => response.writeHead(200, { 'x-long': 'x'.repeat(15_000) }).end('1'));
+  const floods = await serve((_request, response) =>
+    response.writeHead(200, { 'x-long': 'x'.repeat(17_000) }).end('1'),
+  );
+  const asked = [fits, floods].map((server) =>
+    fetched(guardOf(), `http://127.0.0.1:${portOf(server)}/`, { source: 'judged' }),
+  );
+  expect(await Promise.all(asked)).toEqual(['1', 'refused: connection']);
+});
+
+test('512 names are kept, the latest ones', async () => {
+  const lookup = resolver([['93.184.215.14']]);
+  const names = new Names(lookup, new FakeClock());
+  for (let name = 0; name < 512; name++) await names.resolve(`${name}.example`, never);
+  await names.resolve('0.example', never);
+  expect(lookup.asked).toBe(512);
+  await names.resolve('new.example', never);
+  await names.resolve('1.example', never);
+  expect(lookup.asked).toBe(513); // all but the oldest
+  await names.resolve('0.example', never);
+  expect(lookup.asked).toBe(514);
 });
 
 test('names are resolved two at a time, and failures are kept for a short while only', async () => {

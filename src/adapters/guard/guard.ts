@@ -10,13 +10,12 @@ import type { AddressPolicy, AddressSource } from '../../base/address-policy.ts'
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { Cancelled, throwIfAborted } from '../../base/errors.ts';
 import { type Log, silentLog } from '../../base/log.ts';
-import { KIB, SECOND_MS } from '../../base/units.ts';
+import { SECOND_MS } from '../../base/units.ts';
 import { FetchFailed } from './fetch-failed.ts';
 import { canonicalIp, type Lookup, Names, systemLookup } from './names.ts';
 import { checkTarget, hostOf, parseTarget } from './target.ts';
 
 const MAX_REDIRECTS = 3;
-const MAX_HEADER_BYTES = 16 * KIB;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const POOL = { keepAlive: true, maxSockets: 4, maxTotalSockets: 64, maxFreeSockets: 16, timeout: 30 * SECOND_MS };
 
@@ -169,7 +168,6 @@ function send(
       agent: agents[isSecure ? 'https:' : 'http:'],
       lookup: pinned(addresses),
       headers: { 'accept-encoding': 'identity', 'user-agent': 'Seedbed', ...(range !== undefined && { range }) },
-      maxHeaderSize: MAX_HEADER_BYTES,
     });
     // Without an error: it would land on the socket, which may already be back in the pool.
     const abort = (): void => {

@@ -98,6 +98,16 @@ describe('a web seed', () => {
     await expect(all(source, 0, 100)).rejects.toBeInstanceOf(kind);
   });
 
+  test('hands on nothing beyond the range, whatever it sends', async () => {
+    const source = sourceAt(`${await serve(partial(`bytes 0-99/${FILE.length}`, FILE.subarray(0, 160)))}/x`);
+    let handedOn = 0;
+    const reading = (async () => {
+      for await (const chunk of source.fetch(0, 100, never)) handedOn += chunk.length;
+    })();
+    await expect(reading).rejects.toBeInstanceOf(ProtocolError);
+    expect(handedOn).toBeLessThanOrEqual(100);
+  });
+
   test.each([
     [429, '30', 30_000],
     [503, 'Thu, 01 Jan 1970 00:01:00 GMT', 59_000],

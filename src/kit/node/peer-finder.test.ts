@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
@@ -9,7 +9,7 @@ import { seededBytes } from '../../../test/support/random-bytes.ts';
 import { testFolder } from '../../../test/support/temp-dir.ts';
 import type { PeerAddress } from '../../base/address.ts';
 import { concatBytes } from '../../base/bytes.ts';
-import { parseInfoHashV1, swarmKeyOf } from '../../base/ids.ts';
+import { parseInfoHashV1, type SwarmKey, swarmKeyOf } from '../../base/ids.ts';
 import { type Log, silentLog } from '../../base/log.ts';
 import { encodeCompactPeer } from '../../codec/compact-peers.ts';
 import { formatMagnet } from '../../codec/magnet.ts';
@@ -21,13 +21,15 @@ import {
   parseHttpAnnounce,
 } from '../../codec/tracker-http.ts';
 import { eventually } from '../../../test/support/eventually.ts';
-import { addTorrent, hashPath, seedFile, type SeededFile, SwarmNode } from './index.ts';
+import { addTorrent, hashFile, hashPath, seedFile, type SeededFile, SwarmNode } from './index.ts';
 
 /** An HTTP tracker. */
 interface Tracker {
   readonly url: string;
   /** Resolves with the first announce so far, or from now on, that fits. */
   heard(fits: (announce: HttpAnnounce) => boolean): Promise<HttpAnnounce>;
+  /** What was told of a swarm so far, in order. */
+  eventsOf(key: SwarmKey | undefined): readonly HttpAnnounce['event'][];
 }
 
 /** It names the same peers to everybody. */
@@ -48,6 +50,7 @@ async function openTracker(peers: readonly PeerAddress[] = []): Promise<Tracker>
   const { port } = server.address() as AddressInfo; // of a TCP server
   return {
     url: `http://127.0.0.1:${port}/announce`,
+    eventsOf: (key) => announces.flatMap(({ swarmKey, event }) => (swarmKey === key ? event : [])),
     heard: (fits) =>
       new Promise((resolve) => {
         const look = (): void => {
@@ -97,6 +100,29 @@ test('a torrent that is stopped says goodbye to its trackers, while the node goe
   await torrent.stop();
   await tracker.heard(({ event }) => event === 'stopped');
   expect(node.engine.torrents).toEqual([]);
+});
+
+test.each([
+  { files: 'a whole copy', selectedFiles: [{ first: 0, last: 1 }], told: ['started', 'completed', 'stopped'] },
+  { files: 'some files only', selectedFiles: [{ first: 1, last: 1 }], told: ['started', 'stopped'] },
+])('trackers count $files as it is', async ({ selectedFiles, told }) => {
+  const folder = path.join(await testFolder('peer-finder'), 'two');
+  await mkdir(folder);
+  for (const name of ['a', 'b']) await writeFile(path.join(folder, name), seededBytes(name, 300_000));
+  const [seeder, node] = [await openNode(), await openNode()];
+  const hashed = await hashPath(folder, { format: 'v1', pieceLengthBytes: 16_384 });
+  const { torrent: seeded } = await seedFile(seeder, hashed, []);
+  const tracker = await openTracker([seeder.address]);
+  const magnet = formatMagnet({ ...seeded.hashes, trackers: [tracker.url] });
+  const torrent = await addTorrent(node, magnet, { folder: await testFolder('peer-finder'), selectedFiles });
+  await torrent.done();
+  if (told.includes('completed')) await tracker.heard(({ event }) => event === 'completed');
+  // What was to be told by now is told before what comes later.
+  const { torrent: later } = await seedFile(node, await hashFile(path.join(folder, 'a')), [tracker.url]);
+  await tracker.heard(({ swarmKey, event }) => swarmKey === later.keys[0] && event === 'started');
+  await torrent.stop();
+  await tracker.heard(({ swarmKey, event }) => swarmKey === torrent.keys[0] && event === 'stopped');
+  expect(tracker.eventsOf(torrent.keys[0])).toEqual(told);
 });
 
 test('a WebSocket tracker is parted from when its torrent stops, while the node goes on', async () => {

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { Unavailable } from '../../src/base/errors.ts';
 import { sleep } from '../../src/base/tasks.ts';
-import { KIB, SECOND_MS } from '../../src/base/units.ts';
+import { HOUR_MS, KIB, SECOND_MS } from '../../src/base/units.ts';
 import { encodeSignal } from '../../src/codec/wire-encode.ts';
 import type { Engine } from '../../src/torrent/index.ts';
 import type { RangeSource } from '../../src/torrent/ports.ts';
@@ -69,4 +69,38 @@ test('a wrong block of a peer leaves the web seed that goes on with it in the bo
   const ended = expect(reading).rejects.toThrow();
   await node.engine.stop();
   await ended;
+});
+
+test('a web seed owes nothing of a piece that was given up and begun again by another', async () => {
+  const swarm = new Swarm();
+  const source = await makeTorrentOf('v2', [4 * BLOCK, 4 * BLOCK], 2 * BLOCK);
+  const pausing: RangeSource = {
+    label: 'pausing',
+    async *fetch(start, endExclusive, signal) {
+      const middle = Math.min(endExclusive, start + BLOCK);
+      yield source.bytes.slice(start, middle);
+      await sleep(swarm.clock, THINKS_MS, signal);
+      yield source.bytes.slice(middle, endExclusive);
+    },
+  };
+  const silent: RangeSource = {
+    label: 'silent',
+    async *fetch(_start, _endExclusive, signal) {
+      await sleep(swarm.clock, HOUR_MS, signal);
+      yield new Uint8Array();
+    },
+  };
+  const { node, torrent } = addLeech(swarm, source, true, { webSeeds: [pausing], webSeedUse: 'always' });
+  await swarm.clock.advanceAsync(SECOND_MS);
+  torrent.prioritize([{ first: 1, last: 1, priority: 'skip' }]);
+  await swarm.clock.advanceAsync(100);
+  torrent.prioritize([{ first: 1, last: 1, priority: 'normal' }]);
+  torrent.addWebSeed(silent);
+  await swarm.clock.advanceAsync(100);
+  const begun = books(node.engine).length;
+  expect(begun).toBe(3 + 4); // of the first file what is on its way, and all of the second
+  while (!torrent.isComplete) {
+    for (const { counted, owing } of books(node.engine)) expect(counted).toBe(owing);
+    await swarm.clock.advanceAsync(50);
+  }
 });

@@ -143,3 +143,25 @@ test('what a source sends beyond its range is not taken', async () => {
   await swarm.until(() => torrent.isComplete, MINUTE_MS);
   expect(inspect().map(({ isBanned }) => isBanned)).toEqual([false]);
 });
+
+test('a piece that several made wrong is fetched whole by one, so that the guilty is known', async () => {
+  const { swarm, source, torrent } = await alone(512 * KIB, 512 * KIB);
+  const fetched: [start: number, endExclusive: number][] = [];
+  const slow: RangeSource['fetch'] = async function* (start, endExclusive, signal) {
+    fetched.push([start, endExclusive]);
+    for (let position = start; position < endExclusive; position += 16 * KIB) {
+      await sleep(swarm.clock, 100, signal);
+      yield source.bytes.slice(position, Math.min(endExclusive, position + 16 * KIB));
+    }
+  };
+  torrent.addWebSeed(at('https://a.example/', slow));
+  await swarm.clock.advanceAsync(SECOND_MS);
+  const liar = swarm.addNode();
+  const lies = new MemoryStorage(source.bytes.map((byte) => byte ^ 1));
+  liar.engine.add({ ...source.hashes, info: source.info, storage: lies, have: 'all' });
+  torrent.addPeers([liar.address]);
+  await swarm.until(() => torrent.isComplete, MINUTE_MS);
+  expect(fetched[0]).toEqual([0, 256 * KIB]);
+  expect(fetched.at(-1)).toEqual([0, 512 * KIB]);
+  expect(torrent.peerCount).toBe(0);
+});

@@ -47,6 +47,12 @@ export function checkSignal(value: unknown): void {
   if (!isSignal) refuseOption('signal', 'an AbortSignal', value);
 }
 
+/** @throws InvalidInput unless a list of texts */
+export function checkTexts(option: string, value: unknown): void {
+  if (Array.isArray(value) && value.every((one) => typeof one === 'string')) return;
+  refuseOption(option, 'an array of texts', value);
+}
+
 /** @throws InvalidInput unless a list of `{ host, port }` with IP literals: names are not looked up here */
 export function checkAddresses(option: string, value: unknown): void {
   const allowed = 'an array of { host, port }, each host an IP literal such as 192.0.2.7, each port up to 65535';

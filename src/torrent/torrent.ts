@@ -5,7 +5,7 @@
 import type { AddressSource } from '../base/address-policy.ts';
 import type { Emitter } from '../base/emitter.ts';
 import { Conflict } from '../base/errors.ts';
-import { checkAddresses } from '../base/options.ts';
+import { checkAddresses, checkSignal } from '../base/options.ts';
 import type { SwarmKey } from '../base/ids.ts';
 import { Bitfield } from '../codec/bitfield.ts';
 import type { FileRange } from '../codec/magnet.ts';
@@ -125,7 +125,8 @@ export class Torrent {
   }
 
   /** Resolves with the metadata. @throws Cancelled when aborted or stopped first, or why the metadata cannot be used. */
-  ready(signal?: AbortSignal): Promise<TorrentInfo> {
+  async ready(signal?: AbortSignal): Promise<TorrentInfo> {
+    checkSignal(signal);
     return this.#transfer.metadata.ready(signal);
   }
 

@@ -14,7 +14,7 @@ import { endInTurn } from '../../base/endings.ts';
 import { InvalidInput } from '../../base/errors.ts';
 import type { SwarmKey } from '../../base/ids.ts';
 import { type Log, silentLog } from '../../base/log.ts';
-import { checkKeys, type OptionKeys } from '../../base/options.ts';
+import { checkKeys, checkSignal, checkTexts, type OptionKeys } from '../../base/options.ts';
 import { TaskGroup } from '../../base/tasks.ts';
 import { MIB, SECOND_MS } from '../../base/units.ts';
 import { infoHashesOf } from '../../codec/metainfo.ts';
@@ -75,6 +75,15 @@ export interface SeedPickedOptions extends HashPickedOptions {
   /** URLs that go into the magnet link and the .torrent file. */
   readonly trackers?: readonly string[];
 }
+
+const SEED_KEYS: OptionKeys<SeedPickedOptions> = {
+  name: true,
+  format: true,
+  pieceLengthBytes: true,
+  hashed: true,
+  signal: true,
+  trackers: true,
+};
 
 /** Picked files that are being served. */
 export interface SeededTorrent extends TorrentLinks {
@@ -151,7 +160,10 @@ export class WorkerSwarm implements AsyncDisposable {
    *   cannot be read any more, Conflict when one changed or the torrent is running already, Cancelled
    */
   async seed(picked: File | readonly File[], options: SeedPickedOptions = {}): Promise<SeededTorrent> {
+    checkKeys('seed', options, SEED_KEYS);
+    checkSignal(options.signal);
     const { trackers = [], ...hashing } = options;
+    checkTexts('trackers', trackers);
     const files = picked instanceof File ? [picked] : picked;
     const { info, pieceLayers, name, storage } = await hashPicked(files, { ...hashing, name: nameOf(files, options) });
     const known = { hashes: await infoHashesOf(info), info, ...(pieceLayers && { pieceLayers }) };

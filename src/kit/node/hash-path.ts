@@ -8,6 +8,7 @@ import path from 'node:path';
 import type { PlacedFile } from '../../adapters/fs/placement.ts';
 import { nodeHasher } from '../../adapters/node-crypto/hasher.ts';
 import { InvalidInput } from '../../base/errors.ts';
+import { checkKeys, checkSignal, type OptionKeys } from '../../base/options.ts';
 import { MIB } from '../../base/units.ts';
 import { canonicalPieceLength } from '../../codec/canonical.ts';
 import { inTorrentOrder, type TorrentFormat } from '../../codec/make-info.ts';
@@ -25,6 +26,8 @@ export interface HashPathOptions extends HashFileOptions {
   readonly pieceLengthBytes?: number;
 }
 
+const PATH_KEYS: OptionKeys<HashPathOptions> = { format: true, pieceLengthBytes: true, hashed: true, signal: true };
+
 interface FoundFile {
   readonly file: string;
   readonly path: readonly string[];
@@ -33,9 +36,11 @@ interface FoundFile {
 
 /**
  * Hashes a file or folder, reading each byte once. Links and special files in a folder are left out.
- * @throws InvalidInput for what is missing, empty or has too many files, Conflict when a file changes meanwhile, Cancelled
+ * @throws InvalidInput for what is missing, empty or has too many files, and an option that is none, Conflict when a file changes meanwhile, Cancelled
  */
 export async function hashPath(target: string, options: HashPathOptions): Promise<HashedFile> {
+  checkKeys('hashPath', options, PATH_KEYS);
+  checkSignal(options.signal);
   const root = path.resolve(target);
   const name = path.basename(root);
   const files = inTorrentOrder(await findFiles(root, name));

@@ -12,6 +12,7 @@ import { Volume } from '../../adapters/fs/volume.ts';
 import { Conflict, InvalidInput, throwIfAborted } from '../../base/errors.ts';
 import { parseSha256 } from '../../base/ids.ts';
 import { type Log, silentLog } from '../../base/log.ts';
+import { checkKeys, checkSignal, checkTexts, type OptionKeys } from '../../base/options.ts';
 import { SECOND_MS } from '../../base/units.ts';
 import { canonicalInfo, canonicalPieceCount, canonicalPieceLength } from '../../codec/canonical.ts';
 import { infoHashesOf } from '../../codec/metainfo.ts';
@@ -45,11 +46,15 @@ export interface HashFileOptions {
   readonly signal?: AbortSignal;
 }
 
+const HASH_KEYS: OptionKeys<HashFileOptions> = { hashed: true, signal: true };
+
 /**
  * Reads a file once and makes its canonical torrent: the same for the same bytes, whoever makes it (`hashPath` makes others).
- * @throws InvalidInput for folders, empty and missing files, Conflict when the file changes, Cancelled
+ * @throws InvalidInput for folders, empty and missing files, and an option that is none, Conflict when the file changes, Cancelled
  */
 export async function hashFile(file: string, options: HashFileOptions = {}): Promise<HashedFile> {
+  checkKeys('hashFile', options, HASH_KEYS);
+  checkSignal(options.signal);
   const found = await stat(file).catch((error: unknown) => {
     throw new InvalidInput(`${file} cannot be read`, { file }, { cause: error });
   });
@@ -112,6 +117,7 @@ export async function seedFile(
   trackers: readonly string[] = [],
   log: Log = silentLog,
 ): Promise<SeededFile> {
+  checkTexts('trackers', trackers);
   const { name, info, placed, pieceLayers } = hashedFile;
   const hashes = await infoHashesOf(info);
   const storage = new FilePieceStorage(new Volume(nodeDisk, log), placed, 'read');

@@ -7,8 +7,17 @@ import { makeTorrent, MemoryStorage } from '../../../test/support/swarm.ts';
 import { testFolder } from '../../../test/support/temp-dir.ts';
 import { StorageFailed } from '../../base/errors.ts';
 import { KIB } from '../../base/units.ts';
-import { DEFAULT_LIMITS } from '../../torrent/index.ts';
-import { addTorrent, hashFile, seedFile, SwarmNode, type SwarmNodeOptions } from './index.ts';
+import { DEFAULT_LIMITS, type Torrent } from '../../torrent/index.ts';
+import {
+  addTorrent,
+  addWebSeeds,
+  hashFile,
+  hashPath,
+  openFiles,
+  seedFile,
+  SwarmNode,
+  type SwarmNodeOptions,
+} from './index.ts';
 
 async function isAccepting(port: number): Promise<boolean> {
   const socket = net.connect(port, '127.0.0.1');
@@ -18,6 +27,12 @@ async function isAccepting(port: number): Promise<boolean> {
   ]).catch(() => [false] as const);
   socket.destroy();
   return event;
+}
+
+/** Seeds the file, and calls this. */
+async function seeding(node: SwarmNode, file: string, call: (torrent: Torrent) => unknown): Promise<unknown> {
+  const { torrent } = await seedFile(node, await hashFile(file));
+  return call(torrent);
 }
 
 describe('a node', () => {
@@ -62,6 +77,54 @@ describe('a node', () => {
     const adding = addTorrent(node, `magnet:?xt=urn:btih:${'ab'.repeat(20)}`, { folder, ...options });
     await expect(adding).rejects.toMatchObject({ code: 'invalid_input', message: expect.stringMatching(words) });
     expect(node.engine.torrents).toEqual([]);
+  });
+
+  test.each<{ what: string; call: (node: SwarmNode, file: string) => unknown; words: string[] }>([
+    {
+      what: 'hashFile',
+      call: (_, file) => hashFile(file, { onProgress: () => 0 } as never),
+      words: ["'onProgress'", 'hashed'],
+    },
+    { what: 'hashFile', call: (_, file) => hashFile(file, { signal: 5 } as never), words: ['signal', '5'] },
+    {
+      what: 'hashPath',
+      call: (_, file) => hashPath(file, { format: 'v1', piece: 5 } as never),
+      words: ['use pieceLengthBytes'],
+    },
+    {
+      what: 'openFiles',
+      call: async (_, file) => openFiles((await hashFile(file)).info, `${file}.d`, { logger: 1 } as never),
+      words: ['use log'],
+    },
+    {
+      what: 'seedFile',
+      call: async (node, file) => seedFile(node, await hashFile(file), 'udp://a:1' as never),
+      words: ['trackers', 'an array of texts'],
+    },
+    {
+      what: 'addWebSeeds',
+      call: (node, file) => seeding(node, file, (torrent) => addWebSeeds(node, torrent, 'http://a/' as never)),
+      words: ['urls', 'an array of texts'],
+    },
+    {
+      what: 'addWebSeeds',
+      call: (node, file) =>
+        seeding(node, file, (torrent) => addWebSeeds(node, torrent, [], { src: 'judged' } as never)),
+      words: ["'src'", 'source'],
+    },
+    {
+      what: 'ready',
+      call: (node, file) => seeding(node, file, (torrent) => torrent.ready({ timeoutMs: 5 } as never)),
+      words: ['signal'],
+    },
+  ])('refuses what $what cannot use: $words', async ({ call, words }) => {
+    const node = await SwarmNode.open({ host: '127.0.0.1', utp: false });
+    onTestFinished(() => node.stop());
+    const file = path.join(await testFolder('refused'), 'film');
+    await writeFile(file, new Uint8Array(64 * KIB).fill(7));
+    const error = await Promise.resolve(call(node, file)).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'invalid_input' });
+    for (const word of words) expect(String(error)).toContain(word);
   });
 
   test('stops a torrent that was added and could not be announced: nobody has it in hand', async () => {

@@ -3,9 +3,11 @@ import { HttpRangeSource } from '../../adapters/webseed/http-source.ts';
 import type { AddressSource } from '../../base/address-policy.ts';
 import { AppError } from '../../base/errors.ts';
 import { type Log, silentLog } from '../../base/log.ts';
+import { checkKeys, checkTexts, type OptionKeys } from '../../base/options.ts';
 import type { TorrentInfo } from '../../codec/torrent-info.ts';
 import { webSeedOf } from '../../torrent/files-source.ts';
 import type { Torrent } from '../../torrent/index.ts';
+import { checkAddressSource } from '../../torrent/options-check.ts';
 import type { SwarmNode } from './swarm-node.ts';
 
 /** Who named the URLs. */
@@ -16,17 +18,23 @@ export interface WebSeedOptions {
   readonly log?: Log;
 }
 
+const SEED_KEYS: OptionKeys<WebSeedOptions> = { source: true, log: true };
+
 /**
  * Has the torrent also fetch from these URLs (BEP 19) once its metadata is known: of the file, or of a folder, ending in
  * `/`, that holds the torrent under its name. What cannot serve it is left out, and the log has one `web_seed.refused`,
- * a warning, for each.
+ * a warning, for each. @throws InvalidInput for what is no list of texts, or an option that is none
  */
 export function addWebSeeds(
   { guard }: Pick<SwarmNode, 'guard'>,
   torrent: Torrent,
   urls: readonly string[],
-  { source = 'told', log = silentLog }: WebSeedOptions = {},
+  options: WebSeedOptions = {},
 ): void {
+  checkTexts('urls', urls);
+  checkKeys('addWebSeeds', options, SEED_KEYS);
+  const { source = 'told', log = silentLog } = options;
+  checkAddressSource(source);
   const add = (info: TorrentInfo): void => {
     for (const url of urls) {
       try {

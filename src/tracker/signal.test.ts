@@ -163,7 +163,9 @@ describe('the server’s own seeder', () => {
     const { browser } = world({ answerer: server.port });
     const ours = browser('ours');
     ours.offer(1, { trickle: true }, BARE_SDP);
-    expect(server.offers).toEqual([{ swarmKey: KEY, peerId: ours.peerId, sdp: BARE_SDP, trickle: true }]);
+    expect(server.offers).toEqual([
+      { swarmKey: KEY, peerId: ours.peerId, sdp: BARE_SDP, trickle: true, remoteHost: '192.0.2.1' },
+    ]);
     ours.candidate();
     expect(server.candidates).toEqual([ICE]);
     server.sinks[0]?.answer(SDP);

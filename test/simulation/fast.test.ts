@@ -39,12 +39,14 @@ async function crowded(options: Partial<TorrentOptions> = {}, held = Bitfield.fu
     uploadBytesPerSecond: 512 * KIB,
     ...options,
   });
+  const holders: ScriptedPeer[] = [];
   for (let taken = 0; taken < SLOTS; taken++) {
     const { peer } = await meet(swarm, node, source);
     peer.signal('haveNone').signal('interested');
     await swarm.clock.advanceAsync(10);
+    holders.push(peer);
   }
-  return { swarm, source, node };
+  return { swarm, source, node, holders };
 }
 
 async function meet(swarm: Swarm, node: Node, source: TestTorrent, fast = true) {
@@ -136,7 +138,10 @@ test('only what we have and the peer lacks is promised, and nothing to who has t
 });
 
 test('a choke rejects what waits, but not what was promised', async () => {
-  const { swarm, source, node } = await crowded({ uploadBytesPerSecond: 16 * KIB });
+  const { swarm, source, node, holders } = await crowded({ uploadBytesPerSecond: 16 * KIB });
+  // Whoever did not use its slot would lose it, and there would be no need to choke.
+  const wanted = Array.from({ length: 150 }, (_, piece) => blocksOf(piece)).flat();
+  for (const holder of holders) holder.request(...wanted);
   const { peer, set } = await meet(swarm, node, source);
   peer.signal('haveNone').signal('interested');
   await swarm.until(() => peer.heard('unchoke') === 1);

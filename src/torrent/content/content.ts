@@ -334,8 +334,8 @@ export class Content {
       grown: (piece) => this.#readers.pieceReadable(piece),
       blockRejected: (piece, block, source) => {
         this.#webSeeds.oweAgain(piece, block);
+        this.downloader.blockRejected(piece, block);
         this.#blame.blockWrong(piece.index, block, source);
-        this.downloader.blocksFreed();
       },
       held: (piece) => this.#onHeld(piece),
       failed: (piece) => this.#blame.pieceWrong(piece),

@@ -225,8 +225,10 @@ export class Downloader {
     this.#fillSoon();
   }
 
-  /** Blocks came free outside a source's own doing: asks for them. */
-  blocksFreed(): void {
+  /** A block that came was wrong and is free again, but for those who are just bringing it. */
+  blockRejected(piece: ActivePiece, block: number): void {
+    const blockKey = this.#parts.store.geometry.blockKey(piece.index, block);
+    for (const peer of this.#parts.peers) if (peer.ledger.has(blockKey)) piece.ask(block);
     this.#fillSoon();
   }
 

@@ -10,10 +10,10 @@ export function webSeedUrl(text: string, torrentName: string): URL {
   return url.pathname.endsWith('/') ? within(url, [torrentName]) : url;
 }
 
-/** The folder under which a torrent of many files lies. @throws InvalidInput as `webSeedUrl`, and unless it ends in `/` */
+/** The folder under which a torrent of many files lies, whether its `/` was left out or not. @throws InvalidInput as `webSeedUrl` */
 export function webSeedFolder(text: string): URL {
   const url = checkedUrl(text);
-  if (!url.pathname.endsWith('/')) throw new InvalidInput('a web seed of many files is a folder, which ends in /');
+  if (!url.pathname.endsWith('/')) url.pathname += '/';
   return url;
 }
 

@@ -77,8 +77,8 @@ describe('a web seed of many files', () => {
   });
 
   test.each([
-    ['a URL that is no folder', 'https://a.example/x'],
     ['another protocol', 'ftp://a.example/'],
+    ['a password', 'https://u:p@a.example/'],
   ])('is refused at once for %s', (_why, url) => {
     expect(() => seedOf(url, FILES)).toThrow(InvalidInput);
   });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { InvalidInput, RetryLater } from '../../base/errors.ts';
+import { RetryLater } from '../../base/errors.ts';
 import { FetchSource, refusalOf } from './fetch-source.ts';
 
 function answer(status: number, headers: Record<string, string> = {}): Response {
@@ -39,11 +39,11 @@ test.each([
   expect(refusal instanceof RetryLater ? refusal.retryAfterMs : undefined).toBe(waitMs);
 });
 
-test('of a torrent of many files a folder is a source, and a file is none', () => {
+test('of a torrent of many files a folder is the source, whether it ends in a slash or not', () => {
   const files = ['a', 'b'].map((name, at) => ({ path: [name], lengthBytes: 5, offsetBytes: 5 * at, isPad: false }));
   const info = { name: 'show', files, isSingleFile: false, totalBytes: 10 };
-  expect(FetchSource.of('https://a.example/files/', info).label).toBe('https://a.example/files/');
-  expect(() => FetchSource.of('https://a.example/files', info)).toThrow(InvalidInput);
+  for (const url of ['https://a.example/files/', 'https://a.example/files'])
+    expect(FetchSource.of(url, info).label).toBe('https://a.example/files/');
 });
 
 test('a renewed query makes another source that is shown alike', () => {

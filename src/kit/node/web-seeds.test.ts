@@ -91,14 +91,14 @@ describe('a web seed of a torrent of many files', () => {
     const options = { folder: await testFolder('web-seeds'), mode: 'on-demand', webSeedUse: 'always' } as const;
     const node = await openNode();
     const torrent = await addTorrent(node, magnet, { ...options, peers: [seeder.address] });
-    const urls = ['http://a.example/film?token=secret', 'https://u:p@a.example/', 'ftp://a.example/', 'film', url];
+    const urls = ['ftp://a.example/film?token=secret', 'https://u:p@a.example/', 'ftp://a.example/', 'film', url];
     addWebSeeds(node, torrent, urls, { log });
     await torrent.ready();
     await seeder.stop();
     torrent.setMode('all');
     await torrent.done();
     expect(warned).toEqual([
-      ['web_seed.refused', 'http://a.example/film', 'invalid_input'],
+      ['web_seed.refused', 'ftp://a.example/film', 'invalid_input'],
       ['web_seed.refused', 'https://a.example/', 'invalid_input'],
       ['web_seed.refused', 'ftp://a.example/', 'invalid_input'],
       ['web_seed.refused', 'no URL', 'invalid_input'],

@@ -34,6 +34,18 @@ export function appendFile(files: TorrentFile[], file: Omit<TorrentFile, 'offset
   files.push({ ...file, offsetBytes });
 }
 
+/** Index of the first file that ends behind `position`, the number of files beyond the last; by halving, as there may be many. */
+export function firstFileFrom(files: readonly TorrentFile[], position: number): number {
+  let [low, high] = [0, files.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const file = files[middle];
+    if (file !== undefined && file.offsetBytes + file.lengthBytes <= position) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** Reads the `files` list of a v1 info dictionary into `files`. @throws InvalidInput. */
 export function parseV1Files(list: readonly BencodeValue[], files: TorrentFile[]): void {
   if (list.length > 2 * MAX_FILES) throw new InvalidInput('too many files', { files: list.length });

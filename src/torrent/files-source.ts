@@ -4,7 +4,7 @@
  */
 import { InvalidInput } from '../base/errors.ts';
 import { KIB } from '../base/units.ts';
-import type { TorrentFile } from '../codec/torrent-files.ts';
+import { firstFileFrom, type TorrentFile } from '../codec/torrent-files.ts';
 import type { TorrentInfo } from '../codec/torrent-info.ts';
 import { webSeedFolder, webSeedUrl, within } from '../codec/web-seed-url.ts';
 import type { RangeSource } from './ports.ts';
@@ -63,15 +63,9 @@ class FilesSource implements RangeSource {
 
 /** The first file that ends behind the position. @throws InvalidInput beyond the last */
 function fileAt(files: readonly TorrentFile[], position: number): number {
-  let [low, high] = [0, files.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    const file = files[middle];
-    if (file !== undefined && file.offsetBytes + file.lengthBytes <= position) low = middle + 1;
-    else high = middle;
-  }
-  if (low === files.length) throw new InvalidInput('beyond the last file', { position });
-  return low;
+  const at = firstFileFrom(files, position);
+  if (at === files.length) throw new InvalidInput('beyond the last file', { position });
+  return at;
 }
 
 function* zeros(sizeBytes: number): Generator<Uint8Array> {

@@ -21,25 +21,14 @@ import {
   type PendingBlock,
 } from './owed-blocks.ts';
 import { isReliable } from './reliability.ts';
+import type { StallingPeer } from './stalled-sources.ts';
 
 const MAX_HEDGES = 64;
 /** Sources asked for one block at the same time. */
 const MAX_SOURCES = 3;
 
 /** What hedging looks at and changes in a peer. */
-export type HedgedPeer = Pick<
-  Peer,
-  | 'sourceId'
-  | 'ledger'
-  | 'pipeline'
-  | 'lastBlockAtMs'
-  | 'isSnubbed'
-  | 'punctuality'
-  | 'mayRequest'
-  | 'requestQueueLimit'
-  | 'serves'
-  | 'cancel'
->;
+export type HedgedPeer = StallingPeer & Pick<Peer, 'requestQueueLimit'>;
 
 export interface HedgingParts<P extends HedgedPeer> {
   readonly store: Pick<PieceStore, 'active' | 'geometry'>;

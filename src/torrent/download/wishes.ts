@@ -6,7 +6,7 @@
 import { InvalidInput } from '../../base/errors.ts';
 import { Bitfield } from '../../codec/bitfield.ts';
 import type { FileRange } from '../../codec/magnet.ts';
-import type { TorrentFile } from '../../codec/torrent-files.ts';
+import { firstFileFrom, type TorrentFile } from '../../codec/torrent-files.ts';
 import type { TorrentInfo } from '../../codec/torrent-info.ts';
 
 /** `all`: fetch every selected file. `on-demand`: only what readers want. `seed-only`: fetch nothing. */
@@ -247,16 +247,4 @@ function setBits(levels: Uint8Array): Bitfield {
 
 function hasBytes(file: TorrentFile): boolean {
   return !file.isPad && file.lengthBytes > 0;
-}
-
-/** Index of the first file that ends behind `position`; by halving, since torrents have up to 20,000 files. */
-function firstFileFrom(files: readonly TorrentFile[], position: number): number {
-  let [low, high] = [0, files.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    const file = files[middle];
-    if (file !== undefined && file.offsetBytes + file.lengthBytes <= position) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

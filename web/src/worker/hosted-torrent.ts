@@ -127,7 +127,7 @@ export class HostedTorrent {
     return {
       sizeBytes: this.facts.sizeBytes,
       type: this.facts.type,
-      read: (range: ByteRange) => torrent.read(range),
+      read: ({ start, endExclusive }: ByteRange) => torrent.read({ start, endExclusive }),
     };
   }
 

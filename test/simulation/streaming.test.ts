@@ -2,11 +2,13 @@
  * What a viewer feels, in virtual time: seeds with real distances and strict uplinks, the player of the seek bench, and
  * the gates of a stream: how soon, how smoothly, and how much is fetched in vain.
  */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Playback } from '../../bench/seek/playback.ts';
+import { equalBytes } from '../../src/base/bytes.ts';
 import { InvalidInput } from '../../src/base/errors.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
 import type { Torrent } from '../../src/torrent/index.ts';
+import { Readers } from '../../src/torrent/reading/readers.ts';
 import {
   makeTorrent,
   makeTorrentOf,
@@ -272,4 +274,34 @@ test.each([0, -5, Number.NaN, Number.POSITIVE_INFINITY])(
 test.each([Number.NaN, -1, Number.POSITIVE_INFINITY])('a deadline of %s ms is refused', async (deadlineMs) => {
   const torrent = addViewer(new Swarm(), await makeTorrent(MIB, MIB));
   expect(() => torrent.read({ start: 0, endExclusive: MIB, deadlineMs })).toThrow(/deadline/);
+});
+
+test('many readers of one torrent cost ten looks a second, and each gets its bytes', async () => {
+  const READERS = 60;
+  const swarm = new Swarm();
+  const source = await makeTorrent(READERS * 128 * KIB, 32 * KIB);
+  const seeds = addSeeds(swarm, source);
+  const torrent = addViewer(swarm, source);
+  torrent.addPeers(addressesOf(seeds));
+  await swarm.until(() => torrent.peerCount === seeds.length);
+  const looks = vi.spyOn(Readers.prototype, 'window');
+  const startMs = swarm.clock.monotonicMs();
+  let done = 0;
+  const all = Array.from({ length: READERS }, async (_, at) => {
+    const range = { start: at * 128 * KIB, endExclusive: (at + 1) * 128 * KIB };
+    let bytes = 0;
+    for await (const chunk of torrent.read({ ...range, bytesPerSecond: 20_000 })) {
+      expect(equalBytes(chunk, source.bytes.subarray(range.start + bytes, range.start + bytes + chunk.length))).toBe(
+        true,
+      );
+      bytes += chunk.length;
+    }
+    done += Number(bytes === 128 * KIB);
+  });
+  await swarm.until(() => done === READERS);
+  await Promise.all(all);
+  const seconds = (swarm.clock.monotonicMs() - startMs) / 1_000;
+  // Each beginning and end is a jump; the last eight are followed step by step, four pieces each.
+  expect(looks.mock.calls.length).toBeLessThanOrEqual(2 * READERS + 10 * seconds + 8 * 4 + 1);
+  looks.mockRestore();
 });

@@ -25,6 +25,9 @@ import { inspectContent, type ContentInspection } from './inspection.ts';
 import { Upkeep } from './upkeep.ts';
 import { openPieces } from './verified-pieces.ts';
 
+/** More of them are looked at ten times a second, which is soon enough: what is asked for lies half a second ahead. */
+const MAX_FOLLOWED_READERS = 8;
+
 export class Content {
   readonly info: TorrentInfo;
   readonly store: PieceStore;
@@ -63,7 +66,7 @@ export class Content {
     this.#readers = new Readers({
       store,
       nowMs: () => host.shared.ports.clock.monotonicMs(),
-      windowMoved: (isJump) => this.#windowMoved(isJump),
+      windowMoved: (isJump) => this.#readerMoved(isJump),
     });
     const limits = new RequestLimits({
       traffic: host.traffic,
@@ -248,6 +251,11 @@ export class Content {
   #failUnfetchable(): void {
     if (this.#mayFetchForReaders) return;
     this.#readers.failLacking(this.#error instanceof Error ? this.#error : new NotFound('these bytes are not here'));
+  }
+
+  /** With many readers their steps are followed by the tick alone: the window of all is made anew each time. */
+  #readerMoved(isJump: boolean): void {
+    if (isJump || this.#readers.count <= MAX_FOLLOWED_READERS) this.#windowMoved(isJump);
   }
 
   #windowMoved(isJump: boolean): void {

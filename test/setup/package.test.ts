@@ -65,7 +65,7 @@ function readmePrograms(): { readonly name: string; readonly code: string }[] {
 
 describe('the tarball', () => {
   test('holds compiled modules and declarations of the engine, a manifest, a README, the licence, and nothing else', () => {
-    const rooms = 'base|codec|torrent|dht|kit/(?:node|browser)|adapters/[a-z-]+';
+    const rooms = 'base|codec|torrent(?:/[a-z-]+)?|dht|kit/(?:node|browser)|adapters/[a-z-]+';
     const module = new RegExp(`^package/lib/(?:${rooms})/[a-z0-9-]+\\.(?:js|d\\.ts)$`);
     const others = packed().filter((file) => !module.test(file));
     expect(others).toEqual(['package/LICENSE', 'package/README.md', 'package/package.json']);
